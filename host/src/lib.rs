@@ -1,0 +1,2 @@
+//! lambdabox: AWS Lambda's execution environment as one Linux binary.
+#![forbid(unsafe_code)]

@@ -1,0 +1,132 @@
+//! What happened, for whoever keeps logs, meters or traces. Goes out, never back.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::RequestId;
+
+/// In which phase an init ran (`phase` of `platform.initReport`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InitPhase {
+    /// Ahead of the first event, up to ten seconds.
+    Init,
+    /// Again, inside the invocation and under its timeout ("suppressed init").
+    Invoke,
+}
+
+/// Outcome of an init or invocation as REPORT and telemetry say it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It answered.
+    Success,
+    /// It failed, by its own error or its process' end.
+    Error,
+    /// It took too long.
+    Timeout,
+}
+
+impl Status {
+    /// The literal of the log lines.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Error => "error",
+            Self::Timeout => "timeout",
+        }
+    }
+}
+
+/// Where a line of the function came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogStream {
+    /// Standard output or error of the function's processes.
+    Output,
+    /// The framed log descriptor of runtime-api.md 6.8: one record whatever newlines it holds.
+    Frame,
+}
+
+/// One log event of the function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// Where it came from.
+    pub stream: LogStream,
+    /// The text, without its final newline.
+    pub text: Bytes,
+}
+
+/// Figures of one finished invocation (the REPORT line).
+///
+/// Billing rule: `billed` is the duration, and the init of an environment's first invocation where
+/// that ran ahead of the event, together rounded up to the next whole millisecond.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// Which invocation.
+    pub request_id: RequestId,
+    /// From handing out the event to the runtime's next `next`, its end or the timeout.
+    pub duration: Duration,
+    /// What is paid for.
+    pub billed_ms: u64,
+    /// The function's memory, MB.
+    pub memory_size_mb: u32,
+    /// Working set at its largest, MB (SPECIFICATION.md says how it is counted).
+    pub max_memory_used_mb: u64,
+    /// The kernel's raw peak with page cache, MB; for the operator only.
+    pub raw_peak_mb: u64,
+    /// Only on an environment's first invocation, and only if init ran ahead of it.
+    pub init_duration: Option<Duration>,
+    /// How it ended.
+    pub status: Status,
+    /// Set unless it succeeded.
+    pub error_type: Option<String>,
+    /// Reduced isolation or lifted limits, repeated here so that nobody forgets.
+    pub notes: Vec<String>,
+}
+
+/// One thing that happened in an execution environment.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// An init began.
+    InitStart {
+        /// Which phase.
+        phase: InitPhase,
+    },
+    /// An init ended. On demand, only a failed one makes a line in text form.
+    InitReport {
+        /// Which phase.
+        phase: InitPhase,
+        /// How long it ran.
+        duration: Duration,
+        /// How it ended.
+        status: Status,
+        /// Set unless it succeeded.
+        error_type: Option<String>,
+    },
+    /// START.
+    Start {
+        /// Which invocation.
+        request_id: RequestId,
+        /// Version that runs.
+        version: String,
+    },
+    /// The function wrote something.
+    Log(LogLine),
+    /// Old-style failure line between START and END, such as the timeout's.
+    Fault {
+        /// Which invocation.
+        request_id: RequestId,
+        /// The text after the request id.
+        message: String,
+        /// The error type.
+        error_type: String,
+    },
+    /// END.
+    End {
+        /// Which invocation.
+        request_id: RequestId,
+        /// How it ended.
+        status: Status,
+    },
+    /// REPORT.
+    Report(Report),
+}

@@ -1,0 +1,83 @@
+//! What a function is, as far as running it is concerned.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// Memory a function may ask for, in MB (Lambda quotas).
+pub const MEMORY_MB: RangeInclusive<u32> = 128..=10_240;
+/// Time a function may take, in seconds (Lambda quotas).
+pub const TIMEOUT_SECS: RangeInclusive<u32> = 1..=900;
+/// Size of `/tmp`, in MB (Lambda quotas).
+pub const EPHEMERAL_STORAGE_MB: RangeInclusive<u32> = 512..=10_240;
+/// Memory at which a function has one whole vCPU (Lambda developer guide, "memory").
+pub const MIB_PER_VCPU: u32 = 1_769;
+
+/// Where a function's network reaches; the counterpart of a VPC setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Network {
+    /// Loopback only.
+    None,
+    /// An address of its own, outbound allowed, the host's own services out of reach.
+    Nat,
+    /// The host's own network: reduced isolation, repeated in REPORT.
+    Host,
+}
+
+/// Form of the log lines (`LoggingConfig.LogFormat`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Lambda's plain lines.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl LogFormat {
+    /// The value of `AWS_LAMBDA_LOG_FORMAT`.
+    pub fn as_aws(self) -> &'static str {
+        match self {
+            Self::Text => "Text",
+            Self::Json => "JSON",
+        }
+    }
+}
+
+/// One published state of a function: what to run and within which limits.
+#[derive(Debug, Clone)]
+pub struct Function {
+    /// `FunctionName`.
+    pub name: String,
+    /// `$LATEST` or a number.
+    pub version: String,
+    /// Account that owns it, twelve digits.
+    pub account: String,
+    /// Region in its ARN and environment.
+    pub region: String,
+    /// AWS's runtime identifier, such as `python3.11`.
+    pub runtime: String,
+    /// `_HANDLER`.
+    pub handler: String,
+    /// Memory cap, MB.
+    pub memory_mb: u32,
+    /// Longest time one invocation may take.
+    pub timeout: Duration,
+    /// Size of `/tmp`, MB.
+    pub ephemeral_storage_mb: u32,
+    /// Form of the log.
+    pub log_format: LogFormat,
+    /// The customer's own variables, already checked against reserved names.
+    pub environment: BTreeMap<String, String>,
+}
+
+impl Function {
+    /// The ARN as an invoker without a qualifier names it.
+    pub fn arn(&self) -> String {
+        format!("arn:aws:lambda:{}:{}:function:{}", self.region, self.account, self.name)
+    }
+
+    /// True for `provided`, `provided.al2` and `provided.al2023`: the user's own `bootstrap` runs.
+    pub fn is_custom_runtime(&self) -> bool {
+        self.runtime == "provided" || self.runtime.starts_with("provided.")
+    }
+}

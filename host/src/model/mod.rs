@@ -1,0 +1,19 @@
+//! The words every part shares: functions, invocations, outcomes, events.
+//!
+//! Plain data, no input or output, no clock. HTTP types stay in `runtime_api` (and later `front`);
+//! Linux stays in `sandbox`. Everything else speaks these.
+//!
+//! # Sources
+//! `reference/runtime-api.md` sections 0.3, 1.2, 4 and 5.
+
+mod event;
+mod function;
+mod invocation;
+mod outcome;
+
+pub use event::{Event, InitPhase, LogLine, LogStream, Report, Status};
+pub use function::{
+    EPHEMERAL_STORAGE_MB, Function, LogFormat, MEMORY_MB, MIB_PER_VCPU, Network, TIMEOUT_SECS,
+};
+pub use invocation::{Invocation, MAX_CLIENT_CONTEXT_BYTES, MAX_PAYLOAD_BYTES, RequestId};
+pub use outcome::{Failure, FailureKind, Outcome};
