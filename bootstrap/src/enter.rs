@@ -10,7 +10,7 @@
 use std::fs;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
@@ -215,7 +215,17 @@ pub fn open_bound(path: &Path, usage: Use) -> io::Result<OwnedFd> {
     Ok(tree)
 }
 
-pub(crate) fn attributes(usage: Use) -> u64 {
+/// The same, with the files' owner shown as someone else through an id-mapping user namespace.
+///
+/// # Errors
+/// `EINVAL` where the file system, or one mounted below, cannot be id-mapped.
+pub fn open_bound_as(path: &Path, namespace: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let tree = sys::open_tree(path)?;
+    sys::mount_attributes(tree.as_fd(), attributes(Use::ReadOnly), Some(namespace))?;
+    Ok(tree)
+}
+
+fn attributes(usage: Use) -> u64 {
     match usage {
         Use::ReadOnly => sys::ATTR_READ_ONLY | sys::ATTR_NO_SUID | sys::ATTR_NO_DEV,
         Use::Device => sys::ATTR_NO_SUID | sys::ATTR_NO_EXEC,

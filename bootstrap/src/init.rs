@@ -23,6 +23,7 @@ use nix::unistd::{Pid, setsid};
 
 use crate::enter::Entering;
 use crate::plan::Step;
+use crate::spawner::PARKED;
 use crate::sys::{self, Side};
 use crate::wire::{self, ExitStatus, Failure, FromInit, ToInit};
 
@@ -32,8 +33,6 @@ const FRAMES: i32 = 3;
 const EXEC_REPORT: i32 = 4;
 /// Exit code of a child that could not become its program, as shells use it.
 const EXEC_FAILED: i32 = 127;
-/// Above the numbers that are given out, so that placing one never overwrites another.
-const PARKED: i32 = 16;
 
 /// Lives as the init of a sandbox; the process ends when this returns.
 pub(crate) fn live(control: OwnedFd, prepare: &[Step], tasks: Vec<OwnedFd>) {

@@ -16,4 +16,4 @@ pub mod spawner;
 pub mod sys;
 pub mod wire;
 
-pub use enter::open_bound;
+pub use enter::{open_bound, open_bound_as};

@@ -29,6 +29,9 @@ const LIFE: &str = "bootstrap";
 /// Where a spawner finds its socket.
 const SOCKET: i32 = 3;
 
+/// Above the numbers that are given out, so that placing one never overwrites another.
+pub(crate) const PARKED: i32 = 16;
+
 /// The host's hold on its spawner.
 #[derive(Debug)]
 pub struct Spawner {
@@ -81,6 +84,7 @@ fn become_spawner(socket: &OwnedFd) -> Result<std::convert::Infallible, Failure>
         let program = sys::open_tree(Path::new("/proc/self/exe"))?;
         sys::mount_attributes(program.as_fd(), sys::ATTR_READ_ONLY | sys::ATTR_NO_SUID, None)?;
         step = "start the spawner from the copy";
+        let program = rustix::io::fcntl_dupfd_cloexec(&program, PARKED)?;
         sys::place_descriptor(socket.as_fd(), SOCKET)?;
         let argv = [CString::from(c"lambdabox"), CString::new(LIFE)?];
         sys::exec_fd(program.as_fd(), &argv, &[])
