@@ -11,6 +11,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,18 +19,19 @@ use tokio::sync::mpsc;
 
 use super::life::{Effect, End, Ending, Input, Life};
 use super::variables::{Platform, variables};
-use crate::model::{Event, Function, Invocation, Network, Outcome, Report};
-use crate::runtime_api::{OutputCollector, Peer, RuntimeApi, Signal};
+use super::signals::signal_name;
+use crate::model::{Event, Function, Invocation, LogLine, Network, Outcome, Report};
+use crate::runtime_api::{self, Peer, RuntimeApi, Signal};
 use crate::sandbox::{
-    Confinement, Forwarding, MemoryMeter, Nat, OpenTrees, Output, Program, Sandbox, SandboxError,
-    Shell, TmpImage, TmpPlan, Tree, Word, Workshop, launch_steps,
+    Begun, Confinement, ExitStatus, Forwarding, Link, MemoryMeter, Nat, OpenTrees, Output, Program,
+    Sandbox, SandboxError, Shell, Step, TmpImage, TmpPlan, Tree, Wire, Word, Workshop, forward,
+    launch_steps,
 };
 
 /// Signals of the Runtime API are few: one conversation at a time.
 const SIGNALS_WAITING: usize = 16;
 /// Number of the framed log descriptor inside.
 const LOG_DESCRIPTOR: u32 = 3;
-/// Unpacked `/tmp` options of the image.
 const MIB: u64 = 1024 * 1024;
 
 /// How `/tmp` is held for the life of an environment.
@@ -65,12 +67,13 @@ pub(crate) struct Blueprint {
     pub(crate) forwards_to: Vec<u16>,
     pub(crate) nat: Option<Arc<Nat>>,
     pub(crate) trees: Vec<Tree>,
-    /// Made by steps rather than bound, such as links.
-    pub(crate) extra_steps: Vec<lambdabox_bootstrap::plan::Step>,
+    pub(crate) links: Vec<Link>,
     pub(crate) tmp: Tmp,
     pub(crate) shared_memory_bytes: Option<u64>,
     pub(crate) cpu: CpuShare,
     pub(crate) init_limit: Duration,
+    /// What to say instead of the kernel's words when the program cannot be executed.
+    pub(crate) no_entry: Option<String>,
     /// Program, arguments and directory; its variables are composed here.
     pub(crate) program: Program,
     /// Whether the runtime knows the framed log descriptor.
@@ -93,27 +96,33 @@ pub(crate) struct Environment {
     starts: u32,
     deadline: Option<Instant>,
     meter: MemoryMeter,
-    raw_peak_bytes: u64,
-    log: Box<dyn FnMut(Event) + Send>,
+    log: Log,
 }
+
+/// Told everything that happens.
+pub(crate) type Log = Arc<dyn Fn(Event) + Send + Sync>;
+type LineSink = Box<dyn FnMut(LogLine) + Send>;
 
 /// What exists while a runtime process does.
 struct Running {
     sandbox: Sandbox,
     api: RuntimeApi,
     signals: mpsc::Receiver<Signal>,
-    output: OutputCollector,
+    output: runtime_api::Output<LineSink>,
+    /// False once every process has closed its output, which it may do and live on.
+    output_open: bool,
     /// Dropping one stops its port.
     _forwards: Vec<Forwarding>,
+    /// Dropping it stops the DNS forwarder.
+    _wire: Option<Wire>,
 }
 
 /// What woke the driver.
 enum Woken {
     Signal(Signal),
     Word(Word),
-    OutOfMemory,
     Deadline,
-    Logged,
+    OutputClosed,
 }
 
 impl Environment {
@@ -121,7 +130,7 @@ impl Environment {
     pub(crate) fn new(
         workshop: Arc<Workshop>,
         blueprint: Blueprint,
-        log: Box<dyn FnMut(Event) + Send>,
+        log: Log,
     ) -> Self {
         let life = Life::new(blueprint.init_limit);
         Self {
@@ -132,7 +141,6 @@ impl Environment {
             starts: 0,
             deadline: None,
             meter: MemoryMeter::default(),
-            raw_peak_bytes: 0,
             log,
         }
     }
@@ -170,7 +178,7 @@ impl Environment {
         while !self.life.accepts() {
             let woken = self.wait().await;
             let now = Instant::now();
-            if let Some((input, at)) = self.understand(woken, now)? {
+            if let Some((input, at)) = self.understand(woken, now) {
                 let effects = self.life.on(input, at);
                 self.perform(effects, answer).await?;
             }
@@ -198,22 +206,19 @@ impl Environment {
                 Some(signal) => Woken::Signal(signal),
                 None => Woken::Word(Word::Gone),
             },
-            () = running.sandbox.group().out_of_memory() => Woken::OutOfMemory,
             word = running.sandbox.word() => Woken::Word(word),
-            line = running.output.next() => match line {
-                Some(line) => {
-                    (self.log)(Event::Log(line));
-                    Woken::Logged
-                }
-                None => Woken::Logged,
-            },
+            // A pipe that cannot be read any more has nothing to add to the log.
+            _closed = running.output.run(), if running.output_open => {
+                running.output_open = false;
+                Woken::OutputClosed
+            }
             () = sleep => Woken::Deadline,
         }
     }
 
     /// Puts what woke us into the rule book's words, with the moment it happened.
-    fn understand(&self, woken: Woken, now: Instant) -> Result<Option<(Input, Instant)>, SandboxError> {
-        Ok(Some(match woken {
+    fn understand(&self, woken: Woken, now: Instant) -> Option<(Input, Instant)> {
+        Some(match woken {
             Woken::Signal(signal) => match signal {
                 Signal::Next { at } => (Input::Next, at),
                 Signal::Handed { at } => (Input::Handed, at),
@@ -223,37 +228,33 @@ impl Environment {
                 Signal::ResponseTooLarge { request_id: id, bytes, at } => {
                     (Input::TooLarge { id, bytes }, at)
                 }
-                Signal::Error { request_id: id, error_type, payload, at } => {
+                Signal::Error { request_id: id, error_type, payload, at, .. } => {
                     (Input::Error { id, error_type, payload }, at)
                 }
-                Signal::InitError { error_type, payload, at } => {
+                Signal::InitError { error_type, payload, at, .. } => {
                     (Input::InitError { error_type, payload }, at)
                 }
             },
-            Woken::OutOfMemory => (Input::Ended(End::OutOfMemory), now),
-            Woken::Word(word) => (Input::Ended(self.end_of(word)?), now),
+            Woken::Word(word) => (Input::Ended(self.end_of(word)), now),
             Woken::Deadline => (Input::Deadline, now),
-            Woken::Logged => return Ok(None),
-        }))
+            Woken::OutputClosed => return None,
+        })
     }
 
-    fn end_of(&self, word: Word) -> Result<End, SandboxError> {
-        use lambdabox_bootstrap::wire::ExitStatus;
-        let out_of_memory = match &self.running {
-            Some(running) => running.sandbox.group().oom_kills()? > 0,
-            None => false,
-        };
-        Ok(match word {
-            _ if out_of_memory => End::OutOfMemory,
+    fn end_of(&self, word: Word) -> End {
+        match word {
+            Word::OutOfMemory => End::OutOfMemory,
             Word::Exited(ExitStatus::Code(code)) => End::Code(code),
             Word::Exited(ExitStatus::Signal(number)) => End::Signal(signal_name(number)),
             Word::Gone => End::Signal("killed"),
-            Word::NotStarted(errno) => {
-                let program = self.blueprint.program.path.display();
-                let cause = io::Error::from_raw_os_error(errno);
-                End::NoEntry(format!("fork/exec {program}: {}", without_number(&cause)))
-            }
-        })
+            Word::NotStarted(errno) => End::NoEntry(match &self.blueprint.no_entry {
+                Some(words) => words.clone(),
+                None => {
+                    let program = self.blueprint.program.path.display();
+                    format!("fork/exec {program}: {}", error_name(errno))
+                }
+            }),
+        }
     }
 
     async fn perform(
@@ -278,7 +279,7 @@ impl Environment {
                 Effect::InitStart(phase) => (self.log)(Event::InitStart { phase }),
                 Effect::InitReport { phase, duration, status, error_type } => {
                     self.sample();
-                    self.drain().await;
+                    self.drain().await?;
                     (self.log)(Event::InitReport { phase, duration, status, error_type });
                 }
                 Effect::LogStart(request_id) => {
@@ -286,10 +287,10 @@ impl Environment {
                     (self.log)(Event::Start { request_id, version });
                 }
                 Effect::LogFault { id, error_type, message } => {
-                    self.drain().await;
+                    self.drain().await?;
                     (self.log)(Event::Fault { request_id: id, message, error_type });
                 }
-                Effect::LogEnd(ending) => self.log_end(*ending).await,
+                Effect::LogEnd(ending) => self.log_end(*ending).await?,
             }
         }
         Ok(())
@@ -298,19 +299,20 @@ impl Environment {
     async fn start(&mut self) -> Result<(), SandboxError> {
         let blueprint = &self.blueprint;
         let name = format!("{}-{}.{}", blueprint.lease, blueprint.number, self.starts);
-        self.starts += 1;
-        let memory_bytes = u64::from(blueprint.function.memory_mb) * MIB;
-        let begun = self.workshop.begin(&name, &blueprint.shell, memory_bytes).await?;
+        let memory_mb = blueprint.function.memory_mb;
+        let begun = self.workshop.begin(&name, &blueprint.shell, memory_mb).await?;
         let (signals, receiver) = mpsc::channel(SIGNALS_WAITING);
-        let (output, collector) = output_pipes(blueprint.frames).map_err(SandboxError::Pipes)?;
-        let opened = open(blueprint, &self.workshop, &begun).await;
-        let (trees, steps, own_listener) = match opened {
+        let log = Arc::clone(&self.log);
+        let sink: LineSink = Box::new(move |line| log(Event::Log(line)));
+        let opened = match open(blueprint, &self.workshop, &begun, self.starts).await {
             Ok(opened) => opened,
             Err(error) => {
                 begun.abandon().await?;
                 return Err(error);
             }
         };
+        let Opened { trees, steps, own_listener, wire } = opened;
+        let (output, collected) = pipes(blueprint, sink).map_err(SandboxError::Pipes)?;
         let mut program = blueprint.program.clone();
         let address = match &own_listener {
             Some(listener) => listener.local_addr().map_err(SandboxError::Pipes)?.to_string(),
@@ -337,16 +339,19 @@ impl Environment {
             .map_err(|error| SandboxError::Init(io::Error::other(error)))?;
         let forwards = listeners
             .zip(&blueprint.forwards_to)
-            .map(|(listener, &port)| Forwarding::spawn(listener, port, blueprint.notices.clone()))
+            .map(|(listener, &port)| forward(listener, port, blueprint.notices.clone()))
             .collect::<Result<_, _>>()
             .map_err(SandboxError::Pipes)?;
         self.running = Some(Running {
             sandbox,
             api,
             signals: receiver,
-            output: collector,
+            output: collected,
+            output_open: true,
             _forwards: forwards,
+            _wire: wire,
         });
+        self.starts += 1;
         Ok(())
     }
 
@@ -356,10 +361,9 @@ impl Environment {
         let Running { sandbox, api, mut output, .. } = running;
         api.close();
         sandbox.end().await?;
-        // Nobody holds the other ends any more, so this comes to an end.
-        while let Some(line) = output.next().await {
-            (self.log)(Event::Log(line));
-        }
+        // Nobody holds the other ends any more: what is in the pipes is all there will be.
+        output.drain().await.map_err(output_failed)?;
+        output.flush();
         Ok(())
     }
 
@@ -376,26 +380,24 @@ impl Environment {
         if let Some(running) = &self.running
             && let Ok(usage) = running.sandbox.group().memory()
         {
-            self.meter.add(&usage);
-            self.raw_peak_bytes = self.raw_peak_bytes.max(usage.raw_peak_bytes);
+            self.meter.sample(usage);
         }
     }
 
-    async fn drain(&mut self) {
-        if let Some(running) = &mut self.running {
-            for line in running.output.drain().await {
-                (self.log)(Event::Log(line));
-            }
+    async fn drain(&mut self) -> Result<(), SandboxError> {
+        match &mut self.running {
+            Some(running) => running.output.drain().await.map_err(output_failed),
+            None => Ok(()),
         }
     }
 
-    async fn log_end(&mut self, ending: Ending) {
+    async fn log_end(&mut self, ending: Ending) -> Result<(), SandboxError> {
         self.sample();
-        self.drain().await;
+        self.drain().await?;
         let memory_size_mb = self.blueprint.function.memory_mb;
-        let out_of_memory = ending.error_type.as_deref() == Some("Runtime.OutOfMemory");
-        let used_mb = self.meter.max_bytes().div_ceil(MIB);
         // Whoever was ended for want of memory had used all of it.
+        let out_of_memory = ending.error_type.as_deref() == Some("Runtime.OutOfMemory");
+        let used_mb = self.meter.max_memory_used_mb();
         let max_memory_used_mb =
             if out_of_memory { u64::from(memory_size_mb) } else { used_mb.min(u64::from(memory_size_mb)) };
         (self.log)(Event::End { request_id: ending.id.clone(), status: ending.status });
@@ -405,49 +407,92 @@ impl Environment {
             duration: ending.duration,
             memory_size_mb,
             max_memory_used_mb,
-            raw_peak_mb: self.raw_peak_bytes.div_ceil(MIB),
+            raw_peak_mb: self.meter.raw_peak_mb(),
             init_duration: ending.init_duration,
             status: ending.status,
             error_type: ending.error_type,
             notes: self.blueprint.notes.clone(),
         }));
+        Ok(())
     }
 }
 
-/// Everything of the host that one start needs: trees, `/tmp`, network, and in the host's own
-/// network a listener of ours.
+/// Everything of the host that one start needs.
+struct Opened {
+    trees: OpenTrees,
+    steps: Vec<Step>,
+    /// In the host's own network, a listener of ours.
+    own_listener: Option<TcpListener>,
+    wire: Option<Wire>,
+}
+
 async fn open(
     blueprint: &Blueprint,
     workshop: &Workshop,
-    begun: &crate::sandbox::Begun,
-) -> Result<(OpenTrees, Vec<lambdabox_bootstrap::plan::Step>, Option<TcpListener>), SandboxError> {
-    if let Some(nat) = &blueprint.nat {
-        let namespace = begun.network_namespace().map_err(SandboxError::Init)?;
-        nat.connect(blueprint.number, &namespace).await?;
-    }
-    let mut trees = OpenTrees::open(&workshop.spawner, &blueprint.trees, blueprint.id).await?;
-    let bytes = u64::from(blueprint.function.ephemeral_storage_mb) * MIB;
-    let tmp = match &blueprint.tmp {
-        Tmp::Image(image) => {
-            let device = image.descriptor().map_err(SandboxError::Pipes)?;
-            TmpPlan::Device {
-                index: trees.add(device),
-                shows: image.device().to_owned(),
-                options: TmpImage::OPTIONS.to_owned(),
+    begun: &Begun,
+    starts: u32,
+) -> Result<Opened, SandboxError> {
+    let wire = match &blueprint.nat {
+        Some(nat) => {
+            if starts > 0 {
+                nat.disconnect(blueprint.number).await?;
             }
+            let namespace = begun.network_namespace().map_err(SandboxError::Init)?;
+            Some(nat.connect(blueprint.number, namespace.as_fd()).await?)
         }
-        Tmp::Memory => TmpPlan::Memory { bytes },
+        None => None,
     };
-    let mut steps = trees.steps.clone();
-    steps.extend(blueprint.extra_steps.iter().cloned());
-    let confinement =
-        Confinement { id: blueprint.id, shared_memory_bytes: blueprint.shared_memory_bytes };
-    let steps = launch_steps(steps, tmp, &confinement);
+    let (spawner, id) = (&workshop.spawner, blueprint.id);
+    let mut trees = OpenTrees::open(spawner, &blueprint.trees, &blueprint.links, id).await?;
+    let tmp = match &blueprint.tmp {
+        Tmp::Image(image) => TmpPlan::Device {
+            index: trees.add(image.descriptor().map_err(SandboxError::Pipes)?),
+            shows: image.device().to_owned(),
+            options: TmpImage::MOUNT_OPTIONS.to_owned(),
+        },
+        Tmp::Memory => {
+            TmpPlan::Memory { bytes: u64::from(blueprint.function.ephemeral_storage_mb) * MIB }
+        }
+    };
+    let shared_memory_bytes = blueprint.shared_memory_bytes;
+    let confinement = Confinement { id, shared_memory_bytes };
+    let steps = launch_steps(std::mem::take(&mut trees.steps), tmp, &confinement);
     let own_listener = match blueprint.shell.network {
         Network::Host => {
             Some(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(SandboxError::Pipes)?)
         }
         Network::None | Network::Nat => None,
     };
-    Ok((trees, steps, own_listener))
+    Ok(Opened { trees, steps, own_listener, wire })
+}
+
+/// The pipes of a program's output; the write ends belong to the environment's id, or opening
+/// `/dev/stderr` inside would be refused.
+fn pipes(
+    blueprint: &Blueprint,
+    sink: LineSink,
+) -> io::Result<(Output, runtime_api::Output<LineSink>)> {
+    let pipe = || -> io::Result<(OwnedFd, OwnedFd)> {
+        let (reader, writer) = io::pipe()?;
+        nix::unistd::fchown(&writer, Some(blueprint.id.into()), Some(blueprint.id.into()))?;
+        Ok((reader.into(), writer.into()))
+    };
+    let (raw_reader, raw) = pipe()?;
+    let (frames_reader, frames) = match blueprint.frames {
+        true => pipe().map(|(reader, writer)| (Some(reader), Some(writer)))?,
+        false => (None, None),
+    };
+    let collected = runtime_api::Output::new(raw_reader, frames_reader, sink);
+    Ok((Output { raw, frames }, collected.map_err(io::Error::other)?))
+}
+
+fn output_failed(error: runtime_api::OutputError) -> SandboxError {
+    SandboxError::Pipes(io::Error::other(error))
+}
+
+/// The kernel's words for an error, without Rust's number behind it.
+fn error_name(errno: i32) -> String {
+    let text = nix::errno::Errno::from_raw(errno).desc();
+    let mut characters = text.chars();
+    characters.next().map_or_else(String::new, |c| c.to_lowercase().chain(characters).collect())
 }

@@ -34,6 +34,9 @@ pub enum SandboxError {
     /// The function's pipes cannot be made.
     #[error("failed to make the function's output pipes")]
     Pipes(#[source] io::Error),
+    /// Network.
+    #[error(transparent)]
+    Network(#[from] super::network::NatError),
     /// Control groups.
     #[error(transparent)]
     Cgroup(#[from] super::cgroup::CgroupError),

@@ -4,23 +4,26 @@
 //! Messages to the init are sent ahead of its answers, so that it never waits for the host.
 //!
 //! # Invariants
-//! - Whatever way a sandbox ends, [`Sandbox::end`] or dropping it kills everything in its cgroup.
+//! - Whatever way a sandbox ends, [`Sandbox::end`] or dropping it, everything in its cgroup is killed.
 //! - A cgroup that was killed is removed and never used again.
 
 use std::io;
 use std::net::TcpListener;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use lambdabox_bootstrap::plan::{Plan, Step};
 use lambdabox_bootstrap::spawner::message_pair;
 use lambdabox_bootstrap::wire::{ExitStatus, FromInit, ToInit};
 use tokio::io::unix::AsyncFd;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 
-use super::cgroup::{Cgroups, Group, Limits};
+use super::cgroup::{CgroupError, Cgroups, Group, Limits};
 use super::channel::Channel;
 use super::error::SandboxError;
-use super::plan::{HostRoot, MAX_PROCESSES, Shell};
+use super::plan::{HostRoot, Shell};
 use super::spawner::Spawner;
 use super::trees::OpenTrees;
 
@@ -75,6 +78,8 @@ pub(crate) enum Word {
     Exited(ExitStatus),
     /// The runtime's program could not be executed; the kernel's error number.
     NotStarted(i32),
+    /// The kernel killed a process of it for want of memory.
+    OutOfMemory,
     /// The init ended, and everything with it.
     Gone,
 }
@@ -87,9 +92,9 @@ impl Workshop {
         &self,
         name: &str,
         shell: &Shell,
-        memory_bytes: u64,
+        memory_mb: u32,
     ) -> Result<Begun, SandboxError> {
-        let group = self.cgroups.make(name, &Limits { memory_bytes, pids: MAX_PROCESSES })?;
+        let group = self.cgroups.make(name, &Limits::of_function(memory_mb))?;
         let (ours, theirs) = message_pair().map_err(SandboxError::Init)?;
         let control = Channel::new(ours).map_err(SandboxError::Init)?;
         let plan = Plan {
@@ -97,13 +102,9 @@ impl Workshop {
             prepare: shell.steps(&self.root),
             launch: Vec::new(),
         };
-        let made = self.spawner.make(
-            plan.namespaces.clone(),
-            plan.prepare.clone(),
-            theirs,
-            group.birth(),
-            &group.tasks(),
-        );
+        let entry = group.entry()?;
+        let (namespaces, prepare) = (plan.namespaces.clone(), plan.prepare.clone());
+        let made = self.spawner.make(namespaces, prepare, theirs, entry.birth, &entry.tasks);
         let (pid, pidfd) = match made.await {
             Ok(made) => made,
             Err(error) => {
@@ -132,7 +133,7 @@ impl Begun {
         match self.try_launch(trees, steps, program, output).await {
             Ok(listeners) => {
                 let Self { group, control, pidfd, pid, plan } = self;
-                Ok((Sandbox { group: Some(group), control, pidfd, pid, plan }, listeners))
+                Ok((Sandbox::new(group, control, pidfd, pid, plan), listeners))
             }
             Err(error) => {
                 let Self { group, control, pidfd, .. } = self;
@@ -209,8 +210,11 @@ fn unexpected(answer: &FromInit) -> SandboxError {
 /// A sandbox with a process in it.
 #[derive(Debug)]
 pub(crate) struct Sandbox {
-    /// `None` only once it has ended.
-    group: Option<Group>,
+    group: Arc<Group>,
+    /// Watches the group for a kill by the kernel; made once, because each watch is registered anew.
+    memory_watch: JoinHandle<Result<(), CgroupError>>,
+    /// Told by that watch.
+    out_of_memory: Arc<Notify>,
     control: Channel,
     pidfd: AsyncFd<OwnedFd>,
     pid: i32,
@@ -218,9 +222,21 @@ pub(crate) struct Sandbox {
 }
 
 impl Sandbox {
+    fn new(group: Group, control: Channel, pidfd: AsyncFd<OwnedFd>, pid: i32, plan: Plan) -> Self {
+        let group = Arc::new(group);
+        let out_of_memory = Arc::new(Notify::new());
+        let (watched, told) = (Arc::clone(&group), Arc::clone(&out_of_memory));
+        let memory_watch = tokio::spawn(async move {
+            watched.out_of_memory().await?;
+            told.notify_one();
+            Ok(())
+        });
+        Self { group, memory_watch, out_of_memory, control, pidfd, pid, plan }
+    }
+
     /// Its control group.
     pub(crate) fn group(&self) -> &Group {
-        self.group.as_ref().expect("only `end` takes the group, and it takes the sandbox too")
+        &self.group
     }
 
     /// The init's process id on the host.
@@ -235,9 +251,23 @@ impl Sandbox {
 
     /// What happens next. Dropping the future loses nothing.
     pub(crate) async fn word(&self) -> Word {
+        tokio::select! {
+            biased;
+            () = self.out_of_memory.notified() => Word::OutOfMemory,
+            word = self.word_of_init() => word,
+        }
+    }
+
+    async fn word_of_init(&self) -> Word {
         loop {
             match self.control.receive().await {
-                Ok(Some((FromInit::Exited { status, .. }, _))) => return Word::Exited(status),
+                Ok(Some((FromInit::Exited { status, .. }, _))) => {
+                    return match self.group.oom_kills() {
+                        Ok(kills) if kills > 0 => Word::OutOfMemory,
+                        // A counter that cannot be read has nothing to add to the status.
+                        Ok(_) | Err(_) => Word::Exited(status),
+                    };
+                }
                 Ok(Some((FromInit::NotStarted { errno, .. }, _))) => return Word::NotStarted(errno),
                 Ok(Some((FromInit::Failed(_), _)) | None) | Err(_) => return Word::Gone,
                 Ok(Some(_)) => {}
@@ -246,22 +276,17 @@ impl Sandbox {
     }
 
     /// Kills every process and waits until nothing is left of the sandbox.
-    pub(crate) async fn end(mut self) -> Result<(), SandboxError> {
-        match self.group.take() {
-            Some(group) => end(group, &self.pidfd).await,
-            None => Ok(()),
-        }
-    }
-}
-
-impl Drop for Sandbox {
-    fn drop(&mut self) {
-        if let Some(group) = &self.group {
-            // Last resort, as when the host panics; the empty group is swept by the next start.
-            if let Err(error) = group.kill() {
-                eprintln!("lambdabox: failed to kill a sandbox that was given up: {error}");
-            }
-        }
+    pub(crate) async fn end(self) -> Result<(), SandboxError> {
+        let Self { group, memory_watch, control, pidfd, .. } = self;
+        memory_watch.abort();
+        // Its only use now is to let go of the group.
+        let _cancelled = memory_watch.await;
+        let ended = match Arc::into_inner(group) {
+            Some(group) => end(group, &pidfd).await,
+            None => Err(SandboxError::Init(io::Error::other("somebody still holds the cgroup"))),
+        };
+        drop(control);
+        ended
     }
 }
 
@@ -269,7 +294,6 @@ async fn end(group: Group, pidfd: &AsyncFd<OwnedFd>) -> Result<(), SandboxError>
     group.kill()?;
     // Readable when the init has ended, which the kernel delays until its last process is gone.
     let _ended = pidfd.readable().await.map_err(SandboxError::Init)?;
-    group.emptied().await?;
     group.remove().await?;
     Ok(())
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use lambdabox_bootstrap::plan::{Namespace, Source, Step, Use};
 
+use super::cgroup::PIDS_MAX;
 use crate::model::Network;
 
 /// User id inside, as on AWS (runtime-api.md 6.6).
@@ -17,8 +18,6 @@ const UID_INSIDE: u32 = 993;
 const GID_INSIDE: u32 = 990;
 /// Open descriptors of a function (Lambda quotas).
 const MAX_DESCRIPTORS: u64 = 1_024;
-/// Processes and threads of a function (Lambda quotas); the pids cgroup holds the same number.
-pub(crate) const MAX_PROCESSES: u64 = 1_024;
 /// Where the Runtime API listens inside.
 const RUNTIME_API_PORT: u16 = 9_001;
 
@@ -205,7 +204,7 @@ pub(crate) fn launch_steps(
     let id = confinement.id;
     steps.extend([
         Step::SealRoot,
-        Step::Limits { descriptors: MAX_DESCRIPTORS, processes: Some(MAX_PROCESSES) },
+        Step::Limits { descriptors: MAX_DESCRIPTORS, processes: Some(PIDS_MAX) },
         Step::SessionKeyring,
         Step::Identity { id },
         Step::UserNamespace { uid: UID_INSIDE, gid: GID_INSIDE, outside: id },

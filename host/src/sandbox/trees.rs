@@ -28,6 +28,15 @@ pub struct Tree {
     pub copy_to: Option<PathBuf>,
 }
 
+/// A symbolic link made inside.
+#[derive(Debug, Clone)]
+pub struct Link {
+    /// Where.
+    pub path: PathBuf,
+    /// What it says.
+    pub target: PathBuf,
+}
+
 /// Trees opened for one launch.
 #[derive(Debug, Default)]
 pub(crate) struct OpenTrees {
@@ -42,6 +51,7 @@ impl OpenTrees {
     pub(crate) async fn open(
         spawner: &Spawner,
         trees: &[Tree],
+        links: &[Link],
         id: u32,
     ) -> Result<Self, SandboxError> {
         let mut all = Self::default();
@@ -50,6 +60,10 @@ impl OpenTrees {
             let source = Source::Tree { index: all.add(opened), shows: tree.source.clone() };
             all.steps.push(Step::Bind { source, target: tree.target.clone(), usage: Use::ReadOnly });
         }
+        all.steps.extend(links.iter().map(|link| Step::Symlink {
+            path: link.path.clone(),
+            target: link.target.clone(),
+        }));
         Ok(all)
     }
 
