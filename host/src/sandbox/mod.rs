@@ -1,0 +1,4 @@
+//! The outside half of a sandbox.
+
+pub mod cgroup;
+pub mod lease;
