@@ -1,0 +1,75 @@
+//! Waiting for the kernel to say that something changed, with or without a reactor.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use super::CgroupError;
+
+/// A descriptor that becomes ready at the next change of one condition, counted from when the watch
+/// was made: make it, look at the condition, then wait.
+#[derive(Debug)]
+pub(super) struct Watch {
+    /// What to wait on; dropping it ends the watch.
+    pub(super) fd: OwnedFd,
+    /// How it becomes ready.
+    pub(super) sign: Sign,
+    /// What it is about, for messages.
+    pub(super) file: PathBuf,
+}
+
+/// How a descriptor says that something changed.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Sign {
+    /// An eventfd was written, or a pidfd's process ended.
+    Readable,
+    /// A cgroup file has new content since it was read (`POLLPRI`).
+    Priority,
+}
+
+impl Watch {
+    /// Waits inside the runtime. Dropping the future loses nothing but the wait.
+    pub(super) async fn changed(self) -> Result<(), CgroupError> {
+        let Self { fd, sign, file } = self;
+        let interest = match sign {
+            Sign::Readable => Interest::READABLE,
+            Sign::Priority => Interest::PRIORITY,
+        };
+        #[expect(
+            deprecated,
+            reason = "its successor is unsafe; an OwnedFd keeps what that asks for"
+        )]
+        let registered = AsyncFd::with_interest(fd, interest);
+        let ready = async { registered?.ready(interest).await.map(drop) };
+        ready.await.map_err(|source| CgroupError::Watch { file, source })
+    }
+
+    /// Waits on this thread, at most until `deadline`. The caller looks at the condition again in
+    /// either case, so a deadline that passed is no error here.
+    pub(super) fn changed_blocking(self, deadline: Instant) -> Result<(), CgroupError> {
+        let flags = match self.sign {
+            Sign::Readable => PollFlags::IN,
+            Sign::Priority => PollFlags::PRI,
+        };
+        let left = deadline.saturating_duration_since(Instant::now());
+        let mut fds = [PollFd::new(&self.fd, flags)];
+        match poll(&mut fds, Some(&timespec(left))) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(errno) => {
+                Err(CgroupError::Watch { file: self.file, source: io::Error::from(errno) })
+            }
+        }
+    }
+}
+
+fn timespec(duration: Duration) -> Timespec {
+    Timespec {
+        tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(duration.subsec_nanos()),
+    }
+}
