@@ -1,5 +1,6 @@
 //! lambdabox: AWS Lambda's execution environment as one Linux binary.
 #![forbid(unsafe_code)]
 
+pub mod cli;
 pub mod config;
 pub mod model;
