@@ -1,0 +1,3 @@
+//! The outside half of a sandbox.
+
+pub mod network;
