@@ -1,1 +1,3 @@
 //! Inside.
+pub mod seccomp;
+pub mod sys;
