@@ -14,6 +14,8 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::path::Path;
 
+use crate::seccomp::Instruction;
+
 /// `MOUNT_ATTR_RDONLY`.
 pub const ATTR_READ_ONLY: u64 = 0x1;
 /// `MOUNT_ATTR_NOSUID`.
@@ -415,18 +417,23 @@ pub fn reap_children_automatically() -> io::Result<()> {
     Ok(())
 }
 
-/// Installs a seccomp filter for the calling thread and all its children.
+/// Puts the calling thread, and everything it forks or executes later, under a filter for good.
 ///
-/// # Errors
-/// The kernel's; `EACCES` without `no_new_privs` or `CAP_SYS_ADMIN`.
-pub fn install_seccomp(program: &[libc::sock_filter]) -> io::Result<()> {
+/// Needs `no_new_privs` (or CAP_SYS_ADMIN in the caller's user namespace), else EACCES. Other threads
+/// that run already are not covered: call it while there is one. No flags: `TSYNC` would hide a second
+/// thread that must not be there, and speculation control stays as the kernel has it.
+pub fn install_seccomp(program: &[Instruction]) -> io::Result<()> {
     let program = libc::sock_fprog {
-        len: u16::try_from(program.len()).map_err(|_| io::ErrorKind::InvalidInput)?,
-        filter: program.as_ptr().cast_mut(),
+        len: u16::try_from(program.len())
+            .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?,
+        // The kernel only reads; the field lacks `const` for want of it in C.
+        filter: program.as_ptr().cast::<libc::sock_filter>().cast_mut(),
     };
-    // SAFETY: the kernel reads `len` instructions from `filter`, which outlives the call.
-    check(unsafe {
+    // SAFETY: `filter` points to `len` instructions that outlive the call, and `Instruction` is
+    // repr(C) with the fields of `sock_filter`. The kernel copies and checks the program and writes
+    // nothing through the pointer.
+    let result = unsafe {
         libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const program)
-    })
-    .map(drop)
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
