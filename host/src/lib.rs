@@ -1,2 +1,4 @@
 //! lambdabox: AWS Lambda's execution environment as one Linux binary.
 #![forbid(unsafe_code)]
+
+pub mod catalog;
