@@ -3,3 +3,4 @@
 
 pub mod model;
 pub mod runtime_api;
+pub mod usage;
