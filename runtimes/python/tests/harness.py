@@ -225,7 +225,8 @@ class Loop:
 
     def argv(self, handler, extra):
         if self.official:
-            return [self.python.path, "-m", "awslambdaric", handler]
+            # -S as for ours: what a developer has installed must not hide a missing dependency.
+            return [self.python.path, "-S", "-m", "awslambdaric", handler]
         return [self.python.path, *self.flags, self.script, *extra]
 
 

@@ -308,7 +308,7 @@ class Customer(Case):
 
     def test_pythonsafepath_does_not_disturb_the_search_path(self):
         path = self.ask("sys.path", {"PYTHONSAFEPATH": "1"})
-        self.assertEqual(path[1:3], path[1:3])
+        self.assertEqual(path[2], "/opt/python")
         self.assertTrue(path[3].endswith(".zip"), path)
 
     def test_a_sitecustomize_on_pythonpath_runs_even_if_it_logs(self):
@@ -411,7 +411,7 @@ class Output(Case):
             import sys
             def handler(event, context):
                 print('x' * 200000)
-                print('é' * %d)
+                print('€' * %d)
                 sys.stdout.write('y' * %d + '\\nz\\n')
             """ % (LINE_LIMIT_BYTES, 3 * LINE_LIMIT_BYTES)
         seen = self.run_app(app)
@@ -421,7 +421,7 @@ class Output(Case):
         self.assertTrue(all(record.decode() for record in records), "no character is cut")
         self.assertEqual(
             b"".join(records[1:]),
-            ("é" * LINE_LIMIT_BYTES).encode() + b"y" * (3 * LINE_LIMIT_BYTES) + b"\nz\n",
+            ("€" * LINE_LIMIT_BYTES).encode() + b"y" * (3 * LINE_LIMIT_BYTES) + b"\nz\n",
         )
 
     def test_the_streams_do_what_streams_do(self):
