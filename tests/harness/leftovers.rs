@@ -99,6 +99,18 @@ fn processes(all: &mut BTreeSet<String>) {
     }
 }
 
+/// Processes of the whole machine whose command line holds this text, but not ours.
+pub(crate) fn processes_with(text: &str) -> Vec<String> {
+    let own = std::process::id().to_string();
+    let pids = names("/proc").into_iter().filter(|name| name.bytes().all(|b| b.is_ascii_digit()));
+    pids.filter(|pid| *pid != own)
+        .filter_map(|pid| Some((fs::read(format!("/proc/{pid}/cmdline")).ok()?, pid)))
+        .map(|(line, pid)| (String::from_utf8_lossy(&line).replace('\0', " "), pid))
+        .filter(|(line, _)| line.contains(text))
+        .map(|(line, pid)| format!("{pid}: {line}"))
+        .collect()
+}
+
 fn mounts(all: &mut BTreeSet<String>) {
     let table = fs::read_to_string("/proc/self/mountinfo").unwrap();
     for line in table.lines() {
