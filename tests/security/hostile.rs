@@ -17,14 +17,15 @@ def lambda_handler(event, context):
     let neighbour = invoke(&neighbour).args(["--timeout", "10"]).start();
     neighbour.wait_for_log("neighbour runs");
     let mut bystander = std::process::Command::new("sleep").arg("60").spawn().unwrap();
-    let function = Function::python(
+    let guard = super::guard();
+    let function = Function::python(&format!(
         "import os, signal, time
-def lambda_handler(event, context):
+{guard}def lambda_handler(event, context):
     if os.fork() == 0:
         os.kill(-1, signal.SIGKILL)
     time.sleep(20)
-",
-    );
+"
+    ));
     let run = invoke(&function).args(["--timeout", "15"]).run().failed_with("Runtime.ExitError");
     assert!(run.text().contains("signal: killed"), "{}", run.text());
     assert!(run.wall < Duration::from_secs(10), "told at once: {:?}", run.wall);
@@ -36,18 +37,18 @@ def lambda_handler(event, context):
 
 #[test]
 fn signals_to_pid_1_change_nothing() {
-    let function = Function::python(
+    let guard = super::guard();
+    let function = Function::python(&format!(
         "import os, signal
-def lambda_handler(event, context):
-    told = {}
+{guard}def lambda_handler(event, context):
     for name in ('SIGKILL', 'SIGTERM', 'SIGSTOP', 'SIGINT', 'SIGSEGV', 'SIGHUP'):
         try:
             os.kill(1, getattr(signal, name))
-        except OSError as error:
-            told[name] = error.errno
+        except PermissionError:
+            pass
     return 'still here'
-",
-    );
+"
+    ));
     let run = invoke(&function).args(["--repeat", "2"]).run().answered();
     assert_eq!(run.text(), "\"still here\"\n\"still here\"\n");
 }

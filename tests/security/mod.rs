@@ -20,12 +20,24 @@ use serde_json::Value;
 
 use crate::harness::{Function, Run, invoke};
 
+/// Lines that stop a hostile handler that finds itself outside of any sandbox: a test of a broken
+/// sandbox must fail, not take the tester's machine down.
+fn guard() -> String {
+    let namespace = |name: &str| {
+        let link = std::fs::read_link(format!("/proc/self/ns/{name}")).unwrap();
+        format!("assert os.readlink('/proc/self/ns/{name}') != '{}', 'no sandbox'\n", link.display())
+    };
+    let user = "assert os.getuid() != 0, 'no sandbox'\n";
+    format!("{}{}{user}", namespace("pid"), namespace("mnt"))
+}
+
 /// Runs a handler made of these lines, which leave their findings in `found`.
 fn probe_run(lines: &str, arguments: &[&str]) -> Run {
     let body: String = lines.lines().map(|line| format!("    {line}\n")).collect();
+    let guard = guard();
     let source = format!(
         "import ctypes, errno, os, signal, socket, subprocess, sys, time
-def attempt(action, *arguments):
+{guard}def attempt(action, *arguments):
     try:
         return ['done', str(action(*arguments))]
     except Exception as error:

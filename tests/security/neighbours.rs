@@ -86,9 +86,10 @@ found['queues'] = [line for line in open('/proc/sysvipc/msg')][1:]",
 #[test]
 fn signals_do_not_cross_to_the_host() {
     let mut bystander = std::process::Command::new("sleep").arg("60").spawn().unwrap();
-    let function = Function::python(
+    let guard = super::guard();
+    let function = Function::python(&format!(
         "import os, signal
-def lambda_handler(event, context):
+{guard}def lambda_handler(event, context):
     sent = []
     for pid in [event] + list(range(2, 40000)):
         if pid == os.getpid() or pid == os.getppid():
@@ -99,8 +100,8 @@ def lambda_handler(event, context):
         except OSError:
             pass
     return sent
-",
-    );
+"
+    ));
     let arguments = ["--timeout", "30", "--cpu", "unlimited"];
     let run = invoke(&function).args(arguments).event(bystander.id().to_string()).run().answered();
     let alive = bystander.try_wait().unwrap().is_none();
