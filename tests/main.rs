@@ -15,7 +15,6 @@
 //! # Sources
 //! `SPECIFICATION.md` names the test behind each promise.
 #![expect(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
-#![expect(clippy::expect_used, reason = "a test says what went wrong by panicking")]
 
 #[macro_use]
 mod harness;

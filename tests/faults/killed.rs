@@ -35,8 +35,11 @@ def lambda_handler(event, context):
         running.signal(Signal::SIGKILL);
         running.wait();
     }
+    eprintln!("before:               {}", before.counts());
+    eprintln!("after {kills:>4} kills:     {}", Leftovers::now(data.path()).counts());
     one_start(data.path());
     let left = before.since(data.path());
+    eprintln!("after one more start: {}", Leftovers::now(data.path()).counts());
     assert!(left.is_empty(), "{kills} kills left: {left:#?}");
 }
 

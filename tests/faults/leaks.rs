@@ -16,6 +16,8 @@ fn many_sequential_invokes_leave_nothing() {
         assert_eq!(run.json(), "hello");
     }
     let left = before.since(data.path());
+    eprintln!("before:               {}", before.counts());
+    eprintln!("after {count:>4} invokes:   {}", Leftovers::now(data.path()).counts());
     assert!(left.is_empty(), "{count} invokes left: {left:#?}");
 }
 

@@ -65,6 +65,15 @@ impl Leftovers {
         Self(all)
     }
 
+    /// How many of each kind there are, for a person to read.
+    pub(crate) fn counts(&self) -> String {
+        let mut kinds = std::collections::BTreeMap::<&str, usize>::new();
+        for what in &self.0 {
+            *kinds.entry(what.split(' ').next().unwrap_or("")).or_default() += 1;
+        }
+        kinds.iter().map(|(kind, count)| format!("{kind} {count}")).collect::<Vec<_>>().join(", ")
+    }
+
     /// What is there now that was not there at this moment; waits for things that are on their way out.
     pub(crate) fn since(&self, data: &Path) -> Vec<String> {
         let mut left = Vec::new();
