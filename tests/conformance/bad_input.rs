@@ -215,9 +215,15 @@ fn ephemeral_storage_out_of_range() {
 #[test]
 fn reserved_variable_names_are_refused_by_name() {
     for name in [
-        "AWS_LAMBDA_RUNTIME_API", "AWS_LAMBDA_FUNCTION_NAME", "LAMBDA_TASK_ROOT", "_HANDLER",
-        "AWS_EXECUTION_ENV", "LAMBDA_RUNTIME_DIR", "_X_AMZN_TRACE_ID",
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_LOG_STREAM_NAME",
+        "AWS_LAMBDA_RUNTIME_API",
+        "AWS_LAMBDA_FUNCTION_NAME",
+        "LAMBDA_TASK_ROOT",
+        "_HANDLER",
+        "AWS_EXECUTION_ENV",
+        "LAMBDA_RUNTIME_DIR",
+        "_X_AMZN_TRACE_ID",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+        "AWS_LAMBDA_LOG_STREAM_NAME",
     ] {
         let pair = format!("{name}=x");
         refuses(&["--env", &pair], &[name, "reserved"]);
@@ -226,7 +232,10 @@ fn reserved_variable_names_are_refused_by_name() {
 
 #[test]
 fn all_reserved_names_are_told_at_once() {
-    refuses(&["--env", "_HANDLER=x", "--env", "LAMBDA_TASK_ROOT=x"], &["_HANDLER", "LAMBDA_TASK_ROOT"]);
+    refuses(
+        &["--env", "_HANDLER=x", "--env", "LAMBDA_TASK_ROOT=x"],
+        &["_HANDLER", "LAMBDA_TASK_ROOT"],
+    );
 }
 
 #[test]
@@ -249,7 +258,8 @@ fn variables_over_four_kilobytes() {
 fn files_of_variables_that_cannot_be_read() {
     refuses(&["--env-file", "/no/such/file.env"], &["/no/such/file.env"]);
     refuses(&["--env-vars", "/no/such/vars.json"], &["/no/such/vars.json"]);
-    let function = Function::python(HELLO).file("bad.json", "[1]").file("bad.env", "no equals sign\n");
+    let function =
+        Function::python(HELLO).file("bad.json", "[1]").file("bad.env", "no equals sign\n");
     refused(invoke(&function).args(["--env-vars"]).args([function.at("bad.json")]), &["bad.json"]);
     refused(invoke(&function).args(["--env-file"]).args([function.at("bad.env")]), &["bad.env"]);
 }
@@ -280,14 +290,23 @@ fn an_output_file_that_cannot_be_written_is_told_before_anything_runs() {
 fn no_permission_for_namespaces_is_exit_three_and_names_the_step() {
     let function = Function::python(HELLO);
     let data = tempfile::tempdir().unwrap();
-    std::fs::set_permissions(data.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    std::fs::set_permissions(data.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777))
+        .unwrap();
     // An ordinary user who may make no namespace at all: setpriv drops the id and every capability,
     // and an empty user namespace limit inside a namespace of the test's own takes the rest.
     let script = "echo 0 > /proc/sys/user/max_user_namespaces && \
                   exec setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set=-all \
                   --inh-caps=-all \"$@\"";
     let output = std::process::Command::new("unshare")
-        .args(["--user", "--map-users=0,0,65535", "--map-groups=0,0,65535", "sh", "-c", script, "sh"])
+        .args([
+            "--user",
+            "--map-users=0,0,65535",
+            "--map-groups=0,0,65535",
+            "sh",
+            "-c",
+            script,
+            "sh",
+        ])
         .arg(crate::harness::binary())
         .arg("invoke")
         .arg(function.path())
@@ -296,7 +315,10 @@ fn no_permission_for_namespaces_is_exit_three_and_names_the_step() {
         .output()
         .unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
-    if stderr.contains("unshare:") || stderr.contains("setpriv:") || stderr.contains("Permission denied: sh") {
+    if stderr.contains("unshare:")
+        || stderr.contains("setpriv:")
+        || stderr.contains("Permission denied: sh")
+    {
         skip!("cannot make an unprivileged user here: {stderr}");
     }
     assert_eq!(output.status.code(), Some(3), "{stderr}");

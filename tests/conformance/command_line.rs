@@ -17,11 +17,35 @@ fn the_version_is_printed() {
 fn help_names_every_option_of_invoke() {
     let help = lambdabox(["invoke", "--help"]).run().answered().text();
     for option in [
-        "--event", "--handler", "--runtime", "--memory-size", "--timeout", "--env", "--env-file",
-        "--env-vars", "--layer", "--ephemeral-storage", "--network", "--region", "--profile",
-        "--credentials", "--function-name", "--client-context", "--log-format", "--cpu", "--repeat",
-        "--output", "--keep", "--forward", "--sdk", "--venv", "--runtime-client", "--print-config",
-        "--color", "--quiet", "--verbose",
+        "--event",
+        "--handler",
+        "--runtime",
+        "--memory-size",
+        "--timeout",
+        "--env",
+        "--env-file",
+        "--env-vars",
+        "--layer",
+        "--ephemeral-storage",
+        "--network",
+        "--region",
+        "--profile",
+        "--credentials",
+        "--function-name",
+        "--client-context",
+        "--log-format",
+        "--cpu",
+        "--repeat",
+        "--output",
+        "--keep",
+        "--forward",
+        "--sdk",
+        "--venv",
+        "--runtime-client",
+        "--print-config",
+        "--color",
+        "--quiet",
+        "--verbose",
     ] {
         assert!(help.contains(option), "the help lacks {option}");
     }
@@ -101,7 +125,8 @@ fn a_closed_standard_output_is_no_panic() {
 #[test]
 fn keep_says_where_the_sandbox_is() {
     let _machine = crate::harness::alone();
-    let function = Function::python("def lambda_handler(e, c):\n    open('/tmp/mark', 'w').close()\n");
+    let function =
+        Function::python("def lambda_handler(e, c):\n    open('/tmp/mark', 'w').close()\n");
     let running = invoke(&function).args(["--keep"]).while_alone().start();
     // The mark proves that it is this sandbox that was named, by its pid 1.
     running.wait_for_log("REPORT RequestId");

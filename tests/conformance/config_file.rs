@@ -45,7 +45,8 @@ fn an_unknown_key_is_an_error_that_names_it() {
 
 #[test]
 fn a_broken_file_is_an_error_with_its_line() {
-    let function = Function::python(SHOW).file("lambdabox.toml", "timeout = 3\nmemory_size = = 2\n");
+    let function =
+        Function::python(SHOW).file("lambdabox.toml", "timeout = 3\nmemory_size = = 2\n");
     invoke(&function).run().refused(&["lambdabox.toml", "line 2"]);
 }
 

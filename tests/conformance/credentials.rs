@@ -37,7 +37,10 @@ fn keys_are_placeholders_unless_asked_for() {
         .run()
         .answered();
     let got = shown(&run);
-    assert_eq!((got["AWS_ACCESS_KEY_ID"].as_str(), got["AWS_SECRET_ACCESS_KEY"].as_str()), ("test", "test"));
+    assert_eq!(
+        (got["AWS_ACCESS_KEY_ID"].as_str(), got["AWS_SECRET_ACCESS_KEY"].as_str()),
+        ("test", "test")
+    );
 }
 
 #[test]

@@ -157,9 +157,10 @@ fn the_environment_of_a_custom_runtime_is_awss() {
 
 #[test]
 fn an_error_posted_by_the_runtime_reaches_the_caller_unchanged() {
-    let script = SHELL
-        .replace("/response HTTP", "/error HTTP")
-        .replace(r#"{\"echo\":$event}"#, r#"{\"errorType\":\"My.Type\",\"errorMessage\":\"m\",\"more\":1}"#);
+    let script = SHELL.replace("/response HTTP", "/error HTTP").replace(
+        r#"{\"echo\":$event}"#,
+        r#"{\"errorType\":\"My.Type\",\"errorMessage\":\"m\",\"more\":1}"#,
+    );
     let function = Function::bootstrap(&script);
     let run = invoke(&function).args(["--timeout", "10"]).run().failed_with("My.Type");
     assert_eq!(run.json(), json!({"errorType": "My.Type", "errorMessage": "m", "more": 1}));

@@ -50,9 +50,7 @@ fn every_variable_of_the_reference_is_set(client: Client) {
     let libraries = &got["LD_LIBRARY_PATH"];
     let tail = "/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib";
     assert_eq!(libraries, &format!("/var/lang/lib:{tail}"));
-    for (name, value) in
-        [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")]
-    {
+    for (name, value) in [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")] {
         assert_eq!(got.get(name).map(String::as_str), Some(value), "{name}");
     }
 }

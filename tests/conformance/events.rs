@@ -39,7 +39,8 @@ fn standard_output_is_the_response_and_nothing_else() {
 
 #[test]
 fn a_failed_functions_error_goes_to_standard_output_too() {
-    let function = Function::python("def lambda_handler(event, context):\n    raise OSError('x')\n");
+    let function =
+        Function::python("def lambda_handler(event, context):\n    raise OSError('x')\n");
     let run = invoke(&function).run().failed_with("OSError");
     assert!(!run.stdout.ends_with(b"\n"));
 }
@@ -60,7 +61,8 @@ fn dash_o_writes_the_response_to_a_file_instead() {
     let function = Function::python(ECHO);
     let out = tempfile::tempdir().unwrap();
     let file = out.path().join("response.json");
-    let run = invoke(&function).event("[1]").args(["-o".as_ref(), file.as_os_str()]).run().answered();
+    let run =
+        invoke(&function).event("[1]").args(["-o".as_ref(), file.as_os_str()]).run().answered();
     assert!(run.stdout.is_empty(), "{}", run.text());
     assert_eq!(std::fs::read(file).unwrap(), b"[1]");
 }

@@ -20,8 +20,10 @@ fn a_forwarded_port_is_reachable_by_both_names_in_every_placement() {
     let server = Server::http("127.0.0.1:0", "from the host");
     let port = server.port();
     let function = Function::python(FETCH);
-    let event =
-        json!([format!("http://127.0.0.1:{port}/"), format!("http://host.docker.internal:{port}/")]);
+    let event = json!([
+        format!("http://127.0.0.1:{port}/"),
+        format!("http://host.docker.internal:{port}/")
+    ]);
     for network in ["none", "nat"] {
         let run = invoke(&function)
             .event(event.to_string())
@@ -47,7 +49,10 @@ fn a_port_inside_may_differ_from_the_hosts() {
 #[test]
 fn several_ports_can_be_forwarded() {
     let (one, two) = (Server::http("127.0.0.1:0", "one"), Server::http("127.0.0.1:0", "two"));
-    let urls = json!([format!("http://127.0.0.1:{}/", one.port()), format!("http://127.0.0.1:{}/", two.port())]);
+    let urls = json!([
+        format!("http://127.0.0.1:{}/", one.port()),
+        format!("http://127.0.0.1:{}/", two.port())
+    ]);
     let run = invoke(&Function::python(FETCH))
         .event(urls.to_string())
         .args(["--timeout", "20", "--network", "none"])

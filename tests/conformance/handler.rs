@@ -89,14 +89,14 @@ fn a_client_context_arrives_decoded(client: Client) {
 ",
     );
     let context = r#"{"client":{"installation_id":"i-1","app_title":"Títle"},"custom":{"k":"v"},"env":{"model":"m"}}"#;
-    let run =
-        invoke(&function).client(client).args(["--client-context", context]).run().answered();
+    let run = invoke(&function).client(client).args(["--client-context", context]).run().answered();
     assert_eq!(run.json(), json!(["i-1", "Títle", {"k": "v"}, {"model": "m"}]));
 }
 
 fn without_a_client_context_there_is_none(client: Client) {
-    let function =
-        Function::python("def lambda_handler(e, context):\n    return context.client_context is None\n");
+    let function = Function::python(
+        "def lambda_handler(e, context):\n    return context.client_context is None\n",
+    );
     assert_eq!(invoke(&function).client(client).run().answered().json(), json!(true));
 }
 
@@ -105,7 +105,8 @@ fn unicode_survives_both_ways(client: Client) {
         "def lambda_handler(event, c):\n    return {'back': event['t'], 'length': len(event['t'])}\n",
     );
     let text = "Grüße, 世界 🌍 \u{0} \u{2028} \"quoted\" \\ back";
-    let run = invoke(&function).client(client).event(json!({"t": text}).to_string()).run().answered();
+    let run =
+        invoke(&function).client(client).event(json!({"t": text}).to_string()).run().answered();
     assert_eq!(run.json(), json!({"back": text, "length": text.chars().count()}));
 }
 

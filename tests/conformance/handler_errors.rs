@@ -72,7 +72,8 @@ fn an_import_that_fails_is_an_import_module_error(client: Client) {
         "import a_module_nobody_has\ndef lambda_handler(event, context):\n    return 1\n",
     );
     let run = invoke(&function).client(client).run().failed_with("Runtime.ImportModuleError");
-    let message = "Unable to import module 'lambda_function': No module named 'a_module_nobody_has'";
+    let message =
+        "Unable to import module 'lambda_function': No module named 'a_module_nobody_has'";
     assert_eq!(run.json()["errorMessage"], message);
 }
 
@@ -101,10 +102,7 @@ fn a_missing_handler_is_named_with_its_module(client: Client) {
     let handler = ["--handler", "lambda_function.nope"];
     let run = invoke(&function).client(client).args(handler).run();
     let run = run.failed_with("Runtime.HandlerNotFound");
-    assert_eq!(
-        run.json()["errorMessage"],
-        "Handler 'nope' missing on module 'lambda_function'"
-    );
+    assert_eq!(run.json()["errorMessage"], "Handler 'nope' missing on module 'lambda_function'");
 }
 
 fn a_handler_without_a_dot_is_malformed(client: Client) {

@@ -4,7 +4,8 @@ use serde_json::json;
 
 use crate::harness::{Function, default_minor, interpreter, invoke, lambdabox, zip_bytes};
 
-const HELLO: &str = "def lambda_handler(event, context):\n    return __name__ + '.lambda_handler'\n";
+const HELLO: &str =
+    "def lambda_handler(event, context):\n    return __name__ + '.lambda_handler'\n";
 
 /// A hello under another handler name.
 const HANDLER: &str = "def handler(event, context):\n    return __name__ + '.handler'\n";
@@ -81,7 +82,8 @@ fn an_executable_bootstrap_means_a_custom_runtime() {
 
 #[test]
 fn the_handler_can_be_said() {
-    let function = Function::python(HELLO).file("jobs.py", "def nightly(e, c):\n    return 'night'\n");
+    let function =
+        Function::python(HELLO).file("jobs.py", "def nightly(e, c):\n    return 'night'\n");
     let run = invoke(&function).args(["--handler", "jobs.nightly"]).run().answered();
     assert_eq!(run.json(), "night");
 }
@@ -113,7 +115,11 @@ fn the_root_directory_and_the_home_directory_are_refused_with_a_hint() {
     let pyenv = std::env::var("PYENV_ROOT")
         .unwrap_or_else(|_| format!("{}/.pyenv", std::env::var("HOME").unwrap_or_default()));
     let at_home = |target: &std::path::Path| {
-        lambdabox(["invoke"]).args([target]).env("HOME", home.path()).env("PYENV_ROOT", &pyenv).run()
+        lambdabox(["invoke"])
+            .args([target])
+            .env("HOME", home.path())
+            .env("PYENV_ROOT", &pyenv)
+            .run()
     };
     at_home(home.path()).refused(&["home"]);
     at_home(&home.path().join("app.py")).refused(&["home", "directory"]);
@@ -137,7 +143,10 @@ fn a_function_in_a_private_home_with_private_files_runs_and_is_left_alone() {
     let run = lambdabox(["invoke"]).args([&project]).run().answered();
     assert_eq!(run.json(), "app.handler");
     let after = std::fs::metadata(&file).unwrap();
-    assert_eq!((before.mode(), before.uid(), before.ino()), (after.mode(), after.uid(), after.ino()));
+    assert_eq!(
+        (before.mode(), before.uid(), before.ino()),
+        (after.mode(), after.uid(), after.ino())
+    );
     let there = std::fs::read_dir(&project).unwrap().count();
     assert_eq!(there, 1, "nothing was written beside the user's code");
 }

@@ -73,6 +73,10 @@ fn layers_are_read_only() {
 ",
     );
     let run = invoke(&function).args(["--layer"]).args([layer.path()]).run().answered();
-    assert!(["OSError", "PermissionError"].contains(&run.json().as_str().unwrap()), "{}", run.text());
+    assert!(
+        ["OSError", "PermissionError"].contains(&run.json().as_str().unwrap()),
+        "{}",
+        run.text()
+    );
     assert_eq!(std::fs::read_to_string(layer.at("data/x.txt")).unwrap(), "x");
 }

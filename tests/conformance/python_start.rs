@@ -19,8 +19,7 @@ def lambda_handler(event, context):
 
 #[test]
 fn the_path_is_awss() {
-    let function =
-        Function::python("import sys\ndef lambda_handler(e, c):\n    return sys.path\n");
+    let function = Function::python("import sys\ndef lambda_handler(e, c):\n    return sys.path\n");
     let run = invoke(&function).run().answered();
     let path: Vec<String> = serde_json::from_slice(&run.stdout).unwrap();
     assert_eq!(path[0], "/var/task", "{path:?}");
@@ -34,7 +33,9 @@ fn exit_and_quit_exist() {
     let function = Function::python("def lambda_handler(event, context):\n    exit(5)\n");
     let run = invoke(&function).run().failed_with("Runtime.ExitError");
     assert!(run.text().contains("exit status 5"), "{}", run.text());
-    let function = Function::python("def lambda_handler(e, c):\n    return [callable(quit), callable(exit)]\n");
+    let function = Function::python(
+        "def lambda_handler(e, c):\n    return [callable(quit), callable(exit)]\n",
+    );
     assert_eq!(invoke(&function).run().answered().json(), json!([true, true]));
 }
 
@@ -82,7 +83,8 @@ fn an_exec_wrapper_starts_the_interpreter() {
 
 #[test]
 fn a_wrapper_from_a_layer_may_add_arguments_for_the_interpreter() {
-    let script = "#!/bin/sh\ninterpreter=\"$1\"\nshift\nexec \"$interpreter\" -X importtime \"$@\"\n";
+    let script =
+        "#!/bin/sh\ninterpreter=\"$1\"\nshift\nexec \"$interpreter\" -X importtime \"$@\"\n";
     let layer = Function::empty().executable("wrapper", script);
     let run = invoke(&Function::python(WRAPPED))
         .args(["--env", "AWS_LAMBDA_EXEC_WRAPPER=/opt/wrapper", "--layer"])

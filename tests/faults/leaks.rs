@@ -86,8 +86,9 @@ fn layers_and_zips_leave_nothing_but_the_store() {
 fn two_first_starts_at_once_do_not_trip_over_each_other() {
     let data = tempfile::tempdir().unwrap();
     let function = hello();
-    let running: Vec<_> =
-        (0..4).map(|_| invoke(&function).data(data.path()).args(["--timeout", "30"]).start()).collect();
+    let running: Vec<_> = (0..4)
+        .map(|_| invoke(&function).data(data.path()).args(["--timeout", "30"]).start())
+        .collect();
     for one in running {
         assert_eq!(one.wait().answered().json(), "hello");
     }

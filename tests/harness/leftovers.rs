@@ -59,7 +59,9 @@ impl Leftovers {
         all.insert(format!("ip_forward {}", forwarding.trim()));
         files(data, &mut all);
         files(Path::new("/run/lambdabox"), &mut all);
-        for name in names("/tmp").into_iter().filter(|n| n.contains("lambdabox") || n.contains("lbx")) {
+        for name in
+            names("/tmp").into_iter().filter(|n| n.contains("lambdabox") || n.contains("lbx"))
+        {
             all.insert(format!("file /tmp/{name}"));
         }
         Self(all)
@@ -153,7 +155,9 @@ fn loops(all: &mut BTreeSet<String>) {
 
 /// Rules as `nft` prints them, without counters, which change by themselves.
 fn firewall(all: &mut BTreeSet<String>) {
-    let Ok(output) = Command::new("nft").args(["-a", "-s", "list", "ruleset"]).output() else { return };
+    let Ok(output) = Command::new("nft").args(["-a", "-s", "list", "ruleset"]).output() else {
+        return;
+    };
     for (number, line) in String::from_utf8_lossy(&output.stdout).lines().enumerate() {
         all.insert(format!("firewall line {number}: {}", line.trim()));
     }

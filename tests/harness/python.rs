@@ -30,9 +30,8 @@ fn target_dir() -> PathBuf {
 
 /// CPython 3.`minor` of this machine: a real executable, no pyenv shim.
 pub(crate) fn interpreter(minor: u32) -> Option<&'static Path> {
-    static FOUND: LazyLock<BTreeMap<u32, PathBuf>> = LazyLock::new(|| {
-        (9..=14).filter_map(|minor| Some((minor, find(minor)?))).collect()
-    });
+    static FOUND: LazyLock<BTreeMap<u32, PathBuf>> =
+        LazyLock::new(|| (9..=14).filter_map(|minor| Some((minor, find(minor)?))).collect());
     FOUND.get(&minor).map(PathBuf::as_path)
 }
 
@@ -41,7 +40,9 @@ fn find(minor: u32) -> Option<PathBuf> {
     let mut places = Vec::new();
     let home = PathBuf::from(std::env::var_os("HOME").unwrap_or_default());
     let pyenv = std::env::var_os("PYENV_ROOT").map_or_else(|| home.join(".pyenv"), PathBuf::from);
-    for (root, below) in [(pyenv.join("versions"), "bin"), ("/opt/hostedtoolcache/Python".into(), "x64/bin")] {
+    for (root, below) in
+        [(pyenv.join("versions"), "bin"), ("/opt/hostedtoolcache/Python".into(), "x64/bin")]
+    {
         let Ok(versions) = std::fs::read_dir(root) else { continue };
         places.extend(versions.flatten().map(|version| version.path().join(below)));
     }

@@ -18,9 +18,12 @@ impl Report {
 
     fn parse(line: &str) -> Self {
         let mut fields = BTreeMap::new();
-        for part in line.strip_prefix("REPORT ").unwrap().split('\t').filter(|part| !part.is_empty()) {
-            let (name, value) =
-                part.split_once(": ").unwrap_or_else(|| panic!("a REPORT field without value: {line}"));
+        for part in
+            line.strip_prefix("REPORT ").unwrap().split('\t').filter(|part| !part.is_empty())
+        {
+            let (name, value) = part
+                .split_once(": ")
+                .unwrap_or_else(|| panic!("a REPORT field without value: {line}"));
             fields.insert(name.to_owned(), value.to_owned());
         }
         Self { request_id: fields.remove("RequestId").expect("REPORT has a RequestId"), fields }

@@ -58,7 +58,8 @@ fn a_real_crash_in_native_code_is_told() {
 
 #[test]
 fn out_of_memory_is_told_as_such_and_names_the_flag() {
-    let function = Function::python("def lambda_handler(e, c):\n    return len(bytearray(1 << 30))\n");
+    let function =
+        Function::python("def lambda_handler(e, c):\n    return len(bytearray(1 << 30))\n");
     let run = invoke(&function).args(["--timeout", "20"]).run().failed_with("Runtime.OutOfMemory");
     let report = run.report();
     let message = format!(
@@ -74,7 +75,8 @@ fn out_of_memory_is_told_as_such_and_names_the_flag() {
 
 #[test]
 fn memory_within_the_limit_can_be_used() {
-    let function = Function::python("def lambda_handler(e, c):\n    return len(b'x' * (300 << 20))\n");
+    let function =
+        Function::python("def lambda_handler(e, c):\n    return len(b'x' * (300 << 20))\n");
     let arguments = ["--memory-size", "512", "--timeout", "20"];
     assert_eq!(invoke(&function).args(arguments).run().answered().json(), 300 << 20);
 }
@@ -97,7 +99,10 @@ def lambda_handler(event, context):
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), 4, "{text}");
     assert_eq!((lines[0], lines[2]), ("1", "1"), "{text}");
-    assert!(lines[1].contains("Runtime.ExitError") && lines[3].contains("Runtime.ExitError"), "{text}");
+    assert!(
+        lines[1].contains("Runtime.ExitError") && lines[3].contains("Runtime.ExitError"),
+        "{text}"
+    );
 }
 
 #[test]

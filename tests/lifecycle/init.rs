@@ -104,7 +104,8 @@ fn the_second_init_runs_under_the_functions_timeout() {
 
 #[test]
 fn an_init_longer_than_the_timeout_but_within_its_limit_is_fine() {
-    let function = Function::python("import time\ntime.sleep(1.5)\ndef lambda_handler(e, c):\n    return 1\n");
+    let function =
+        Function::python("import time\ntime.sleep(1.5)\ndef lambda_handler(e, c):\n    return 1\n");
     let run = invoke(&function).args(["--timeout", "1"]).run().answered();
     assert!(run.report().number("Init Duration") >= 1_500.0);
     assert!(init_reports(&run).is_empty(), "a good init has no line: {}", run.stderr);

@@ -65,8 +65,7 @@ def lambda_handler(event, context):
     return n
 ",
     );
-    let run =
-        invoke(&function).args(["--timeout", "1", "--repeat", "3"]).run().expect_code(1);
+    let run = invoke(&function).args(["--timeout", "1", "--repeat", "3"]).run().expect_code(1);
     let text = run.text();
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!((lines.len(), lines[0], lines[2]), (3, "1", "1"), "{text}\n{}", run.stderr);

@@ -77,8 +77,11 @@ found['children'] = children",
 
 #[test]
 fn a_shells_fork_bomb_is_ended_by_the_timeout() {
-    let function = Function::bootstrap("#!/bin/bash\nmark() { mark 86402.5 | mark 86402.5 & }\nmark\nsleep 86402.5\n");
-    let run = invoke(&function).args(["--timeout", "2"]).env("LAMBDABOX_INIT_LIMIT_MS", "1000").run();
+    let function = Function::bootstrap(
+        "#!/bin/bash\nmark() { mark 86402.5 | mark 86402.5 & }\nmark\nsleep 86402.5\n",
+    );
+    let run =
+        invoke(&function).args(["--timeout", "2"]).env("LAMBDABOX_INIT_LIMIT_MS", "1000").run();
     assert_eq!(run.code(), 1, "{}", run.stderr.chars().take(2_000).collect::<String>());
     let gone = wait_until(Duration::from_secs(10), || processes_with("86402.5").is_empty());
     assert!(gone, "{:?}", processes_with("86402.5"));

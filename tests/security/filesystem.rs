@@ -101,7 +101,9 @@ fn files_of_other_users_are_not_there_whatever_their_modes() {
     use std::os::unix::fs::PermissionsExt as _;
     let mut secrets = Vec::new();
     for parent in ["/root", "/home", "/var/tmp", "/srv", "/tmp", "/var/lib", "/mnt", "/opt"] {
-        let Ok(dir) = tempfile::Builder::new().prefix("e2e-other-").tempdir_in(parent) else { continue };
+        let Ok(dir) = tempfile::Builder::new().prefix("e2e-other-").tempdir_in(parent) else {
+            continue;
+        };
         std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
         std::fs::write(dir.path().join("public.txt"), "of another user").unwrap();
         secrets.push(dir);
@@ -129,7 +131,12 @@ found['top'] = sorted(os.listdir('/'))",
     );
     let names = |key: &str| -> Vec<String> { serde_json::from_value(found[key].clone()).unwrap() };
     assert!(names("root").iter().all(|name| name == ".pyenv"), "{found}");
-    assert!(names("var").iter().all(|n| ["lang", "runtime", "task", "lib", "cache", "tmp", "run"].contains(&n.as_str())), "{found}");
+    assert!(
+        names("var").iter().all(
+            |n| ["lang", "runtime", "task", "lib", "cache", "tmp", "run"].contains(&n.as_str())
+        ),
+        "{found}"
+    );
     for absent in ["work", "srv", "mnt", "media", "boot", "lost+found"] {
         assert!(!names("top").contains(&absent.to_owned()), "{absent}: {found}");
     }
@@ -185,7 +192,8 @@ found['suid'] = [line.split()[1] for line in open('/proc/mounts')
     if 'nosuid' not in line.split()[3].split(',')]",
     );
     let writable: Vec<String> = serde_json::from_value(found["writable"].clone()).unwrap();
-    let expected = |path: &String| path == "/tmp" || path.starts_with("/dev") || path.starts_with("/proc");
+    let expected =
+        |path: &String| path == "/tmp" || path.starts_with("/dev") || path.starts_with("/proc");
     assert!(writable.iter().all(expected), "{found}");
     assert_eq!(found["suid"], json!([]));
 }
@@ -200,11 +208,16 @@ found['null'] = os.write(os.open('/dev/null', os.O_WRONLY), b'x')
 found['random'] = len(os.read(os.open('/dev/urandom', os.O_RDONLY), 8))",
     );
     let names: Vec<String> = serde_json::from_value(found["names"].clone()).unwrap();
-    let harmless =
-        ["fd", "full", "null", "random", "stderr", "stdin", "stdout", "tty", "urandom", "zero", "pts", "ptmx"];
+    let harmless = [
+        "fd", "full", "null", "random", "stderr", "stdin", "stdout", "tty", "urandom", "zero",
+        "pts", "ptmx",
+    ];
     assert!(names.iter().all(|name| harmless.contains(&name.as_str())), "{names:?}");
     assert!(!names.contains(&"shm".to_owned()), "no /dev/shm, as on AWS");
-    assert_eq!((&found["block"], &found["null"], &found["random"]), (&json!([]), &json!(1), &json!(8)));
+    assert_eq!(
+        (&found["block"], &found["null"], &found["random"]),
+        (&json!([]), &json!(1), &json!(8))
+    );
 }
 
 #[test]
@@ -218,5 +231,8 @@ fn the_program_itself_cannot_be_overwritten_from_inside() {
     );
     all_refused(&run.answered().json());
     let after = std::fs::metadata(crate::harness::binary()).unwrap();
-    assert_eq!((before.len(), before.modified().unwrap()), (after.len(), after.modified().unwrap()));
+    assert_eq!(
+        (before.len(), before.modified().unwrap()),
+        (after.len(), after.modified().unwrap())
+    );
 }

@@ -75,7 +75,11 @@ def lambda_handler(event, context):
     );
     let run = invoke(&function).args(["--timeout", "10"]).run().answered();
     assert_eq!(run.json(), "daemon is there");
-    assert!(run.wall < Duration::from_secs(10), "the response does not wait for it: {:?}", run.wall);
+    assert!(
+        run.wall < Duration::from_secs(10),
+        "the response does not wait for it: {:?}",
+        run.wall
+    );
     let gone = wait_until(Duration::from_secs(5), || processes_with("86404.75").is_empty());
     assert!(gone, "{:?}", processes_with("86404.75"));
 }
@@ -145,7 +149,10 @@ exit 1
     let run = invoke(&function).args(["--timeout", "5"]).run().expect_code(1);
     assert!(!run.text().contains("half"), "{}", run.text());
     let error = run.json()["errorType"].clone();
-    assert!(["Runtime.ExitError", "Runtime.TruncatedResponse"].contains(&error.as_str().unwrap()), "{error}");
+    assert!(
+        ["Runtime.ExitError", "Runtime.TruncatedResponse"].contains(&error.as_str().unwrap()),
+        "{error}"
+    );
 }
 
 #[test]

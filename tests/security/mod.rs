@@ -25,7 +25,10 @@ use crate::harness::{Function, Run, invoke};
 fn guard() -> String {
     let namespace = |name: &str| {
         let link = std::fs::read_link(format!("/proc/self/ns/{name}")).unwrap();
-        format!("assert os.readlink('/proc/self/ns/{name}') != '{}', 'no sandbox'\n", link.display())
+        format!(
+            "assert os.readlink('/proc/self/ns/{name}') != '{}', 'no sandbox'\n",
+            link.display()
+        )
     };
     let user = "assert os.getuid() != 0, 'no sandbox'\n";
     format!("{}{}{user}", namespace("pid"), namespace("mnt"))

@@ -22,7 +22,8 @@ def lambda_handler(event, context):
     let victim = invoke(&victim).args(["--timeout", "10"]).start();
     victim.wait_for_log("ADDRESS ");
     let log = victim.stderr_so_far();
-    let address = log.lines().find_map(|line| line.strip_prefix("ADDRESS ")).unwrap().trim().to_owned();
+    let address =
+        log.lines().find_map(|line| line.strip_prefix("ADDRESS ")).unwrap().trim().to_owned();
     let attacker = Function::python(
         "import socket
 def lambda_handler(event, context):

@@ -73,12 +73,12 @@ for fd in os.listdir('/proc/self/fd'):
 fn a_child_of_a_custom_runtime_inherits_nothing_either() {
     let function = Function::bootstrap("#!/bin/sh\nls -l /proc/self/fd\nexit 1\n");
     let run = invoke(&function).run().expect_code(1);
-    let descriptors: Vec<&str> =
-        run.stderr.lines().filter(|line| line.contains(" -> ")).collect();
+    let descriptors: Vec<&str> = run.stderr.lines().filter(|line| line.contains(" -> ")).collect();
     assert!(!descriptors.is_empty(), "{}", run.stderr);
     for line in descriptors {
         let (_, target) = line.split_once(" -> ").unwrap();
-        let own = target == "/dev/null" || target.starts_with("pipe:") || target.starts_with("/proc/");
+        let own =
+            target == "/dev/null" || target.starts_with("pipe:") || target.starts_with("/proc/");
         assert!(own, "{line}");
     }
 }

@@ -9,7 +9,9 @@ use crate::harness::{Function, invoke};
 
 #[test]
 fn only_own_processes_are_there() {
-    let found = probe("found['pids'] = sorted(int(p) for p in os.listdir('/proc') if p.isdigit())\nfound['own'] = os.getpid()");
+    let found = probe(
+        "found['pids'] = sorted(int(p) for p in os.listdir('/proc') if p.isdigit())\nfound['own'] = os.getpid()",
+    );
     let pids: Vec<u64> = serde_json::from_value(found["pids"].clone()).unwrap();
     let own = found["own"].as_u64().unwrap();
     assert!(pids.contains(&own) && pids.len() <= 4, "{found}");

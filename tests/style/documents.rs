@@ -116,7 +116,12 @@ fn every_lint_has_its_reason() {
 #[test]
 fn the_usual_documents_are_there() {
     for name in [
-        "README.md", "ARCHITECTURE.md", "SPECIFICATION.md", "SECURITY.md", "CHANGELOG.md", "LICENSE",
+        "README.md",
+        "ARCHITECTURE.md",
+        "SPECIFICATION.md",
+        "SECURITY.md",
+        "CHANGELOG.md",
+        "LICENSE",
     ] {
         assert!(document(name).len() > 200, "{name} says something");
     }
@@ -127,9 +132,9 @@ fn the_usual_documents_are_there() {
 fn the_architecture_names_every_module_of_the_host() {
     let text = document("ARCHITECTURE.md");
     let source = document("host/src/lib.rs");
-    let modules = source.lines().filter_map(|line| {
-        line.trim_start_matches("pub ").strip_prefix("mod ")?.strip_suffix(';')
-    });
+    let modules = source
+        .lines()
+        .filter_map(|line| line.trim_start_matches("pub ").strip_prefix("mod ")?.strip_suffix(';'));
     for module in modules {
         assert!(text.contains(&format!("`{module}`")), "ARCHITECTURE.md does not name `{module}`");
     }

@@ -4,8 +4,20 @@ use super::{code_lines, files};
 
 /// The order of `ARCHITECTURE.md`, left to right.
 const ORDER: [&str; 14] = [
-    "cli", "app", "front", "usage", "triggers", "invoke", "pool", "sandbox", "runtime_api", "catalog",
-    "store", "fabric", "config", "model",
+    "cli",
+    "app",
+    "front",
+    "usage",
+    "triggers",
+    "invoke",
+    "pool",
+    "sandbox",
+    "runtime_api",
+    "catalog",
+    "store",
+    "fabric",
+    "config",
+    "model",
 ];
 
 /// Who may name the sandbox's inside.

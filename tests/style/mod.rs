@@ -20,7 +20,15 @@ fn root() -> PathBuf {
 /// Every file that is or would be committed, by its path from the root, that ends with this.
 fn files(suffix: &str) -> Vec<(String, String)> {
     let output = Command::new("git")
-        .args(["-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+        .args([
+            "-c",
+            "safe.directory=*",
+            "ls-files",
+            "-z",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+        ])
         .current_dir(root())
         .output()
         .expect("git lists the tree");
@@ -29,7 +37,9 @@ fn files(suffix: &str) -> Vec<(String, String)> {
     assert!(!names.is_empty(), "no file ends with {suffix:?}; is this a checkout?");
     names
         .into_iter()
-        .filter_map(|name| Some((name.to_owned(), std::fs::read_to_string(root().join(name)).ok()?)))
+        .filter_map(|name| {
+            Some((name.to_owned(), std::fs::read_to_string(root().join(name)).ok()?))
+        })
         .collect()
 }
 

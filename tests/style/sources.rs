@@ -6,9 +6,8 @@ use super::{code_lines, files, root};
 const LONG_LINES: usize = 500;
 
 /// Files longer than that, with the reason.
-const LONG_FILES: [(&str, &str); 1] = [
-    ("runtimes/python/bootstrap.py", "a language loop is one file, standard library only"),
-];
+const LONG_FILES: [(&str, &str); 1] =
+    [("runtimes/python/bootstrap.py", "a language loop is one file, standard library only")];
 
 /// The only place for `unsafe`.
 const UNSAFE_HOME: &str = "bootstrap/src/sys.rs";
@@ -98,8 +97,8 @@ fn there_is_no_module_for_leftovers_of_thought() {
 fn a_mod_rs_of_the_product_holds_a_header_and_re_exports() {
     let mut broken = Vec::new();
     for (path, source) in files("/mod.rs").into_iter().filter(|(path, _)| in_crates(path)) {
-        let functions =
-            code_lines(&source).filter(|(_, line)| line.starts_with("fn ") || line.starts_with("impl "));
+        let functions = code_lines(&source)
+            .filter(|(_, line)| line.starts_with("fn ") || line.starts_with("impl "));
         if functions.count() > 0 {
             broken.push(path);
         }
@@ -125,7 +124,8 @@ fn no_test_is_ignored_and_no_lint_is_allowed_without_reason() {
 #[test]
 fn no_path_of_a_machine_is_in_the_tree() {
     // In pieces, so that this file does not break its own rule.
-    let banned = [["/wo", "rk/"].concat(), ["/ro", "ot/.py", "env"].concat(), ["/home/run", "ner"].concat()];
+    let banned =
+        [["/wo", "rk/"].concat(), ["/ro", "ot/.py", "env"].concat(), ["/home/run", "ner"].concat()];
     let mut broken = Vec::new();
     for suffix in [".rs", ".py", ".toml", ".md", ".c", "scripts/test", "scripts/check", ".ci/run"] {
         for (path, source) in files(suffix) {
@@ -143,7 +143,8 @@ fn no_path_of_a_machine_is_in_the_tree() {
 fn scripts_stop_at_the_first_failure() {
     for name in ["check", "test", "bench", "soak", "package"] {
         let path = root().join("scripts").join(name);
-        let source = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("scripts/{name}: {e}"));
+        let source =
+            std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("scripts/{name}: {e}"));
         assert!(source.starts_with("#!/usr/bin/env bash\n"), "scripts/{name}");
         assert!(source.contains("set -euo pipefail"), "scripts/{name}");
         use std::os::unix::fs::PermissionsExt as _;
