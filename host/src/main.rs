@@ -16,13 +16,11 @@ fn main() -> ExitCode {
     // First thing, while there is one thread; it starts up while the arguments are read.
     let runs_functions = std::env::args_os().nth(1).is_some_and(|word| word == RUNS_FUNCTIONS);
     let started = runs_functions.then(spawner::start);
-    cli::run(std::env::args_os(), |config| {
-        match started.unwrap_or_else(spawner::start) {
-            Ok(started) => app::invoke(&config, started),
-            Err(error) => {
-                eprintln!("error: failed to fork the process that makes sandboxes: {error}");
-                ExitCode::from(3)
-            }
+    cli::run(std::env::args_os(), |config| match started.unwrap_or_else(spawner::start) {
+        Ok(started) => app::invoke(&config, started),
+        Err(error) => {
+            eprintln!("error: failed to fork the process that makes sandboxes: {error}");
+            ExitCode::from(3)
         }
     })
 }

@@ -13,11 +13,11 @@ use tokio::sync::mpsc;
 
 use super::error::AppError;
 use super::resources::Resources;
-use crate::catalog::{self, Access, Client, Package};
+use crate::catalog::{self, Access, Client, Inference};
 use crate::config::{self, Cpu, DevShm, RuntimeClient};
 use crate::model::{Function, Network};
 use crate::pool::{Blueprint, CpuShare, INIT_LIMIT, Tmp};
-use crate::sandbox::{Link, Program, Shell, TmpImage, Tree, network};
+use crate::sandbox::{Link, Program, Shell, Tree, network};
 
 /// Owner of every function here, as other local stand-ins for AWS have it (design section 6).
 const ACCOUNT: &str = "000000000000";
@@ -48,29 +48,30 @@ pub(super) fn open(config: &config::Invoke, workspace: &Path) -> Result<Opened, 
     let homes: Vec<PathBuf> = search.home.iter().chain(&search.sudo_home).cloned().collect();
     let package = catalog::open(&config.path, workspace, &homes)?;
     let layers = catalog::open_layers(&config.layers, workspace, &package)?;
-    let inference = catalog::infer(&package, layers.root.as_deref(), &catalog::Wanted {
+    let client = match config.runtime_client {
+        RuntimeClient::Official => Some(Client::Official),
+        RuntimeClient::Managed => None,
+    };
+    let wanted = catalog::Wanted {
         runtime: config.runtime.as_deref(),
         handler: config.handler.as_deref(),
-        venv: config.venv.as_deref(),
-    })?;
-    let mut said: Vec<String> =
-        [package.warnings.clone(), layers.warnings.clone(), inference.said.clone()].concat();
+        client,
+    };
+    let inference = catalog::infer(wanted, &package, &layers, Catalogue::embedded())?;
+    let mut said =
+        [package.warnings.as_slice(), &layers.warnings, &inference.notices, &inference.said]
+            .concat();
     let copies = workspace.join("copies");
     let mut trees = vec![tree(&package.root, "/var/task", package.access, &copies)?];
     if let Some(root) = &layers.root {
         trees.push(tree(root, "/opt", layers.access, &copies)?);
     }
     let mut parts = Parts { config, trees, links: Vec::new(), said: &mut said, workspace };
-    let language = Catalogue::embedded().language(inference.runtime.language());
-    let running = match language {
-        Some(language) if language.language_loop.is_some() => {
-            let identifier = inference.runtime.identifier();
-            let interpreter = discover::python(identifier, &search)?;
-            let official = config.runtime_client == RuntimeClient::Official
-                || inference.client == Client::Official;
-            parts.managed(language, &interpreter, &inference.handler, official)?
-        }
-        _ => parts.custom(&package, layers.root.as_deref(), &inference),
+    let running = if inference.runtime.is_custom() {
+        custom(&inference)
+    } else {
+        let interpreter = discover::python(inference.runtime.identifier, &search)?;
+        parts.managed(&inference, &interpreter)?
     };
     let Parts { trees, links, .. } = parts;
     let function = Function {
@@ -172,21 +173,20 @@ struct Parts<'a> {
 impl Parts<'_> {
     fn managed(
         &mut self,
-        language: &Language,
+        inference: &Inference,
         interpreter: &Interpreter,
-        handler: &str,
-        official: bool,
     ) -> Result<Running, AppError> {
+        let language = inference.runtime.language;
         self.interpreter(interpreter);
         self.language_loop(language)?;
         let mut search_path = Vec::new();
         self.venv(interpreter, &mut search_path)?;
         let sdk = self.sdk(interpreter, &mut search_path);
-        let form = self.form(official);
+        let form = self.form(inference.client);
         let executable = interpreter.executable.to_string_lossy();
         let inputs = EntryInputs {
             interpreter: Some(&executable),
-            handler: Some(handler),
+            handler: Some(&inference.handler),
             bootstrap: None,
         };
         let argv = language.entry.argv(form, inputs).ok_or_else(|| AppError::Usage {
@@ -198,12 +198,15 @@ impl Parts<'_> {
         if form == EntryForm::Official {
             for (name, value) in &mut runtime_variables {
                 if name == "PYTHONPATH" {
-                    value.push_str(&search_path.iter().map(|dir| format!(":{dir}")).collect::<String>());
+                    value.push_str(
+                        &search_path.iter().map(|dir| format!(":{dir}")).collect::<String>(),
+                    );
                 }
             }
         } else {
             if !search_path.is_empty() {
-                runtime_variables.push(("_LAMBDABOX_SEARCH_PATH".to_owned(), search_path.join(":")));
+                runtime_variables
+                    .push(("_LAMBDABOX_SEARCH_PATH".to_owned(), search_path.join(":")));
             }
             if sdk.is_none() {
                 let hint = format!(
@@ -223,31 +226,6 @@ impl Parts<'_> {
         })
     }
 
-    fn custom(
-        &mut self,
-        package: &Package,
-        layers: Option<&Path>,
-        inference: &catalog::Inference,
-    ) -> Running {
-        // AWS's order: the package, then the layers (runtime-api.md 6.4).
-        let places = [(Some(package.root.as_path()), "/var/task"), (layers, "/opt")];
-        let found = places.iter().find(|(root, _)| {
-            root.is_some_and(|root| root.join("bootstrap").is_file())
-        });
-        let inside = found.map_or("/var/task", |(_, inside)| inside);
-        let no_entry = found.is_none().then(|| {
-            "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]".to_owned()
-        });
-        let path = format!("{inside}/bootstrap");
-        Running {
-            runtime: inference.runtime.identifier().unwrap_or("provided.al2023").to_owned(),
-            program: program(vec![path]),
-            no_entry,
-            frames: false,
-            runtime_variables: Vec::new(),
-        }
-    }
-
     fn interpreter(&mut self, interpreter: &Interpreter) {
         for prefix in &interpreter.prefixes {
             self.trees.push(Tree {
@@ -264,16 +242,22 @@ impl Parts<'_> {
     /// The loop is written once per content into the data directory and shown as `/var/runtime`.
     fn language_loop(&mut self, language: &Language) -> Result<(), AppError> {
         if let Some(file) = language.language_loop {
-            let source = super::write::language_loop(&self.config.data_dir, language.folder, &file)?;
+            let source =
+                super::write::language_loop(&self.config.data_dir, language.folder, &file)?;
             let target = PathBuf::from("/var/runtime");
             self.trees.push(Tree { source, target, only_readable_by: None, copy_to: None });
         }
         Ok(())
     }
 
-    fn venv(&mut self, interpreter: &Interpreter, search_path: &mut Vec<String>) -> Result<(), AppError> {
+    fn venv(
+        &mut self,
+        interpreter: &Interpreter,
+        search_path: &mut Vec<String>,
+    ) -> Result<(), AppError> {
         let Some(venv) = &self.config.venv else { return Ok(()) };
-        for (i, source) in packages::venv_site_packages(venv, interpreter)?.into_iter().enumerate() {
+        for (i, source) in packages::venv_site_packages(venv, interpreter)?.into_iter().enumerate()
+        {
             let target = format!("{VENV_INSIDE}/{i}");
             let access = catalog::survey(&source)?.access;
             self.trees.push(tree(&source, &target, access, &self.workspace.join("copies"))?);
@@ -288,7 +272,8 @@ impl Parts<'_> {
         }
         let sdk = packages::sdk(interpreter)?;
         let shown = |path: &Path| {
-            path.starts_with("/usr") || interpreter.prefixes.iter().any(|prefix| path.starts_with(prefix))
+            path.starts_with("/usr")
+                || interpreter.prefixes.iter().any(|prefix| path.starts_with(prefix))
         };
         for (name, source) in &sdk.packages {
             let target = Path::new(SDK_INSIDE).join(name);
@@ -302,18 +287,21 @@ impl Parts<'_> {
         }
         search_path.push(SDK_INSIDE.to_owned());
         let version = sdk.version.as_deref().unwrap_or("of unknown version");
-        self.said.push(format!("boto3 {version} of {} is offered (--sdk off to hide it)", interpreter.found_at.display()));
+        self.said.push(format!(
+            "boto3 {version} of {} is offered (--sdk off to hide it)",
+            interpreter.found_at.display()
+        ));
         Some(sdk)
     }
 
     /// `-I -S` unless the customer wants to be heard by the interpreter itself.
-    fn form(&self, official: bool) -> EntryForm {
+    fn form(&self, client: Client) -> EntryForm {
         let set = |name: &str| self.config.environment.contains_key(name);
         let python = self.config.environment.keys().any(|name| name.starts_with("PYTHON"));
-        match (official, python || set(WRAPPER)) {
-            (true, _) => EntryForm::Official,
-            (false, true) => EntryForm::Plain,
-            (false, false) => EntryForm::Lean,
+        match (client, python || set(WRAPPER)) {
+            (Client::Official, _) => EntryForm::Official,
+            (Client::Own, true) => EntryForm::Plain,
+            (Client::Own, false) => EntryForm::Lean,
         }
     }
 
@@ -324,6 +312,21 @@ impl Parts<'_> {
             ["/bin/sh", "-c", WRAPPER_SCRIPT, "bootstrap", wrapper].map(str::to_owned).to_vec();
         all.extend(argv);
         program(all)
+    }
+}
+
+/// The package's own program, and what AWS says when there is none (runtime-api.md 5.2).
+fn custom(inference: &Inference) -> Running {
+    let no_entry = inference.bootstrap.is_none().then(|| {
+        "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]".to_owned()
+    });
+    let path = inference.bootstrap.unwrap_or("/var/task/bootstrap").to_owned();
+    Running {
+        runtime: inference.runtime.identifier.unwrap_or("provided.al2023").to_owned(),
+        program: program(vec![path]),
+        no_entry,
+        frames: false,
+        runtime_variables: Vec::new(),
     }
 }
 
@@ -366,7 +369,8 @@ fn closed_to_others(directory: &Path, program: &Path) -> Option<(u32, u32)> {
     use std::os::unix::fs::MetadataExt;
     const OTHERS_READ_EXECUTE: u32 = 0o005;
     let closed = [directory, program].iter().any(|path| {
-        std::fs::metadata(path).is_ok_and(|data| data.mode() & OTHERS_READ_EXECUTE != OTHERS_READ_EXECUTE)
+        std::fs::metadata(path)
+            .is_ok_and(|data| data.mode() & OTHERS_READ_EXECUTE != OTHERS_READ_EXECUTE)
     });
     let owner = std::fs::metadata(directory).ok()?;
     closed.then(|| (owner.uid(), owner.gid()))
@@ -392,9 +396,9 @@ fn name_of(path: &Path) -> String {
     let named = if path.is_dir() || path.extension().is_some_and(|e| e == "zip") {
         path.file_stem()
     } else {
-        path.file_stem().filter(|stem| !GENERIC.contains(&&*stem.to_string_lossy())).or_else(|| {
-            path.parent().and_then(Path::file_name)
-        })
+        path.file_stem()
+            .filter(|stem| !GENERIC.contains(&&*stem.to_string_lossy()))
+            .or_else(|| path.parent().and_then(Path::file_name))
     };
     let text = named.map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let clean: String = text

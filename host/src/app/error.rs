@@ -5,7 +5,11 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use lambdabox_runtimes::discover::DiscoverError;
+use lambdabox_runtimes::packages::VenvError;
+
 use crate::catalog::{InferError, PackageError};
+use crate::model::Failed;
 use crate::sandbox::SandboxError;
 use crate::sandbox::cgroup::CgroupError;
 use crate::sandbox::lease::LeaseError;
@@ -17,32 +21,53 @@ const EXIT_USAGE: u8 = 2;
 /// The host could not make the sandbox.
 const EXIT_SANDBOX: u8 = 3;
 
+macro_rules! failed_to {
+    ($($variant:ident($error:ty)),+ $(,)?) => {$(
+        impl From<$error> for AppError {
+            fn from(error: $error) -> Self {
+                Self::$variant(Failed(error))
+            }
+        }
+    )+};
+}
+
+failed_to! {
+    Package(PackageError),
+    Infer(InferError),
+    Discover(DiscoverError),
+    Venv(VenvError),
+    Cgroup(CgroupError),
+    Lease(LeaseError),
+    Network(NatError),
+    Tmp(TmpImageError),
+}
+
 /// The function was not run, or its answer could not be handed over.
 #[derive(Debug, Error)]
 pub(crate) enum AppError {
     #[error(transparent)]
-    Package(#[from] PackageError),
+    Package(Failed<PackageError>),
     #[error(transparent)]
-    Infer(#[from] InferError),
+    Infer(Failed<InferError>),
     #[error(transparent)]
-    Discover(#[from] lambdabox_runtimes::discover::DiscoverError),
+    Discover(Failed<DiscoverError>),
     #[error(transparent)]
-    Venv(#[from] lambdabox_runtimes::packages::VenvError),
+    Venv(Failed<VenvError>),
     /// A setting that only the opened package shows to be wrong.
     #[error("{message}")]
     Usage { message: String, hint: Option<String> },
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
     #[error(transparent)]
-    Cgroup(#[from] CgroupError),
+    Cgroup(Failed<CgroupError>),
     #[error(transparent)]
-    Lease(#[from] LeaseError),
+    Lease(Failed<LeaseError>),
     #[error(transparent)]
-    Network(#[from] NatError),
+    Network(Failed<NatError>),
     #[error("--network nat: {0}")]
     NoNat(NatMissing),
-    #[error("failed to make an image for /tmp")]
-    Tmp(#[from] TmpImageError),
+    #[error(transparent)]
+    Tmp(Failed<TmpImageError>),
     #[error("failed to write {}", path.display())]
     Write { path: PathBuf, source: io::Error },
     #[error("failed to start the event loop")]
@@ -65,25 +90,13 @@ impl AppError {
     /// What the operator can do.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
-            Self::Package(error) => error.hint(),
-            Self::Infer(error) => error.hint(),
-            Self::Discover(error) => error.hint(),
             Self::Usage { hint, .. } => hint.clone(),
             Self::Sandbox(error) => error.remedy().map(str::to_owned),
             Self::NoNat(missing) => Some(missing.remedy().to_owned()),
-            Self::Cgroup(_) => Some("run as root (sudo); functions are not run without limits".to_owned()),
+            Self::Cgroup(_) => {
+                Some("run as root (sudo); functions are not run without limits".to_owned())
+            }
             _ => None,
         }
-    }
-
-    /// The error and its causes in one line.
-    pub(crate) fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            text.push_str(&format!(": {error}"));
-            cause = error.source();
-        }
-        text
     }
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 use super::error::AppError;
 use super::timings::Timings;
@@ -28,7 +29,6 @@ pub(super) struct Resources {
     pub(super) tmp: Option<TmpImage>,
     /// The id of the only environment.
     pub(super) id: u32,
-    run_dir: PathBuf,
 }
 
 /// What to say on the way, in the order it came up.
@@ -84,7 +84,7 @@ impl Resources {
                 notices.extend(tmp_notice);
                 notices.extend(placed.notices);
                 notices.extend(placed.missing.clone());
-                let workshop = Arc::new(Workshop { spawner, cgroups, root: HostRoot::look() });
+                let workshop = Arc::new(Workshop { spawner, cgroups, root: HostRoot::look(), made: AtomicU32::new(0) });
                 Ok(Self {
                     lease,
                     workshop,
@@ -93,7 +93,6 @@ impl Resources {
                     network_notice: placed.missing,
                     tmp,
                     id,
-                    run_dir,
                 })
             }
             Err(error) => Err((lease, error)),
@@ -118,11 +117,6 @@ impl Resources {
             failed.push(error.to_string());
         }
         failed
-    }
-
-    /// Directory of locks and network state.
-    pub(super) fn run_dir(&self) -> &Path {
-        &self.run_dir
     }
 }
 
@@ -166,7 +160,8 @@ async fn sweep(
 
 fn environment_id(slot: u16) -> Result<u32, AppError> {
     let read = std::fs::read_to_string("/proc/self/uid_map");
-    let map = read.map_err(|source| AppError::Write { path: "/proc/self/uid_map".into(), source })?;
+    let map =
+        read.map_err(|source| AppError::Write { path: "/proc/self/uid_map".into(), source })?;
     IdRange::of_uid_map(&map).and_then(|range| range.environment_uid(slot, 0)).ok_or_else(|| {
         AppError::Usage {
             message: "this user namespace has no user ids for functions".to_owned(),
@@ -183,7 +178,10 @@ async fn make_tmp(
     let means = match TmpImages::probe() {
         Ok(means) => means,
         Err(missing) => {
-            let text = format!("/tmp is memory and counts as the function's: {missing} ({})", missing.remedy());
+            let text = format!(
+                "/tmp is memory and counts as the function's: {missing} ({})",
+                missing.remedy()
+            );
             return Ok((None, Some(text)));
         }
     };
@@ -219,7 +217,8 @@ async fn open_nat(wanted: Option<Network>, slot: u16, run_dir: &Path) -> Result<
         }
         (Err(missing), Some(_)) => Err(AppError::NoNat(missing)),
         (Err(missing), None) => {
-            let text = format!("no network inside: {missing}; for --network nat: {}", missing.remedy());
+            let text =
+                format!("no network inside: {missing}; for --network nat: {}", missing.remedy());
             Ok(plain(Network::None, Some(text)))
         }
     }

@@ -15,7 +15,9 @@ use super::error::AppError;
 use super::resources::Resources;
 use super::timings::Timings;
 use crate::config::{self, Keep, Verbosity};
-use crate::model::{Event, FailureKind, Function, Invocation, MEMORY_MB, Outcome, RequestId, TIMEOUT_SECS};
+use crate::model::{
+    Event, FailureKind, Function, Invocation, MEMORY_MB, Outcome, RequestId, TIMEOUT_SECS,
+};
 use crate::pool::{Environment, Log};
 use crate::sandbox::StartedSpawner;
 use crate::usage::{Labels, LogRenderer, Paint, Say};
@@ -64,7 +66,8 @@ async fn run(
 fn watch_for_interruption() -> Result<Arc<Notify>, AppError> {
     let interrupted = Arc::new(Notify::new());
     for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
-        let (mut signals, told) = (signal(kind).map_err(AppError::EventLoop)?, Arc::clone(&interrupted));
+        let (mut signals, told) =
+            (signal(kind).map_err(AppError::EventLoop)?, Arc::clone(&interrupted));
         tokio::spawn(async move {
             while signals.recv().await.is_some() {
                 told.notify_one();
@@ -105,7 +108,9 @@ async fn run_with(
         result = invocations(config, &function, &mut environment, &mut answers, say, timings) => result,
         () = interrupted.notified() => Ok(EXIT_INTERRUPTED),
     };
-    if let (Ok(code), Keep::Keep) = (&result, config.keep) && *code != EXIT_INTERRUPTED {
+    if let (Ok(code), Keep::Keep) = (&result, config.keep)
+        && *code != EXIT_INTERRUPTED
+    {
         keep(&environment, interrupted, say).await;
     }
     let ended = environment.shut_down().await;
@@ -159,8 +164,12 @@ fn invocation(config: &config::Invoke, function: &Function) -> Invocation {
     let deadline = now + function.timeout;
     // X-Ray's form; nothing is sampled here.
     let [trace, segment] = [(); 2].map(|()| uuid::Uuid::new_v4().simple().to_string());
-    let trace_id =
-        format!("Root=1-{:08x}-{};Parent={};Sampled=0", now.as_secs(), &trace[..24], &segment[..16]);
+    let trace_id = format!(
+        "Root=1-{:08x}-{};Parent={};Sampled=0",
+        now.as_secs(),
+        &trace[..24],
+        &segment[..16]
+    );
     Invocation {
         request_id: RequestId::random(),
         attempt_id: uuid::Uuid::new_v4().to_string(),
@@ -200,10 +209,8 @@ fn log(config: &config::Invoke, function: &Function, say: &Say) -> Log {
         return Arc::new(|_| {});
     }
     let paint = if say.is_colored() { Paint::Ansi } else { Paint::Plain };
-    let labels = Labels {
-        function_name: function.name.clone(),
-        function_version: function.version.clone(),
-    };
+    let labels =
+        Labels { function_name: function.name.clone(), function_version: function.version.clone() };
     let renderer = LogRenderer::new(config.log_format, paint, labels);
     Arc::new(move |event: Event| {
         let mut lines = Vec::new();
@@ -254,7 +261,10 @@ impl Answers {
         let (path, written) = match &mut self.target {
             Target::Stdout => {
                 let mut stdout = io::stdout().lock();
-                (Path::new("standard output"), stdout.write_all(&bytes).and_then(|()| stdout.flush()))
+                (
+                    Path::new("standard output"),
+                    stdout.write_all(&bytes).and_then(|()| stdout.flush()),
+                )
             }
             Target::File { path, file } => (path.as_path(), file.write_all(&bytes)),
         };

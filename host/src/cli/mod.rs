@@ -15,10 +15,8 @@ mod args;
 mod documents;
 mod invoke;
 mod run;
-mod say;
 #[cfg(test)]
 mod tests;
 mod words;
 
 pub use run::{EXIT_USAGE, run};
-pub use say::{Device, Say};

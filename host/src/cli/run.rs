@@ -9,8 +9,8 @@ use clap::Parser;
 use super::args::{Cli, Command};
 use super::documents;
 use super::invoke::{self, Purpose};
-use super::say::{Device, Say};
 use crate::config::{self, Caller, Color, Verbosity};
+use crate::usage::{Device, Say};
 
 /// Exit status of bad usage or configuration, or a package that cannot be used.
 pub const EXIT_USAGE: u8 = 2;

@@ -8,8 +8,8 @@ use clap::CommandFactory;
 
 use super::args::Cli;
 use super::run::{Streams, run_with};
-use super::say::Device;
 use crate::config::{Caller, Color, CredentialsOrigin, Invoke, Keep, Verbosity};
+use crate::usage::Device;
 
 struct Ran {
     status: String,

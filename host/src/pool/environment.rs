@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use super::life::{Effect, End, Ending, Input, Life};
-use super::variables::{Platform, variables};
 use super::signals::signal_name;
+use super::variables::{Platform, variables};
 use crate::model::{Event, Function, Invocation, LogLine, Network, Outcome, Report};
 use crate::runtime_api::{self, Peer, RuntimeApi, Signal};
 use crate::sandbox::{
@@ -56,7 +56,7 @@ pub enum CpuShare {
 #[derive(Debug)]
 pub(crate) struct Blueprint {
     pub(crate) function: Function,
-    /// Prefix of the names of its cgroups: the lease's slot.
+    /// Prefix of the names of its cgroups: the lease's name.
     pub(crate) lease: String,
     /// Distinguishes environments of one host.
     pub(crate) number: u32,
@@ -127,11 +127,7 @@ enum Woken {
 
 impl Environment {
     /// An environment that is not started; `log` is told everything that happens.
-    pub(crate) fn new(
-        workshop: Arc<Workshop>,
-        blueprint: Blueprint,
-        log: Log,
-    ) -> Self {
+    pub(crate) fn new(workshop: Arc<Workshop>, blueprint: Blueprint, log: Log) -> Self {
         let life = Life::new(blueprint.init_limit);
         Self {
             workshop,
@@ -298,9 +294,8 @@ impl Environment {
 
     async fn start(&mut self) -> Result<(), SandboxError> {
         let blueprint = &self.blueprint;
-        let name = format!("{}-{}.{}", blueprint.lease, blueprint.number, self.starts);
         let memory_mb = blueprint.function.memory_mb;
-        let begun = self.workshop.begin(&name, &blueprint.shell, memory_mb).await?;
+        let begun = self.workshop.begin(&blueprint.lease, &blueprint.shell, memory_mb).await?;
         let (signals, receiver) = mpsc::channel(SIGNALS_WAITING);
         let log = Arc::clone(&self.log);
         let sink: LineSink = Box::new(move |line| log(Event::Log(line)));
@@ -359,8 +354,9 @@ impl Environment {
         self.sample();
         let Some(running) = self.running.take() else { return Ok(()) };
         let Running { sandbox, api, mut output, .. } = running;
-        api.close();
+        // The processes first: a runtime that sees its API go would log that.
         sandbox.end().await?;
+        drop(api);
         // Nobody holds the other ends any more: what is in the pipes is all there will be.
         output.drain().await.map_err(output_failed)?;
         output.flush();
@@ -398,8 +394,11 @@ impl Environment {
         // Whoever was ended for want of memory had used all of it.
         let out_of_memory = ending.error_type.as_deref() == Some("Runtime.OutOfMemory");
         let used_mb = self.meter.max_memory_used_mb();
-        let max_memory_used_mb =
-            if out_of_memory { u64::from(memory_size_mb) } else { used_mb.min(u64::from(memory_size_mb)) };
+        let max_memory_used_mb = if out_of_memory {
+            u64::from(memory_size_mb)
+        } else {
+            used_mb.min(u64::from(memory_size_mb))
+        };
         (self.log)(Event::End { request_id: ending.id.clone(), status: ending.status });
         (self.log)(Event::Report(Report {
             billed_ms: ending.billed_ms(),

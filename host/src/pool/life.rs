@@ -42,8 +42,6 @@ pub(crate) enum End {
 /// What happened.
 #[derive(Debug, Clone)]
 pub(crate) enum Input {
-    /// A runtime process was started by [`Effect::Start`]'s order.
-    Started,
     /// The owner has work; only in [`Life::accepts`].
     Invoke(Box<Invocation>),
     /// The runtime asked for the next event and none is assigned.
@@ -236,7 +234,11 @@ impl Life {
                     answered: None,
                 };
                 self.state = State::Busy(Box::new(busy));
-                vec![Effect::LogStart(id), Effect::Deadline(Some(deadline)), Effect::Assign(invocation)]
+                vec![
+                    Effect::LogStart(id),
+                    Effect::Deadline(Some(deadline)),
+                    Effect::Assign(invocation),
+                ]
             }
             // It died between two events; the next one begins with an init.
             Input::Ended(_) => vec![Effect::Kill],
@@ -386,7 +388,9 @@ fn init_report(
 /// Error type and message of a process' end (runtime-api.md 2.7, 5.2).
 fn end_error(end: &End) -> (&'static str, String) {
     match end {
-        End::Code(0) => ("Runtime.ExitError", "Runtime exited without providing a reason".to_owned()),
+        End::Code(0) => {
+            ("Runtime.ExitError", "Runtime exited without providing a reason".to_owned())
+        }
         End::Code(code) => {
             ("Runtime.ExitError", format!("Runtime exited with error: exit status {code}"))
         }
@@ -446,7 +450,8 @@ mod tests {
     }
 
     fn ending(effects: &[Effect]) -> &Ending {
-        let found = effects.iter().find_map(|e| if let Effect::LogEnd(e) = e { Some(e) } else { None });
+        let found =
+            effects.iter().find_map(|e| if let Effect::LogEnd(e) = e { Some(e) } else { None });
         found.expect("the effects end the invocation")
     }
 
@@ -493,7 +498,11 @@ mod tests {
             assert!(effects.contains(&Effect::Kill));
             assert!(matches!(
                 effects.last(),
-                Some(Effect::InitReport { phase: InitPhase::Init, status: Status::Error | Status::Timeout, .. })
+                Some(Effect::InitReport {
+                    phase: InitPhase::Init,
+                    status: Status::Error | Status::Timeout,
+                    ..
+                })
             ));
             assert!(life.accepts());
             let effects = life.on(invoke("a"), start);
@@ -542,7 +551,11 @@ mod tests {
         for (end, error_type, message) in [
             (End::Code(0), "Runtime.ExitError", "Runtime exited without providing a reason"),
             (End::Code(7), "Runtime.ExitError", "Runtime exited with error: exit status 7"),
-            (End::Signal("killed"), "Runtime.ExitError", "Runtime exited with error: signal: killed"),
+            (
+                End::Signal("killed"),
+                "Runtime.ExitError",
+                "Runtime exited with error: signal: killed",
+            ),
             (End::OutOfMemory, "Runtime.OutOfMemory", "Runtime exited with error: signal: killed"),
         ] {
             let (mut life, now) = ready();

@@ -10,8 +10,7 @@ use crate::model::{Function, LogFormat};
 /// AWS's search path, odd slash included; managed runtimes have their interpreter first.
 const PATH: &str = "/usr/local/bin:/usr/bin/:/bin:/opt/bin";
 const INTERPRETER_PATH: &str = "/var/lang/bin";
-const LIBRARY_PATH: &str =
-    "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib";
+const LIBRARY_PATH: &str = "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib";
 /// Where AWS's X-Ray daemon listens; nothing answers here unless the operator gives one.
 const XRAY_HOST: &str = "169.254.79.129";
 const XRAY_PORT: &str = "2000";

@@ -8,6 +8,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::unix::AsyncFd;
 
+/// Gives a descriptor to the event loop.
+#[expect(
+    deprecated,
+    reason = "the replacement is unsafe, for types whose descriptor may change; an OwnedFd's cannot"
+)]
+pub(super) fn watched(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    AsyncFd::new(descriptor)
+}
+
 /// One end of a message socket. Dropping it is how the other end learns that we are gone.
 #[derive(Debug)]
 pub(crate) struct Channel {
@@ -18,7 +27,7 @@ impl Channel {
     /// Wraps a socket; needs a running tokio runtime.
     pub(crate) fn new(socket: OwnedFd) -> io::Result<Self> {
         rustix::io::ioctl_fionbio(&socket, true)?;
-        Ok(Self { socket: AsyncFd::new(socket)? })
+        Ok(Self { socket: watched(socket)? })
     }
 
     /// Sends one message with descriptors, waiting while the other end is behind.
@@ -45,7 +54,9 @@ impl Channel {
         loop {
             let mut ready = self.socket.readable().await?;
             match ready.try_io(|socket| wire::receive(socket.as_fd())) {
-                Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(None),
+                Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => {
+                    return Ok(None);
+                }
                 Ok(result) => return result,
                 Err(_would_block) => {}
             }

@@ -6,6 +6,10 @@ use std::path::PathBuf;
 use lambdabox_bootstrap::wire::Failure;
 use thiserror::Error;
 
+use super::cgroup::CgroupError;
+use super::network::NatError;
+use crate::model::Failed;
+
 /// A sandbox could not be made or is no longer there. Nothing runs in a sandbox that is less than
 /// its plan.
 #[derive(Debug, Error)]
@@ -36,10 +40,22 @@ pub enum SandboxError {
     Pipes(#[source] io::Error),
     /// Network.
     #[error(transparent)]
-    Network(#[from] super::network::NatError),
+    Network(Failed<NatError>),
     /// Control groups.
     #[error(transparent)]
-    Cgroup(#[from] super::cgroup::CgroupError),
+    Cgroup(Failed<CgroupError>),
+}
+
+impl From<NatError> for SandboxError {
+    fn from(error: NatError) -> Self {
+        Self::Network(Failed(error))
+    }
+}
+
+impl From<CgroupError> for SandboxError {
+    fn from(error: CgroupError) -> Self {
+        Self::Cgroup(Failed(error))
+    }
 }
 
 impl SandboxError {
@@ -47,7 +63,9 @@ impl SandboxError {
     pub fn remedy(&self) -> Option<&str> {
         match self {
             Self::Step(failure) => failure.remedy.as_deref(),
-            Self::Cgroup(_) => Some("run as root on a machine with the memory, cpu and pids controllers"),
+            Self::Cgroup(_) => {
+                Some("run as root on a machine with the memory, cpu and pids controllers")
+            }
             Self::Tree { .. } => Some("the path must be readable, and the kernel 5.12 or newer"),
             _ => None,
         }

@@ -12,6 +12,7 @@ use std::net::TcpListener;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use lambdabox_bootstrap::plan::{Plan, Step};
 use lambdabox_bootstrap::spawner::message_pair;
@@ -20,8 +21,8 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use super::cgroup::{CgroupError, Cgroups, Group, Limits};
-use super::channel::Channel;
+use super::cgroup::{CgroupError, Cgroups, Group, Layout, Limits};
+use super::channel::{Channel, watched};
 use super::error::SandboxError;
 use super::plan::{HostRoot, Shell};
 use super::spawner::Spawner;
@@ -36,6 +37,8 @@ pub(crate) struct Workshop {
     pub(crate) spawner: Spawner,
     pub(crate) cgroups: Cgroups,
     pub(crate) root: HostRoot,
+    /// Numbers the sandboxes of this process; none is used twice.
+    pub(crate) made: AtomicU32,
 }
 
 /// A sandbox whose init is at work on its first steps.
@@ -85,16 +88,21 @@ pub(crate) enum Word {
 }
 
 impl Workshop {
+    /// Whether processes join version 1 groups by themselves, after their birth.
+    pub(crate) fn joins_v1(&self) -> bool {
+        !matches!(self.cgroups.layout(), Layout::V2 { .. })
+    }
+
     /// Makes the cgroup and the first process; returns while that is still at work.
     ///
-    /// `name` is `<lease>-<number>`.
     pub(crate) async fn begin(
         &self,
-        name: &str,
+        lease: &str,
         shell: &Shell,
         memory_mb: u32,
     ) -> Result<Begun, SandboxError> {
-        let group = self.cgroups.make(name, &Limits::of_function(memory_mb))?;
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
+        let group = self.cgroups.make(&format!("{lease}-{number}"), &Limits::of_function(memory_mb))?;
         let (ours, theirs) = message_pair().map_err(SandboxError::Init)?;
         let control = Channel::new(ours).map_err(SandboxError::Init)?;
         let plan = Plan {
@@ -113,7 +121,7 @@ impl Workshop {
                 return Err(error);
             }
         };
-        let pidfd = AsyncFd::new(pidfd).map_err(SandboxError::Init)?;
+        let pidfd = watched(pidfd).map_err(SandboxError::Init)?;
         Ok(Begun { group, control, pidfd, pid, plan })
     }
 }
@@ -167,7 +175,9 @@ impl Begun {
         descriptors.extend(output.frames.as_ref().map(AsFd::as_fd));
         ignore_closed(self.control.send(&start, &descriptors).await)?;
         let listeners = match self.answer().await? {
-            (FromInit::Prepared, listeners) => listeners.into_iter().map(TcpListener::from).collect(),
+            (FromInit::Prepared, listeners) => {
+                listeners.into_iter().map(TcpListener::from).collect()
+            }
             (other, _) => return Err(unexpected(&other)),
         };
         match self.answer().await? {
@@ -198,7 +208,14 @@ impl Begun {
 
 fn ignore_closed(sent: io::Result<()>) -> Result<(), SandboxError> {
     match sent {
-        Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => Ok(()),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+            ) =>
+        {
+            Ok(())
+        }
         other => other.map_err(SandboxError::Init),
     }
 }
@@ -268,7 +285,9 @@ impl Sandbox {
                         Ok(_) | Err(_) => Word::Exited(status),
                     };
                 }
-                Ok(Some((FromInit::NotStarted { errno, .. }, _))) => return Word::NotStarted(errno),
+                Ok(Some((FromInit::NotStarted { errno, .. }, _))) => {
+                    return Word::NotStarted(errno);
+                }
                 Ok(Some((FromInit::Failed(_), _)) | None) | Err(_) => return Word::Gone,
                 Ok(Some(_)) => {}
             }

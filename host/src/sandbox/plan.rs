@@ -22,7 +22,8 @@ const MAX_DESCRIPTORS: u64 = 1_024;
 const RUNTIME_API_PORT: u16 = 9_001;
 
 /// Top-level directories of a Linux root that programs need; links are kept as links.
-const ROOT_DIRECTORIES: [&str; 7] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store"];
+const ROOT_DIRECTORIES: [&str; 7] =
+    ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store"];
 /// Parts of `/etc` that programs need to start and to speak TLS; none holds a secret.
 const ETC: [&str; 12] = [
     "/etc/alternatives",
@@ -54,7 +55,8 @@ impl HostRoot {
         let mut steps = Vec::new();
         let java = std::fs::read_dir("/etc").into_iter().flatten().flatten();
         let java = java.filter(|e| e.file_name().to_string_lossy().starts_with(ETC_JAVA));
-        let paths = ROOT_DIRECTORIES.iter().chain(&ETC).map(PathBuf::from).chain(java.map(|e| e.path()));
+        let paths =
+            ROOT_DIRECTORIES.iter().chain(&ETC).map(PathBuf::from).chain(java.map(|e| e.path()));
         for path in paths {
             match std::fs::symlink_metadata(&path) {
                 // A link to somewhere else in the same root, such as /bin or /etc/os-release.
@@ -117,7 +119,11 @@ impl Shell {
         steps.extend(self.files());
         for device in DEVICES {
             let path = Path::new("/dev").join(device);
-            steps.push(Step::Bind { source: Source::Path(path.clone()), target: path, usage: Use::Device });
+            steps.push(Step::Bind {
+                source: Source::Path(path.clone()),
+                target: path,
+                usage: Use::Device,
+            });
         }
         for (name, target) in
             [("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")]
@@ -147,7 +153,8 @@ impl Shell {
         );
         let group = format!("root:x:0:\nsbx_user1051:x:{GID_INSIDE}:\nnogroup:x:65534:\n");
         // `localhost` on 127.0.0.1 only: a client that tries ::1 first would miss the listeners.
-        let hosts = "127.0.0.1 localhost lambdabox sandbox sandbox.localdomain host.docker.internal\n";
+        let hosts =
+            "127.0.0.1 localhost lambdabox sandbox sandbox.localdomain host.docker.internal\n";
         [
             ("/etc/passwd", passwd.as_str()),
             ("/etc/group", &group),
@@ -188,11 +195,7 @@ pub(crate) struct Confinement {
 }
 
 /// Steps after the gate: the function's own trees, then everything that takes privileges away.
-pub(crate) fn launch_steps(
-    trees: Vec<Step>,
-    tmp: TmpPlan,
-    confinement: &Confinement,
-) -> Vec<Step> {
+pub(crate) fn launch_steps(trees: Vec<Step>, tmp: TmpPlan, confinement: &Confinement) -> Vec<Step> {
     let mut steps = trees;
     steps.push(match tmp {
         TmpPlan::Device { index, shows, options } => {
@@ -204,7 +207,7 @@ pub(crate) fn launch_steps(
     let id = confinement.id;
     steps.extend([
         Step::SealRoot,
-        Step::Limits { descriptors: MAX_DESCRIPTORS, processes: Some(PIDS_MAX) },
+        Step::Limits { descriptors: MAX_DESCRIPTORS, processes: Some(u64::from(PIDS_MAX)) },
         Step::SessionKeyring,
         Step::Identity { id },
         Step::UserNamespace { uid: UID_INSIDE, gid: GID_INSIDE, outside: id },

@@ -58,12 +58,17 @@ impl OpenTrees {
         for tree in trees {
             let opened = open(spawner, tree, id).await?;
             let source = Source::Tree { index: all.add(opened), shows: tree.source.clone() };
-            all.steps.push(Step::Bind { source, target: tree.target.clone(), usage: Use::ReadOnly });
+            all.steps.push(Step::Bind {
+                source,
+                target: tree.target.clone(),
+                usage: Use::ReadOnly,
+            });
         }
-        all.steps.extend(links.iter().map(|link| Step::Symlink {
-            path: link.path.clone(),
-            target: link.target.clone(),
-        }));
+        all.steps.extend(
+            links
+                .iter()
+                .map(|link| Step::Symlink { path: link.path.clone(), target: link.target.clone() }),
+        );
         Ok(all)
     }
 
@@ -87,8 +92,11 @@ async fn open(spawner: &Spawner, tree: &Tree, id: u32) -> Result<OwnedFd, Sandbo
     match (mapped, &tree.copy_to) {
         (Ok(opened), _) => Ok(opened),
         // The file system cannot be id-mapped: show a copy that everybody may read.
-        (Err(error), Some(copy)) if error.raw_os_error() == Some(rustix::io::Errno::INVAL.raw_os_error()) => {
-            crate::catalog::copy_tree(&tree.source, copy).map_err(failed(copy))?;
+        (Err(error), Some(copy))
+            if error.raw_os_error() == Some(rustix::io::Errno::INVAL.raw_os_error()) =>
+        {
+            let copied = crate::catalog::copy_tree(&tree.source, copy);
+            copied.map_err(|error| failed(copy)(io::Error::other(error)))?;
             plain(copy).map_err(failed(copy))
         }
         (Err(error), _) => Err(failed(&tree.source)(error)),

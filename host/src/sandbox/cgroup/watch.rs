@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 
 use super::CgroupError;
 
@@ -32,21 +32,28 @@ pub(super) enum Sign {
     Priority,
 }
 
+impl Sign {
+    fn interest(self) -> Interest {
+        match self {
+            Self::Readable => Interest::READABLE,
+            Self::Priority => Interest::PRIORITY,
+        }
+    }
+}
+
 impl Watch {
-    /// Waits inside the runtime. Dropping the future loses nothing but the wait.
-    pub(super) async fn changed(self) -> Result<(), CgroupError> {
+    /// Hands it to the running runtime.
+    pub(super) fn register(self) -> Result<Registered, CgroupError> {
         let Self { fd, sign, file } = self;
-        let interest = match sign {
-            Sign::Readable => Interest::READABLE,
-            Sign::Priority => Interest::PRIORITY,
-        };
         #[expect(
             deprecated,
             reason = "its successor is unsafe; an OwnedFd keeps what that asks for"
         )]
-        let registered = AsyncFd::with_interest(fd, interest);
-        let ready = async { registered?.ready(interest).await.map(drop) };
-        ready.await.map_err(|source| CgroupError::Watch { file, source })
+        let registered = AsyncFd::with_interest(fd, sign.interest());
+        match registered {
+            Ok(fd) => Ok(Registered { fd, sign, file }),
+            Err(source) => Err(CgroupError::Watch { file, source }),
+        }
     }
 
     /// Waits on this thread, at most until `deadline`. The caller looks at the condition again in
@@ -64,6 +71,42 @@ impl Watch {
                 Err(CgroupError::Watch { file: self.file, source: io::Error::from(errno) })
             }
         }
+    }
+}
+
+/// A watch the runtime waits for, any number of times.
+#[derive(Debug)]
+pub(super) struct Registered {
+    fd: AsyncFd<OwnedFd>,
+    sign: Sign,
+    file: PathBuf,
+}
+
+impl Registered {
+    /// Ends at a change since the last one that was [`Change::seen`]. Dropping it loses nothing.
+    pub(super) async fn changed(&self) -> Result<Change<'_>, CgroupError> {
+        match self.fd.ready(self.sign.interest()).await {
+            Ok(guard) => Ok(Change { guard, sign: self.sign }),
+            Err(source) => Err(CgroupError::Watch { file: self.file.clone(), source }),
+        }
+    }
+}
+
+/// A change that is reported again unless it is marked as seen.
+pub(super) struct Change<'a> {
+    guard: AsyncFdReadyGuard<'a, OwnedFd>,
+    sign: Sign,
+}
+
+impl Change<'_> {
+    /// What came meanwhile stays reported.
+    pub(super) fn seen(mut self) {
+        if let Sign::Priority = self.sign {
+            // The kernel counts changes from the last read; what is read does not matter, and a file
+            // that is gone has no more of them.
+            let _ = rustix::io::pread(self.guard.get_inner(), &mut [0_u8; 1], 0);
+        }
+        self.guard.clear_ready();
     }
 }
 

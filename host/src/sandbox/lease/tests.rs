@@ -97,7 +97,7 @@ fn a_lease_given_back_leaves_nothing() {
     assert!(lease.work_dir().starts_with(dirs.data().join("run")));
     fs::write(lease.work_dir().join("file"), "x").unwrap();
     lease.release().unwrap();
-    assert_eq!(dirs.left(), [PathBuf::new(); 0]);
+    assert_eq!(dirs.left(), Vec::<PathBuf>::new());
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn a_killed_holder_is_swept_and_its_living_neighbour_is_not() {
     assert!(living.try_wait().unwrap().is_none());
     kill(living);
     assert_eq!(dirs.sweep().leases, 1);
-    assert_eq!(dirs.left(), [PathBuf::new(); 0]);
+    assert_eq!(dirs.left(), Vec::<PathBuf>::new());
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn two_starts_sweep_each_dead_lease_once() {
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
     assert_eq!((total, calls.into_inner()), (4, 4));
-    assert_eq!(dirs.left(), [PathBuf::new(); 0]);
+    assert_eq!(dirs.left(), Vec::<PathBuf>::new());
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn a_half_written_or_empty_lease_is_swept_too() {
     });
     assert_eq!(swept.unwrap().leases, 3);
     assert_eq!(names.len(), 3);
-    assert_eq!(dirs.left(), [PathBuf::new(); 0]);
+    assert_eq!(dirs.left(), Vec::<PathBuf>::new());
 }
 
 #[test]
@@ -251,7 +251,7 @@ fn removing_a_work_directory_follows_no_link() {
     std::os::unix::fs::symlink("/nowhere", lease.work_dir().join("dangling")).unwrap();
     lease.release().unwrap();
     assert!(outside.join("kept").exists());
-    assert_eq!(dirs.left(), [PathBuf::new(); 0]);
+    assert_eq!(dirs.left(), Vec::<PathBuf>::new());
 }
 
 #[test]
@@ -277,7 +277,7 @@ fn removing_a_work_directory_detaches_what_is_mounted_and_enters_nothing() {
     rustix::mount::mount("none", points[1].join("deep"), "tmpfs", flags, None).unwrap();
     lease.release().unwrap();
     assert!(outside.join("kept").exists());
-    assert_eq!(dirs.left(), [PathBuf::new(); 0]);
+    assert_eq!(dirs.left(), Vec::<PathBuf>::new());
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
     assert!(!mounts.contains(dirs.top.path().to_str().unwrap()), "{mounts}");
 }

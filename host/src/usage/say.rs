@@ -80,6 +80,13 @@ impl Say {
         self.line(NoticeLevel::Warning, text).iter().for_each(|line| write_to_stderr(line));
     }
 
+    /// Says what to do about something that was said already, unless quiet was asked for.
+    pub fn hint(&self, text: &str) {
+        if self.verbosity != Verbosity::Quiet {
+            write_to_stderr(&self.worded(CYAN, "hint", text));
+        }
+    }
+
     /// Says what is wrong, with its causes, and what to do about it, always.
     pub fn error(&self, error: &dyn Error, hint: Option<&str>) {
         write_to_stderr(&self.error_lines(error, hint));
