@@ -25,7 +25,7 @@ use tokio::{
 };
 
 /// Each connection takes two of the host's descriptors; an environment may open 1,024 of its own.
-const MAX_CONNECTIONS: usize = 256;
+const MAX_CONNECTIONS: usize = 128;
 
 /// A running forward. Dropping it closes the listener and every connection.
 #[derive(Debug)]
@@ -99,44 +99,74 @@ pub(super) fn spawn_relay(
 enum Served {
     /// It was connected; how it ended is the two sides' affair.
     Connected,
-    /// No target answered.
+    /// Nothing listens on any target.
     Refused,
+    /// It could not be tried, for want of descriptors or ports.
+    Failed(io::Error),
 }
 
-/// Sends the sentence at the first refusal. A full channel keeps it for the next one.
+/// Sends one sentence at the first refusal or failure. A full channel keeps it for the next one.
 fn say(
     refusal: &mut Option<(mpsc::Sender<String>, String)>,
     served: Result<Served, tokio::task::JoinError>,
 ) {
-    if let (Ok(Served::Refused), Some((notices, sentence))) = (served, &*refusal)
-        && notices.try_send(sentence.clone()).is_ok()
-    {
+    let Some((notices, sentence)) = refusal else { return };
+    let sentence = match served {
+        Ok(Served::Refused) => sentence.clone(),
+        Ok(Served::Failed(error)) => format!("a forward to the host failed: {error}"),
+        // Tasks are only cancelled together with this one.
+        Ok(Served::Connected) | Err(_) => return,
+    };
+    if notices.try_send(sentence).is_ok() {
         *refusal = None;
     }
 }
 
 async fn serve(mut client: TcpStream, targets: Vec<SocketAddr>) -> Served {
+    let mut served = Served::Refused;
     for target in targets {
-        if let Ok(mut service) = TcpStream::connect(target).await {
-            if let Err(error) = copy_bidirectional(&mut client, &mut service).await
-                && error.kind() == io::ErrorKind::ConnectionReset
-            {
-                // A reset of one side is passed on as one; if it cannot be, an ordinary close is.
-                let _: (io::Result<()>, io::Result<()>) =
-                    (client.set_zero_linger(), service.set_zero_linger());
+        match TcpStream::connect(target).await {
+            Ok(service) => {
+                copy(&mut client, service).await;
+                return Served::Connected;
             }
-            return Served::Connected;
+            Err(error) if is_nobody_there(&error) => {}
+            Err(error) => served = Served::Failed(error),
         }
     }
     // A plain close would look like a service that answered nothing. If the option cannot be set
     // the client is gone, or sees that close.
     let _: io::Result<()> = client.set_zero_linger();
-    Served::Refused
+    served
+}
+
+/// Refused, or no such address because IPv6 is off.
+fn is_nobody_there(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::AddrNotAvailable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::Unsupported
+    ) || error.raw_os_error() == Some(nix::libc::EAFNOSUPPORT)
+}
+
+async fn copy(client: &mut TcpStream, mut service: TcpStream) {
+    if let Err(error) = copy_bidirectional(client, &mut service).await
+        && error.kind() == io::ErrorKind::ConnectionReset
+    {
+        // A reset of one side is passed on as one; if it cannot be, an ordinary close is.
+        let _: (io::Result<()>, io::Result<()>) =
+            (client.set_zero_linger(), service.set_zero_linger());
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        sync::watch,
+    };
 
     use super::*;
 
@@ -147,19 +177,26 @@ mod tests {
         (listener, address)
     }
 
-    /// A service that reads to the end of input, then answers what it read.
-    async fn echo_after_end_of_input(at: &str) -> u16 {
+    /// A service that reads to the end of input, then answers what it read; its port, and how many
+    /// clients it has met.
+    async fn echo_after_end_of_input(at: &str) -> (u16, watch::Receiver<usize>) {
         let service = TcpListener::bind(at).await.unwrap();
         let port = service.local_addr().unwrap().port();
+        let (met, seen) = watch::channel(0);
         tokio::spawn(async move {
             loop {
                 let (mut stream, _) = service.accept().await.unwrap();
-                let mut text = Vec::new();
-                stream.read_to_end(&mut text).await.unwrap();
-                stream.write_all(&text).await.unwrap();
+                met.send_modify(|met| *met += 1);
+                tokio::spawn(async move {
+                    let mut text = Vec::new();
+                    // A client that broke off wants no answer.
+                    if stream.read_to_end(&mut text).await.is_ok() {
+                        drop(stream.write_all(&text).await);
+                    }
+                });
             }
         });
-        port
+        (port, seen)
     }
 
     async fn ask(address: SocketAddr, text: &[u8]) -> io::Result<Vec<u8>> {
@@ -178,7 +215,7 @@ mod tests {
                 println!("SKIP: no IPv6 loopback here");
                 continue;
             }
-            let port = echo_after_end_of_input(at).await;
+            let (port, _met) = echo_after_end_of_input(at).await;
             let (listener, address) = inside();
             let (notices, mut heard) = mpsc::channel(1);
             let _forwarding = spawn(listener, port, notices).unwrap();
@@ -213,7 +250,7 @@ mod tests {
 
     #[tokio::test]
     async fn dropping_a_forwarding_ends_its_connections_and_its_listener() {
-        let port = echo_after_end_of_input("127.0.0.1:0").await;
+        let (port, _met) = echo_after_end_of_input("127.0.0.1:0").await;
         let (listener, address) = inside();
         let forwarding = spawn(listener, port, mpsc::channel(1).0).unwrap();
         let mut client = TcpStream::connect(address).await.unwrap();
@@ -226,16 +263,27 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn more_clients_than_the_limit_wait_and_are_served() {
-        let port = echo_after_end_of_input("127.0.0.1:0").await;
+    async fn clients_above_the_limit_wait_until_others_end() {
+        let (port, mut met) = echo_after_end_of_input("127.0.0.1:0").await;
         let (listener, address) = inside();
         let _forwarding = spawn(listener, port, mpsc::channel(1).0).unwrap();
-        let mut clients = JoinSet::new();
-        for _ in 0..MAX_CONNECTIONS + 40 {
-            clients.spawn(ask(address, b"hello"));
+        let mut holders = Vec::new();
+        for number in 1..=MAX_CONNECTIONS {
+            holders.push(TcpStream::connect(address).await.unwrap());
+            met.wait_for(|met| *met == number).await.unwrap();
         }
-        while let Some(answer) = clients.join_next().await {
+        let mut waiting = JoinSet::new();
+        for _ in 0..20 {
+            waiting.spawn(ask(address, b"hello"));
+        }
+        // Another listener's round trip gives the relay every chance to take one too many.
+        let (control, _met) = echo_after_end_of_input("127.0.0.1:0").await;
+        ask(SocketAddr::from((Ipv4Addr::LOCALHOST, control)), b"x").await.unwrap();
+        assert_eq!(*met.borrow(), MAX_CONNECTIONS);
+        drop(holders);
+        while let Some(answer) = waiting.join_next().await {
             assert_eq!(answer.unwrap().unwrap(), b"hello");
         }
+        assert_eq!(*met.borrow(), MAX_CONNECTIONS + 20);
     }
 }

@@ -22,6 +22,9 @@ const AZURE_WIRE_SERVER: &str = "168.63.129.16";
 
 /// The whole table. `create` makes `nft` refuse if a dead process left one: see `Nft::load`.
 ///
+/// Segments are sized for the way out (`maxseg`), which is narrower than a veth where the uplink is
+/// a tunnel, as in many clouds and VPNs.
+///
 /// `keep_apart`: interfaces between which nothing was forwarded before lambdabox switched
 /// `ip_forward` on; that stays so.
 pub(crate) fn table(plan: SlotPlan, keep_apart: &[String]) -> String {
@@ -52,6 +55,7 @@ table inet {name} {{
     type filter hook forward priority filter - 5; policy accept;
     iifname {ours} oifname {anyones} drop
     oifname {ours} ct state != {{ established, related }} drop
+    iifname {ours} tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu
 {apart}  }}
   chain postrouting {{
     type nat hook postrouting priority srcnat; policy accept;

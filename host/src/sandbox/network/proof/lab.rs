@@ -31,6 +31,9 @@ pub(super) const METADATA: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 /// A dropped packet is never answered: this long is "never" on three hops of one machine.
 const NEVER: Duration = Duration::from_millis(400);
 
+/// What must be answered may take this long on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Namespaces and a state directory; dropping it removes them.
 pub(super) struct Lab {
     prefix: String,
@@ -71,6 +74,10 @@ impl Lab {
         ] {
             let far_ns = lab.name(far);
             lab.ip("host", &format!("link add {up} type veth peer name eth0 netns {far_ns}"));
+            // Its link-local address would appear in its own time and blur the comparison.
+            lab.inside("host", || {
+                std::fs::write(format!("/proc/sys/net/ipv6/conf/{up}/disable_ipv6"), "1").unwrap();
+            });
             lab.ip("host", &format!("addr add {at_host} dev {up}"));
             lab.ip("host", &format!("link set {up} up"));
             lab.ip(far, &format!("addr add {at_far} dev eth0"));
@@ -154,27 +161,54 @@ impl Lab {
 
     /// Connects from a namespace; the answer is the address the server saw.
     pub(super) fn ask(&self, from: &str, address: Ipv4Addr, port: u16) -> io::Result<String> {
+        self.connect_within(PATIENCE, from, address, port)
+    }
+
+    /// Connects where a dropped packet is expected: neither answered nor refused.
+    #[track_caller]
+    pub(super) fn assert_dropped(&self, from: &str, address: Ipv4Addr, port: u16) {
+        let answer = self.connect_within(NEVER, from, address, port);
+        let error = answer.expect_err("it was reached");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut, "{error}");
+    }
+
+    /// Connects where another firewall is expected to refuse or to drop.
+    #[track_caller]
+    pub(super) fn assert_unreachable(&self, from: &str, address: Ipv4Addr, port: u16) {
+        self.connect_within(NEVER, from, address, port).expect_err("it was reached");
+    }
+
+    fn connect_within(
+        &self,
+        patience: Duration,
+        from: &str,
+        address: Ipv4Addr,
+        port: u16,
+    ) -> io::Result<String> {
         self.inside(from, || {
             let at = SocketAddr::from((address, port));
-            let mut stream = TcpStream::connect_timeout(&at, NEVER)?;
+            let mut stream = TcpStream::connect_timeout(&at, patience)?;
             let mut answer = String::new();
             stream.read_to_string(&mut answer)?;
             Ok(answer)
         })
     }
 
-    /// All that `nat` could have changed on the host.
+    /// All that `nat` could have changed on the host, less the state of links, which the kernel
+    /// updates in its own time.
     pub(super) fn machine(&self) -> String {
         self.inside("host", || {
-            let forwarding = std::fs::read_to_string("/proc/sys/net/ipv4/ip_forward").unwrap();
+            let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+            let links: Vec<String> = run("ip", "-br link")
+                .lines()
+                .filter_map(|line| line.split_whitespace().next().map(str::to_owned))
+                .collect();
             [
-                forwarding,
+                read("/proc/sys/net/ipv4/ip_forward"),
                 run("nft", "-s list ruleset"),
-                run("ip", "-br link"),
-                run("ip", "route show table all"),
-                run("ip", "-br addr"),
-                std::fs::read_to_string(self.state.path().join("ip_forward.json"))
-                    .unwrap_or_default(),
+                links.join(" "),
+                run("ip", "route show table all").replace(" linkdown", ""),
+                read(self.state.path().join("ip_forward.json").to_str().unwrap()),
             ]
             .join("\n---\n")
         })

@@ -4,7 +4,6 @@
 mod lab;
 
 use std::{
-    io::ErrorKind,
     net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
     thread,
     time::{Duration, Instant},
@@ -14,13 +13,6 @@ use lab::{HOST, HOST_OTHER, Lab, METADATA, OUTSIDE, run};
 use tokio::sync::mpsc;
 
 use super::{Nat, Resolver, forward, sweep};
-
-/// The packet was dropped on the way: neither answered nor refused.
-#[track_caller]
-fn assert_dropped(answer: std::io::Result<String>) {
-    let error = answer.expect_err("it was reached");
-    assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
-}
 
 #[test]
 fn an_environment_reaches_outside_under_the_hosts_address_and_leaves_nothing_behind() {
@@ -38,7 +30,7 @@ fn an_environment_reaches_outside_under_the_hosts_address_and_leaves_nothing_beh
         nat.close().await.unwrap();
     });
     assert_eq!(lab.machine(), before);
-    assert!(lab.ask("a", OUTSIDE, 80).is_err());
+    lab.assert_unreachable("a", OUTSIDE, 80);
 }
 
 #[test]
@@ -58,12 +50,12 @@ fn an_environment_reaches_nothing_of_the_host_nor_the_metadata_address() {
         lab.ask("outside", HOST, 8080).unwrap();
         lab.ask("host", METADATA, 80).unwrap();
         for own in [HOST, HOST_OTHER, Ipv4Addr::new(10, 79, 0, 2)] {
-            assert_dropped(lab.ask("a", own, 8080));
+            lab.assert_dropped("a", own, 8080);
         }
-        assert_dropped(lab.ask("a", METADATA, 80));
-        assert_dropped(lab.ask("a", Ipv4Addr::new(169, 254, 1, 1), 8080));
-        lab.ask("neighbour", HOST, 9090).expect_err("kept apart");
-        assert_dropped(lab.ask("a", HOST, 9090));
+        lab.assert_dropped("a", METADATA, 80);
+        lab.assert_dropped("a", Ipv4Addr::new(169, 254, 1, 1), 8080);
+        lab.assert_dropped("neighbour", HOST, 9090);
+        lab.assert_dropped("a", HOST, 9090);
         let inside = lab.inside("a", || run("ip", "-6 addr show dev eth0"));
         assert_eq!(inside, "", "no IPv6 inside");
         let outside =
@@ -88,11 +80,11 @@ fn environments_of_one_or_two_hosts_cannot_reach_one_another() {
         let c = lab.connect(&second, 1, "c").await;
         for (from, to) in [("a", &b), ("b", &a), ("a", &c), ("c", &a)] {
             lab.ask(from, OUTSIDE, 80).unwrap();
-            assert_dropped(lab.ask(from, to.address, 9001));
+            lab.assert_dropped(from, to.address, 9001);
         }
         // Nor does anybody outside who has a route.
         lab.ip("outside", &format!("route add 247.0.0.0/8 via {HOST}"));
-        assert_dropped(lab.ask("outside", a.address, 9001));
+        lab.assert_dropped("outside", a.address, 9001);
         assert_eq!(lab.ask("a", a.address, 9001).unwrap(), a.address.to_string(), "it does listen");
         first.close().await.unwrap();
         assert!(lab.ask("c", OUTSIDE, 80).is_ok(), "the second is not hurt by the first's end");
@@ -105,7 +97,7 @@ fn networks_that_were_apart_stay_apart_while_ip_forward_is_on() {
     let Some(lab) = Lab::build() else { return };
     lab.as_host(async || {
         let (nat, _) = lab.nat(5).await;
-        assert_dropped(lab.ask("neighbour", OUTSIDE, 80));
+        lab.assert_dropped("neighbour", OUTSIDE, 80);
         run("nft", "delete table inet lambdabox_5");
         lab.ask("neighbour", OUTSIDE, 80).expect("without the rule it would be forwarded");
         nat.close().await.expect_err("the table is gone already");
@@ -147,7 +139,7 @@ fn a_forward_chain_that_drops_lets_environments_through_and_is_given_back_unchan
             for rule in rules.split('|').filter(|rule| rule.starts_with("-A FORWARD")) {
                 run("iptables-nft", rule);
             }
-            lab.ask("a", OUTSIDE, 80).expect_err(which);
+            lab.assert_unreachable("a", OUTSIDE, 80);
             again.close().await.unwrap();
             drop(nat);
             assert_eq!(run("iptables-nft", "-S"), before, "{which}");
