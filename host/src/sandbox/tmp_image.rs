@@ -263,8 +263,7 @@ impl TmpImage {
 /// Has the kernel open the file system on a device; the mount is attached to nothing.
 fn open_file_system(attached: &Loop) -> Result<OwnedFd, TmpImageError> {
     let open = || -> Result<OwnedFd, rustix::io::Errno> {
-        let context =
-            rustix::mount::fsopen(TmpImage::FILE_SYSTEM, FsOpenFlags::FSOPEN_CLOEXEC)?;
+        let context = rustix::mount::fsopen(TmpImage::FILE_SYSTEM, FsOpenFlags::FSOPEN_CLOEXEC)?;
         rustix::mount::fsconfig_set_string(context.as_fd(), "source", &attached.device)?;
         rustix::mount::fsconfig_set_flag(context.as_fd(), TmpImage::MOUNT_OPTIONS)?;
         rustix::mount::fsconfig_create(context.as_fd())?;

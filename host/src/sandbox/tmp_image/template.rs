@@ -166,7 +166,8 @@ fn finish(file: &File, loops: &Loops, path: &Path) -> Result<u64, TmpImageError>
         rustix::fs::fchmod(&root, Mode::RWXU | Mode::RWXG | Mode::RWXO | Mode::SVTX)?;
         Ok(rustix::fs::fstatvfs(&root)?.f_bavail)
     };
-    finish().map_err(|errno| TmpImageError::Template { path: path.to_owned(), source: errno.into() })
+    finish()
+        .map_err(|errno| TmpImageError::Template { path: path.to_owned(), source: errno.into() })
 }
 
 /// Copies the data and leaves the holes: 140 KiB of a 512 MB template.
