@@ -1,7 +1,7 @@
 //! The conversation with the process in an execution environment: Lambda's Runtime API.
 //!
 //! One [`RuntimeApi`] serves one runtime process for its life. What the runtime may do when is the
-//! pure [`session`]; the other files translate HTTP to it and back. What happened goes to the owner
+//! pure `session`; the other files translate HTTP to it and back. What happened goes to the owner
 //! as [`Signal`]s, in order. [`OutputCollector`] is the other ear: what the process writes.
 //!
 //! # Invariants

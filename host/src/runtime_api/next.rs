@@ -32,10 +32,8 @@ const MAX_HEADERS: usize = 9;
 pub(crate) async fn next(shared: &Shared) -> Result<Reply, Reply> {
     let mut suspended = false;
     loop {
+        // Made before the state is looked at: it hears every assignment from here on.
         let changed = shared.changed.notified();
-        tokio::pin!(changed);
-        // Registered before the state is looked at, so that no assignment slips between.
-        changed.as_mut().enable();
         let permit = shared.permit().await?;
         let now = Instant::now();
         let stepped = {

@@ -241,6 +241,9 @@ fn read(fd: &Receiver, buffer: &mut [u8]) -> io::Result<usize> {
 #[cfg(test)]
 mod tests {
     use std::io::{PipeWriter, Write as _};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Context, Wake};
     use std::time::Duration;
 
     use super::super::lines::MAX_LINE_BYTES;
@@ -314,6 +317,29 @@ mod tests {
             });
             assert_eq!(line.unwrap().text, "raw");
         }
+    }
+
+    #[tokio::test]
+    async fn a_waiting_next_sleeps() {
+        struct Count(AtomicUsize);
+        impl Wake for Count {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let (mut output, mut raw, _frames) = collector();
+        raw.write_all(b"line\n").unwrap();
+        assert_eq!(output.next().await.unwrap().text, "line");
+        let wakes = Arc::new(Count(AtomicUsize::new(0)));
+        let waker = Arc::clone(&wakes).into();
+        {
+            let mut next = std::pin::pin!(output.next());
+            assert!(next.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            assert_eq!(wakes.0.load(Ordering::Relaxed), 0, "nothing was written");
+        }
+        raw.write_all(b"line\n").unwrap();
+        assert_eq!(output.next().await.unwrap().text, "line");
     }
 
     #[tokio::test]

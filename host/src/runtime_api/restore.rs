@@ -15,8 +15,6 @@ pub(crate) async fn next(shared: &Shared) -> Result<Reply, Reply> {
     shared.session().restore_next()?;
     loop {
         let changed = shared.changed.notified();
-        tokio::pin!(changed);
-        changed.as_mut().enable();
         if shared.session().is_restored()? {
             return Ok(reply::restored());
         }

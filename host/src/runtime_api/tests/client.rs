@@ -142,6 +142,25 @@ impl Client {
         self.answer().await
     }
 
+    /// Posts while the answer's status is one of `again`'s.
+    pub(super) async fn post_while(
+        &mut self,
+        path: &str,
+        headers: &str,
+        body: &[u8],
+        again: impl Fn(u16) -> bool,
+    ) -> Answer {
+        let answered = tokio::time::timeout(PATIENCE, async {
+            loop {
+                let answer = self.post(path, headers, body).await;
+                if !again(answer.status) {
+                    return answer;
+                }
+            }
+        });
+        answered.await.expect("another answer in time")
+    }
+
     /// True once the server has closed; whatever it still sends is thrown away.
     pub(super) async fn is_closed(&mut self) -> bool {
         self.unread.clear();

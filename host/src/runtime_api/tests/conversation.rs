@@ -203,12 +203,8 @@ async fn a_body_under_way_when_time_runs_out_is_gone() {
     client.send(head.as_bytes()).await;
     // Another post is refused by state only once the first one's head was seen.
     let mut other = server.connect().await;
-    while other
-        .post(&response_path(ID), "Lambda-Runtime-Function-Response-Mode: x\r\n", b"")
-        .await
-        .status
-        != 403
-    {}
+    let headers = "Lambda-Runtime-Function-Response-Mode: x\r\n";
+    other.post_while(&path, headers, b"", |status| status == 400).await;
     server.api.expire(&invocation(ID).request_id);
     client.send(b"cd").await;
     let late = client.answer().await;

@@ -139,12 +139,8 @@ async fn a_client_that_vanishes_in_its_body_has_said_nothing() {
     drop(client);
     let mut client = server.connect().await;
     // 403 for as long as the server has not noticed.
-    let status = loop {
-        match client.post(&path, "", b"whole").await.status {
-            403 => tokio::task::yield_now().await,
-            status => break status,
-        }
-    };
+    let path = response_path(ID);
+    let status = client.post_while(&path, "", b"whole", |status| status == 403).await.status;
     assert_eq!(status, 202);
     assert!(
         matches!(server.signal().await, Signal::Response { payload, .. } if payload == "whole")
