@@ -162,13 +162,8 @@ fn open(device: &Path, index: u32) -> io::Result<OwnedFd> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let number = rustix::fs::makedev(MAJOR, index);
             let mode = Mode::RUSR | Mode::WUSR;
-            match rustix::fs::mknodat(
-                rustix::fs::CWD,
-                device,
-                FileType::BlockDevice,
-                mode,
-                number,
-            ) {
+            match rustix::fs::mknodat(rustix::fs::CWD, device, FileType::BlockDevice, mode, number)
+            {
                 Ok(()) | Err(Errno::EXIST) => open(),
                 Err(errno) => Err(errno.into()),
             }
