@@ -570,7 +570,12 @@ def _from_json(data):
     while text[start : start + 1] and text[start] in _JSON_SPACE:
         start += 1
     try:
-        value, end = _scan(text, start)
+        try:
+            value, end = _scan(text, start)
+        except SystemError:  # the C code has no class to raise unless this was imported before
+            import json.decoder  # noqa: F401
+
+            value, end = _scan(text, start)
     except StopIteration as stop:
         raise _NotJson("Expecting value: " + _position(text, stop.value)) from None
     except _ConstantFound:

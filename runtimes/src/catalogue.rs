@@ -51,6 +51,9 @@ pub enum EntryForm {
     Lean,
     /// lambdabox's loop in an interpreter that heeds the customer's own settings for it.
     Plain,
+    /// lambdabox's loop behind the customer's `AWS_LAMBDA_EXEC_WRAPPER`, which may insert options
+    /// before the last argument, as AWS's documentation shows.
+    Wrapped,
     /// AWS's own runtime interface client.
     Official,
 }
@@ -64,6 +67,10 @@ pub struct EntryInputs<'a> {
     pub handler: Option<&'a str>,
     /// Replaces `{bootstrap}`.
     pub bootstrap: Option<&'a str>,
+    /// Replaces `{loop}`: the language's loop, compiled if there is such a form.
+    pub language_loop: Option<&'a str>,
+    /// Replaces `{source}` and `{target}` of a compilation, which runs on the host.
+    pub compilation: Option<(&'a str, &'a str)>,
 }
 
 /// Command lines of a language, as templates.
@@ -73,7 +80,15 @@ pub struct Entry {
     lean: Vec<String>,
     plain: Vec<String>,
     #[serde(default)]
+    wrapped: Option<Vec<String>>,
+    #[serde(default)]
     official: Option<Vec<String>>,
+    /// Makes the compiled loop, once per interpreter and on the host.
+    #[serde(default)]
+    compile: Option<Vec<String>>,
+    /// File name of the compiled loop in `/var/runtime`.
+    #[serde(default)]
+    pub compiled: Option<String>,
     /// Directory in a package that means it brings AWS's own client.
     #[serde(default)]
     pub official_marker: Option<String>,
@@ -86,18 +101,31 @@ impl Entry {
         let template = match form {
             EntryForm::Lean => &self.lean,
             EntryForm::Plain => &self.plain,
+            EntryForm::Wrapped => self.wrapped.as_ref().unwrap_or(&self.plain),
             EntryForm::Official => self.official.as_ref()?,
         };
-        template
-            .iter()
-            .map(|word| match word.as_str() {
-                "{interpreter}" => inputs.interpreter.map(str::to_owned),
-                "{handler}" => inputs.handler.map(str::to_owned),
-                "{bootstrap}" => inputs.bootstrap.map(str::to_owned),
-                fixed => Some(fixed.to_owned()),
-            })
-            .collect()
+        fill(template, inputs)
     }
+
+    /// The command line that compiles the loop; `None` if the language compiles nothing.
+    pub fn compile(&self, inputs: EntryInputs<'_>) -> Option<Vec<String>> {
+        fill(self.compile.as_ref()?, inputs)
+    }
+}
+
+fn fill(template: &[String], inputs: EntryInputs<'_>) -> Option<Vec<String>> {
+    template
+        .iter()
+        .map(|word| match word.as_str() {
+            "{interpreter}" => inputs.interpreter.map(str::to_owned),
+            "{handler}" => inputs.handler.map(str::to_owned),
+            "{bootstrap}" => inputs.bootstrap.map(str::to_owned),
+            "{loop}" => inputs.language_loop.map(str::to_owned),
+            "{source}" => inputs.compilation.map(|(source, _)| source.to_owned()),
+            "{target}" => inputs.compilation.map(|(_, target)| target.to_owned()),
+            fixed => Some(fixed.to_owned()),
+        })
+        .collect()
 }
 
 /// How interpreters of a language are called on a search path, versions apart.
@@ -328,12 +356,17 @@ mod tests {
         let inputs = EntryInputs {
             interpreter: Some("/var/lang/bin/python3"),
             handler: Some("app.handler"),
-            bootstrap: None,
+            language_loop: Some("/var/runtime/bootstrap.pyc"),
+            ..EntryInputs::default()
         };
         let argv = |form| python.entry.argv(form, inputs).unwrap().join(" ");
-        assert_eq!(argv(EntryForm::Lean), "/var/lang/bin/python3 -I -S /var/runtime/bootstrap.py");
-        assert_eq!(argv(EntryForm::Plain), "/var/lang/bin/python3 /var/runtime/bootstrap.py");
-        assert_eq!(argv(EntryForm::Official), "/var/lang/bin/python3 -m awslambdaric app.handler");
+        assert_eq!(argv(EntryForm::Lean), "/var/lang/bin/python3 -I -S /var/runtime/bootstrap.pyc");
+        assert_eq!(argv(EntryForm::Plain), "/var/lang/bin/python3 /var/runtime/bootstrap.pyc");
+        assert_eq!(argv(EntryForm::Wrapped), "/var/lang/bin/python3 /var/runtime/bootstrap.py");
+        assert_eq!(
+            argv(EntryForm::Official),
+            "/var/lang/bin/python3 -S -m awslambdaric app.handler"
+        );
         let provided = Catalogue::embedded().language("provided").unwrap();
         assert_eq!(provided.entry.argv(EntryForm::Lean, inputs), None);
         assert_eq!(provided.entry.argv(EntryForm::Official, inputs), None);

@@ -3,6 +3,7 @@
 //! # Sources
 //! Design section 4; `reference/runtime-api.md` 6.4 (bootstrap lookup), 6.5 (wrapper).
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use lambdabox_runtimes::{Catalogue, EntryForm, EntryInputs, Language};
 use tokio::sync::mpsc;
 
 use super::error::AppError;
+use super::language_loop;
 use super::resources::Resources;
 use crate::catalog::{self, Access, Client, Inference};
 use crate::config::{self, Cpu, DevShm, RuntimeClient};
@@ -66,7 +68,14 @@ pub(super) fn open(config: &config::Invoke, workspace: &Path) -> Result<Opened, 
     if let Some(root) = &layers.root {
         trees.push(tree(root, "/opt", layers.access, &copies)?);
     }
-    let mut parts = Parts { config, trees, links: Vec::new(), said: &mut said, workspace };
+    let mut parts = Parts {
+        config,
+        trees,
+        links: Vec::new(),
+        said: &mut said,
+        workspace,
+        task_root: &package.root,
+    };
     let running = if inference.runtime.is_custom() {
         custom(&inference)
     } else {
@@ -85,7 +94,7 @@ pub(super) fn open(config: &config::Invoke, workspace: &Path) -> Result<Opened, 
         timeout: config.timeout,
         ephemeral_storage_mb: config.ephemeral_storage_mb,
         log_format: config.log_format,
-        environment: config.environment.clone(),
+        environment: customers(&config.environment, &running.runtime_variables),
     };
     let Running { program, no_entry, frames, runtime_variables, .. } = running;
     Ok(Opened { function, said, trees, links, program, no_entry, frames, runtime_variables })
@@ -153,6 +162,18 @@ impl Opened {
     }
 }
 
+/// The customer's variables without those that the launcher has worked into its own.
+fn customers(
+    all: &BTreeMap<String, String>,
+    launcher: &[(String, String)],
+) -> BTreeMap<String, String> {
+    let replaced = |name: &String| {
+        name == PYTHONPATH
+            && launcher.iter().any(|(n, path)| n == name && path.contains(&all[name]))
+    };
+    all.iter().filter(|(name, _)| !replaced(name)).map(|(n, v)| (n.clone(), v.clone())).collect()
+}
+
 /// What the choice of runtime decided.
 struct Running {
     runtime: String,
@@ -168,6 +189,8 @@ struct Parts<'a> {
     links: Vec<Link>,
     said: &'a mut Vec<String>,
     workspace: &'a Path,
+    /// Where the user keeps the code.
+    task_root: &'a Path,
 }
 
 impl Parts<'_> {
@@ -178,16 +201,17 @@ impl Parts<'_> {
     ) -> Result<Running, AppError> {
         let language = inference.runtime.language;
         self.interpreter(interpreter);
-        self.language_loop(language)?;
         let mut search_path = Vec::new();
         self.venv(interpreter, &mut search_path)?;
         let sdk = self.sdk(interpreter, &mut search_path);
         let form = self.form(inference.client);
+        let language_loop = self.language_loop(language, interpreter)?;
         let executable = interpreter.executable.to_string_lossy();
         let inputs = EntryInputs {
             interpreter: Some(&executable),
             handler: Some(&inference.handler),
-            bootstrap: None,
+            language_loop: language_loop.as_deref(),
+            ..EntryInputs::default()
         };
         let argv = language.entry.argv(form, inputs).ok_or_else(|| AppError::Usage {
             message: format!("--runtime-client official: {} has no such client", language.name),
@@ -196,24 +220,18 @@ impl Parts<'_> {
         let mut runtime_variables: Vec<(String, String)> =
             language.environment.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
         if form == EntryForm::Official {
-            for (name, value) in &mut runtime_variables {
-                if name == "PYTHONPATH" {
-                    value.push_str(
-                        &search_path.iter().map(|dir| format!(":{dir}")).collect::<String>(),
-                    );
-                }
-            }
+            let own = self.config.environment.get(PYTHONPATH).cloned();
+            let path = official_path(interpreter.minor_version(), own, search_path);
+            runtime_variables.retain(|(name, _)| name != PYTHONPATH);
+            runtime_variables.push((PYTHONPATH.to_owned(), path));
         } else {
             if !search_path.is_empty() {
                 runtime_variables
                     .push(("_LAMBDABOX_SEARCH_PATH".to_owned(), search_path.join(":")));
             }
             if sdk.is_none() {
-                let hint = format!(
-                    "{} -m pip install -t {} {{module}}",
-                    interpreter.found_at.display(),
-                    self.config.path.display()
-                );
+                let (python, path) = (interpreter.found_at.display(), self.task_root.display());
+                let hint = format!("{python} -m pip install -t {path} {{module}}");
                 runtime_variables.push(("_LAMBDABOX_PIP_HINT".to_owned(), hint));
             }
         }
@@ -239,15 +257,19 @@ impl Parts<'_> {
         self.links.push(Link { path, target: interpreter.prefix.clone() });
     }
 
-    /// The loop is written once per content into the data directory and shown as `/var/runtime`.
-    fn language_loop(&mut self, language: &Language) -> Result<(), AppError> {
-        if let Some(file) = language.language_loop {
-            let source =
-                super::write::language_loop(&self.config.data_dir, language.folder, &file)?;
-            let target = PathBuf::from("/var/runtime");
-            self.trees.push(Tree { source, target, only_readable_by: None, copy_to: None });
-        }
-        Ok(())
+    /// Shows the language's loop as `/var/runtime` and says its path inside.
+    fn language_loop(
+        &mut self,
+        language: &Language,
+        interpreter: &Interpreter,
+    ) -> Result<Option<String>, AppError> {
+        let Some(home) = language_loop::home(&self.config.data_dir, language, interpreter)? else {
+            return Ok(None);
+        };
+        let target = PathBuf::from("/var/runtime");
+        let source = home.directory;
+        self.trees.push(Tree { source, target, only_readable_by: None, copy_to: None });
+        Ok(Some(format!("/var/runtime/{}", home.entry)))
     }
 
     fn venv(
@@ -296,12 +318,13 @@ impl Parts<'_> {
 
     /// `-I -S` unless the customer wants to be heard by the interpreter itself.
     fn form(&self, client: Client) -> EntryForm {
-        let set = |name: &str| self.config.environment.contains_key(name);
-        let python = self.config.environment.keys().any(|name| name.starts_with("PYTHON"));
-        match (client, python || set(WRAPPER)) {
-            (Client::Official, _) => EntryForm::Official,
-            (Client::Own, true) => EntryForm::Plain,
-            (Client::Own, false) => EntryForm::Lean,
+        let environment = &self.config.environment;
+        let heard = environment.keys().any(|name| name.starts_with("PYTHON"));
+        match client {
+            Client::Official => EntryForm::Official,
+            Client::Own if environment.contains_key(WRAPPER) => EntryForm::Wrapped,
+            Client::Own if heard => EntryForm::Plain,
+            Client::Own => EntryForm::Lean,
         }
     }
 
@@ -330,6 +353,15 @@ fn custom(inference: &Inference) -> Running {
     }
 }
 
+const PYTHONPATH: &str = "PYTHONPATH";
+/// Where the official client finds what is not in the package: layers as on AWS, then the user's own
+/// directories, then what is offered.
+fn official_path(version: &str, own: Option<String>, offered: Vec<String>) -> String {
+    let layers =
+        [format!("/opt/python/lib/python{version}/site-packages"), "/opt/python".to_owned()];
+    layers.into_iter().chain(own).chain(offered).collect::<Vec<_>>().join(":")
+}
+
 const WRAPPER: &str = "AWS_LAMBDA_EXEC_WRAPPER";
 const WRAPPER_SCRIPT: &str = "\
 if [ ! -f \"$1\" ]; then echo \"$1: does not exist\"; exit 127; fi
@@ -356,7 +388,7 @@ fn tree(source: &Path, target: &str, access: Access, copies: &Path) -> Result<Tr
             copy_to: Some(copy),
         },
         Access::Mixed => {
-            super::write::directory(&copy)?;
+            language_loop::make_directory(&copy)?;
             catalog::copy_tree(source, &copy)?;
             Tree { source: copy, target, only_readable_by: None, copy_to: None }
         }

@@ -9,9 +9,9 @@
 
 mod blueprint;
 mod error;
+mod language_loop;
 mod resources;
 mod run;
 mod timings;
-mod write;
 
 pub use run::invoke;

@@ -84,7 +84,12 @@ impl Resources {
                 notices.extend(tmp_notice);
                 notices.extend(placed.notices);
                 notices.extend(placed.missing.clone());
-                let workshop = Arc::new(Workshop { spawner, cgroups, root: HostRoot::look(), made: AtomicU32::new(0) });
+                let workshop = Arc::new(Workshop {
+                    spawner,
+                    cgroups,
+                    root: HostRoot::look(),
+                    made: AtomicU32::new(0),
+                });
                 Ok(Self {
                     lease,
                     workshop,

@@ -21,7 +21,7 @@ use super::life::{Effect, End, Ending, Input, Life};
 use super::signals::signal_name;
 use super::variables::{Platform, variables};
 use crate::model::{Event, Function, Invocation, LogLine, Network, Outcome, Report};
-use crate::runtime_api::{self, Peer, RuntimeApi, Signal};
+use crate::runtime_api::{OutputCollector, OutputError, Peer, RuntimeApi, Signal};
 use crate::sandbox::{
     Begun, Confinement, ExitStatus, Forwarding, Link, MemoryMeter, Nat, OpenTrees, Output, Program,
     Sandbox, SandboxError, Shell, Step, TmpImage, TmpPlan, Tree, Wire, Word, Workshop, forward,
@@ -101,16 +101,13 @@ pub(crate) struct Environment {
 
 /// Told everything that happens.
 pub(crate) type Log = Arc<dyn Fn(Event) + Send + Sync>;
-type LineSink = Box<dyn FnMut(LogLine) + Send>;
 
 /// What exists while a runtime process does.
 struct Running {
     sandbox: Sandbox,
     api: RuntimeApi,
     signals: mpsc::Receiver<Signal>,
-    output: runtime_api::Output<LineSink>,
-    /// False once every process has closed its output, which it may do and live on.
-    output_open: bool,
+    output: OutputCollector,
     /// Dropping one stops its port.
     _forwards: Vec<Forwarding>,
     /// Dropping it stops the DNS forwarder.
@@ -122,7 +119,7 @@ enum Woken {
     Signal(Signal),
     Word(Word),
     Deadline,
-    OutputClosed,
+    Output(Option<LogLine>),
 }
 
 impl Environment {
@@ -203,11 +200,8 @@ impl Environment {
                 None => Woken::Word(Word::Gone),
             },
             word = running.sandbox.word() => Woken::Word(word),
-            // A pipe that cannot be read any more has nothing to add to the log.
-            _closed = running.output.run(), if running.output_open => {
-                running.output_open = false;
-                Woken::OutputClosed
-            }
+            // A process may close its output and live on; then there is nothing to wait for.
+            line = running.output.next(), if !running.output.is_ended() => Woken::Output(line),
             () = sleep => Woken::Deadline,
         }
     }
@@ -233,7 +227,10 @@ impl Environment {
             },
             Woken::Word(word) => (Input::Ended(self.end_of(word)), now),
             Woken::Deadline => (Input::Deadline, now),
-            Woken::OutputClosed => return None,
+            Woken::Output(line) => {
+                line.into_iter().for_each(|line| (self.log)(Event::Log(line)));
+                return None;
+            }
         })
     }
 
@@ -275,7 +272,7 @@ impl Environment {
                 Effect::InitStart(phase) => (self.log)(Event::InitStart { phase }),
                 Effect::InitReport { phase, duration, status, error_type } => {
                     self.sample();
-                    self.drain().await?;
+                    self.drain().await;
                     (self.log)(Event::InitReport { phase, duration, status, error_type });
                 }
                 Effect::LogStart(request_id) => {
@@ -283,10 +280,10 @@ impl Environment {
                     (self.log)(Event::Start { request_id, version });
                 }
                 Effect::LogFault { id, error_type, message } => {
-                    self.drain().await?;
+                    self.drain().await;
                     (self.log)(Event::Fault { request_id: id, message, error_type });
                 }
-                Effect::LogEnd(ending) => self.log_end(*ending).await?,
+                Effect::LogEnd(ending) => self.log_end(*ending).await,
             }
         }
         Ok(())
@@ -297,8 +294,6 @@ impl Environment {
         let memory_mb = blueprint.function.memory_mb;
         let begun = self.workshop.begin(&blueprint.lease, &blueprint.shell, memory_mb).await?;
         let (signals, receiver) = mpsc::channel(SIGNALS_WAITING);
-        let log = Arc::clone(&self.log);
-        let sink: LineSink = Box::new(move |line| log(Event::Log(line)));
         let opened = match open(blueprint, &self.workshop, &begun, self.starts).await {
             Ok(opened) => opened,
             Err(error) => {
@@ -307,7 +302,7 @@ impl Environment {
             }
         };
         let Opened { trees, steps, own_listener, wire } = opened;
-        let (output, collected) = pipes(blueprint, sink).map_err(SandboxError::Pipes)?;
+        let (output, collected) = pipes(blueprint).map_err(SandboxError::Pipes)?;
         let mut program = blueprint.program.clone();
         let address = match &own_listener {
             Some(listener) => listener.local_addr().map_err(SandboxError::Pipes)?.to_string(),
@@ -342,7 +337,6 @@ impl Environment {
             api,
             signals: receiver,
             output: collected,
-            output_open: true,
             _forwards: forwards,
             _wire: wire,
         });
@@ -358,8 +352,8 @@ impl Environment {
         sandbox.end().await?;
         drop(api);
         // Nobody holds the other ends any more: what is in the pipes is all there will be.
-        output.drain().await.map_err(output_failed)?;
-        output.flush();
+        let last = output.drain().await;
+        last.into_iter().chain(output.flush()).for_each(|line| (self.log)(Event::Log(line)));
         Ok(())
     }
 
@@ -380,16 +374,16 @@ impl Environment {
         }
     }
 
-    async fn drain(&mut self) -> Result<(), SandboxError> {
-        match &mut self.running {
-            Some(running) => running.output.drain().await.map_err(output_failed),
-            None => Ok(()),
+    async fn drain(&mut self) {
+        if let Some(running) = &mut self.running {
+            let lines = running.output.drain().await;
+            lines.into_iter().for_each(|line| (self.log)(Event::Log(line)));
         }
     }
 
-    async fn log_end(&mut self, ending: Ending) -> Result<(), SandboxError> {
+    async fn log_end(&mut self, ending: Ending) {
         self.sample();
-        self.drain().await?;
+        self.drain().await;
         let memory_size_mb = self.blueprint.function.memory_mb;
         // Whoever was ended for want of memory had used all of it.
         let out_of_memory = ending.error_type.as_deref() == Some("Runtime.OutOfMemory");
@@ -412,7 +406,6 @@ impl Environment {
             error_type: ending.error_type,
             notes: self.blueprint.notes.clone(),
         }));
-        Ok(())
     }
 }
 
@@ -467,10 +460,7 @@ async fn open(
 
 /// The pipes of a program's output; the write ends belong to the environment's id, or opening
 /// `/dev/stderr` inside would be refused.
-fn pipes(
-    blueprint: &Blueprint,
-    sink: LineSink,
-) -> io::Result<(Output, runtime_api::Output<LineSink>)> {
+fn pipes(blueprint: &Blueprint) -> io::Result<(Output, OutputCollector)> {
     let pipe = || -> io::Result<(OwnedFd, OwnedFd)> {
         let (reader, writer) = io::pipe()?;
         nix::unistd::fchown(&writer, Some(blueprint.id.into()), Some(blueprint.id.into()))?;
@@ -481,12 +471,9 @@ fn pipes(
         true => pipe().map(|(reader, writer)| (Some(reader), Some(writer)))?,
         false => (None, None),
     };
-    let collected = runtime_api::Output::new(raw_reader, frames_reader, sink);
-    Ok((Output { raw, frames }, collected.map_err(io::Error::other)?))
-}
-
-fn output_failed(error: runtime_api::OutputError) -> SandboxError {
-    SandboxError::Pipes(io::Error::other(error))
+    let collected = OutputCollector::new(raw_reader, frames_reader);
+    let collected = collected.map_err(|error: OutputError| io::Error::other(error))?;
+    Ok((Output { raw, frames }, collected))
 }
 
 /// The kernel's words for an error, without Rust's number behind it.

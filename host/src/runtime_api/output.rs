@@ -151,12 +151,12 @@ impl Parts {
 
     fn push_frames(&mut self, data: &[u8]) {
         let Self { frames, complete, .. } = self;
-        frames.push(data, |text| complete.push_back(LogLine { stream: LogStream::Frame, text }));
+        frames.push(data, |text| complete.push_back(record(text)));
     }
 
     fn flush_frames(&mut self) {
         let Self { frames, complete, .. } = self;
-        frames.flush(|text| complete.push_back(LogLine { stream: LogStream::Frame, text }));
+        frames.flush(|text| complete.push_back(record(text)));
     }
 
     /// A pipe that cannot be read is given up, and the log says so where the output is missing.
@@ -166,6 +166,14 @@ impl Parts {
         let text = format!("lambdabox: failed to read the function's {pipe} pipe: {error}");
         self.complete.push_back(LogLine { stream: LogStream::Output, text: Bytes::from(text) });
     }
+}
+
+/// A record as a line of the log, which has no final newline.
+fn record(mut text: Bytes) -> LogLine {
+    if text.ends_with(b"\n") {
+        text.truncate(text.len() - 1);
+    }
+    LogLine { stream: LogStream::Frame, text }
 }
 
 /// One read end; without a descriptor once it has ended.

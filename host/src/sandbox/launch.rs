@@ -102,7 +102,8 @@ impl Workshop {
         memory_mb: u32,
     ) -> Result<Begun, SandboxError> {
         let number = self.made.fetch_add(1, Ordering::Relaxed);
-        let group = self.cgroups.make(&format!("{lease}-{number}"), &Limits::of_function(memory_mb))?;
+        let group =
+            self.cgroups.make(&format!("{lease}-{number}"), &Limits::of_function(memory_mb))?;
         let (ours, theirs) = message_pair().map_err(SandboxError::Init)?;
         let control = Channel::new(ours).map_err(SandboxError::Init)?;
         let plan = Plan {

@@ -4,6 +4,8 @@
 
 mod json;
 mod logs;
+mod say;
 mod text;
 
 pub use logs::{Labels, LogRenderer, Paint, SystemLevel};
+pub use say::{Device, Say};

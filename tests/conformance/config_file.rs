@@ -1,0 +1,75 @@
+//! `lambdabox.toml`, `LAMBDABOX_*` and flags: which wins, and what is refused.
+
+use serde_json::json;
+
+use crate::harness::{Function, invoke, lambdabox};
+
+const SHOW: &str = "import os
+def lambda_handler(event, context):
+    return [context.memory_limit_in_mb, os.environ.get('COLOUR')]
+";
+
+#[test]
+fn a_file_in_the_functions_directory_sets_options_and_variables() {
+    let toml = "memory_size = 256\n[env]\nCOLOUR = \"green\"\n";
+    let function = Function::python(SHOW).file("lambdabox.toml", toml);
+    assert_eq!(invoke(&function).run().answered().json(), json!(["256", "green"]));
+}
+
+#[test]
+fn a_file_in_a_parent_directory_counts_too() {
+    let project = Function::empty()
+        .file("lambdabox.toml", "memory_size = 192\n")
+        .file("src/lambda_function.py", SHOW);
+    let run = lambdabox(["invoke"]).args([project.at("src")]).run().answered();
+    assert_eq!(run.json()[0], "192");
+}
+
+#[test]
+fn flags_win_over_the_environment_over_the_file_over_the_default() {
+    let plain = Function::python(SHOW);
+    assert_eq!(invoke(&plain).run().answered().json()[0], "128", "the default is AWS's");
+    let function = Function::python(SHOW).file("lambdabox.toml", "memory_size = 192\n");
+    assert_eq!(invoke(&function).run().answered().json()[0], "192");
+    let with_env = || invoke(&function).env("LAMBDABOX_MEMORY_SIZE", "256");
+    assert_eq!(with_env().run().answered().json()[0], "256");
+    let run = with_env().args(["--memory-size", "320"]).run().answered();
+    assert_eq!(run.json()[0], "320");
+}
+
+#[test]
+fn an_unknown_key_is_an_error_that_names_it() {
+    let function = Function::python(SHOW).file("lambdabox.toml", "memroy_size = 256\n");
+    invoke(&function).run().refused(&["memroy_size", "lambdabox.toml"]);
+}
+
+#[test]
+fn a_broken_file_is_an_error_with_its_line() {
+    let function =
+        Function::python(SHOW).file("lambdabox.toml", "timeout = 3\nmemory_size = = 2\n");
+    invoke(&function).run().refused(&["lambdabox.toml", "line 2"]);
+}
+
+#[test]
+fn a_value_out_of_range_in_the_file_is_refused_as_a_flag_is() {
+    let function = Function::python(SHOW).file("lambdabox.toml", "memory_size = 64\n");
+    invoke(&function).run().refused(&["memory", "128", "10240"]);
+}
+
+#[test]
+fn all_problems_are_told_together() {
+    let function = Function::python(SHOW);
+    let run = invoke(&function).args(["--memory-size", "64", "--timeout", "901"]).run();
+    run.refused(&["64", "901"]);
+}
+
+#[test]
+fn the_resolved_configuration_can_be_printed_without_running_anything() {
+    let function = Function::python(SHOW).file("lambdabox.toml", "memory_size = 192\n");
+    let run = invoke(&function).args(["--timeout", "7", "--print-config"]).run().answered();
+    let shown = format!("{}{}", run.text(), run.stderr);
+    for part in ["192", "7", "lambda_function.lambda_handler"] {
+        assert!(shown.contains(part), "{part} in:\n{shown}");
+    }
+    assert!(!shown.contains("START RequestId"), "nothing ran: {shown}");
+}

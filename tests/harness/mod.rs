@@ -1,0 +1,28 @@
+//! What every test stands on: the program, functions, servers and a count of what is left.
+//!
+//! # Invariants
+//! - Each run has a data directory of its own and none of the tester's `AWS_*` or `LAMBDABOX_*`.
+//! - Tests that count what is left on the machine run alone ([`alone`]); all others share.
+//!
+//! # Not here
+//! Assertions about Lambda.
+
+#[macro_use]
+mod skip;
+
+mod function;
+mod leftovers;
+mod program;
+mod python;
+mod report;
+mod server;
+mod terminal;
+
+pub(crate) use function::{Function, zip_bytes};
+pub(crate) use leftovers::{Leftovers, alone, processes_with};
+pub(crate) use program::{Invoke, Run, binary, invoke, lambdabox};
+pub(crate) use python::{Client, default_minor, e2e_venv, interpreter, vendored};
+pub(crate) use report::Report;
+pub(crate) use server::{Server, wait_until};
+pub(crate) use skip::note_skip;
+pub(crate) use terminal::on_a_terminal;

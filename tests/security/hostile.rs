@@ -1,0 +1,184 @@
+//! Functions that fight their own end.
+
+use std::time::Duration;
+
+use crate::harness::{Function, invoke, processes_with, wait_until};
+
+#[test]
+fn kill_minus_nine_minus_one_hits_only_the_environment() {
+    let neighbour = Function::python(
+        "import time
+def lambda_handler(event, context):
+    print('neighbour runs', flush=True)
+    time.sleep(2)
+    return 'untouched'
+",
+    );
+    let neighbour = invoke(&neighbour).args(["--timeout", "10"]).start();
+    neighbour.wait_for_log("neighbour runs");
+    let mut bystander = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+    let guard = super::guard();
+    let function = Function::python(&format!(
+        "import os, signal, time
+{guard}def lambda_handler(event, context):
+    if os.fork() == 0:
+        os.kill(-1, signal.SIGKILL)
+    time.sleep(20)
+"
+    ));
+    let run = invoke(&function).args(["--timeout", "15"]).run().failed_with("Runtime.ExitError");
+    assert!(run.text().contains("signal: killed"), "{}", run.text());
+    assert!(run.wall < Duration::from_secs(10), "told at once: {:?}", run.wall);
+    assert!(bystander.try_wait().unwrap().is_none(), "a process of the host lives");
+    bystander.kill().unwrap();
+    bystander.wait().unwrap();
+    assert_eq!(neighbour.wait().answered().json(), "untouched");
+}
+
+#[test]
+fn signals_to_pid_1_change_nothing() {
+    let guard = super::guard();
+    let function = Function::python(&format!(
+        "import os, signal
+{guard}def lambda_handler(event, context):
+    for name in ('SIGKILL', 'SIGTERM', 'SIGSTOP', 'SIGINT', 'SIGSEGV', 'SIGHUP'):
+        try:
+            os.kill(1, getattr(signal, name))
+        except PermissionError:
+            pass
+    return 'still here'
+"
+    ));
+    let run = invoke(&function).args(["--repeat", "2"]).run().answered();
+    assert_eq!(run.text(), "\"still here\"\n\"still here\"\n");
+}
+
+#[test]
+fn a_daemon_that_double_forks_does_not_outlive_the_environment() {
+    let function = Function::python(
+        "import os
+def lambda_handler(event, context):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            for fd in range(3, 64):
+                try: os.close(fd)
+                except OSError: pass
+            os.execvp('sleep', ['sleep', '86404.75'])
+        os._exit(0)
+    os.wait()
+    while not any('86404.75' in open('/proc/%s/cmdline' % p).read()
+                  for p in os.listdir('/proc') if p.isdigit()):
+        pass
+    return 'daemon is there'
+",
+    );
+    let run = invoke(&function).args(["--timeout", "10"]).run().answered();
+    assert_eq!(run.json(), "daemon is there");
+    assert!(
+        run.wall < Duration::from_secs(10),
+        "the response does not wait for it: {:?}",
+        run.wall
+    );
+    let gone = wait_until(Duration::from_secs(5), || processes_with("86404.75").is_empty());
+    assert!(gone, "{:?}", processes_with("86404.75"));
+}
+
+#[test]
+fn a_daemon_that_holds_the_output_open_does_not_hold_up_the_answer() {
+    let function = Function::python(
+        "import subprocess
+def lambda_handler(event, context):
+    subprocess.Popen(['sleep', '86405.5'])
+    return 'answered'
+",
+    );
+    let run = invoke(&function).run().answered();
+    assert!(run.wall < Duration::from_secs(10), "{:?}", run.wall);
+    let gone = wait_until(Duration::from_secs(5), || processes_with("86405.5").is_empty());
+    assert!(gone, "{:?}", processes_with("86405.5"));
+}
+
+#[test]
+fn a_bootstrap_that_ignores_sigterm_is_ended() {
+    let script = "#!/bin/bash
+trap '' TERM INT HUP QUIT USR1 USR2
+echo ignoring
+while :; do sleep 86406.5; done
+";
+    let function = Function::bootstrap(script);
+    let run = invoke(&function)
+        .args(["--timeout", "1"])
+        .env("LAMBDABOX_INIT_LIMIT_MS", "1000")
+        .run()
+        .failed_with("Sandbox.Timedout");
+    assert!(run.stderr.contains("ignoring"), "{}", run.stderr);
+    assert!(run.wall < Duration::from_secs(10), "{:?}", run.wall);
+    let gone = wait_until(Duration::from_secs(5), || processes_with("86406.5").is_empty());
+    assert!(gone, "{:?}", processes_with("86406.5"));
+}
+
+#[test]
+fn a_stopped_runtime_is_ended_by_the_timeout() {
+    let function = Function::python(
+        "import os, signal
+def lambda_handler(event, context):
+    os.kill(os.getpid(), signal.SIGSTOP)
+",
+    );
+    let run = invoke(&function).args(["--timeout", "1"]).run().failed_with("Sandbox.Timedout");
+    assert!(run.wall < Duration::from_secs(10), "{:?}", run.wall);
+}
+
+#[test]
+fn a_response_cut_off_by_the_runtimes_death_is_an_error_not_half_an_answer() {
+    let function = Function::bootstrap(
+        r#"#!/bin/bash
+host=${AWS_LAMBDA_RUNTIME_API%:*} port=${AWS_LAMBDA_RUNTIME_API#*:}
+base=/2018-06-01/runtime/invocation
+exec 3<>"/dev/tcp/$host/$port"
+printf 'GET %s/next HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n' "$base" >&3
+while IFS=$'\r' read -r line <&3 && [ -n "$line" ]; do
+  case "${line,,}" in lambda-runtime-aws-request-id:*) id=${line#*: } ;; esac
+done
+exec 3<>"/dev/tcp/$host/$port"
+printf 'POST %s/%s/response HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"half":' "$base" "$id" >&3
+exit 1
+"#,
+    );
+    let run = invoke(&function).args(["--timeout", "5"]).run().expect_code(1);
+    assert!(!run.text().contains("half"), "{}", run.text());
+    let error = run.json()["errorType"].clone();
+    assert!(
+        ["Runtime.ExitError", "Runtime.TruncatedResponse"].contains(&error.as_str().unwrap()),
+        "{error}"
+    );
+}
+
+#[test]
+fn garbage_on_the_runtime_api_does_not_stop_the_environment() {
+    let function = Function::python(
+        "import os, socket
+host, port = os.environ['AWS_LAMBDA_RUNTIME_API'].split(':')
+def send(data):
+    s = socket.create_connection((host, int(port)), timeout=5)
+    s.sendall(data)
+    s.shutdown(socket.SHUT_WR)
+    try:
+        while s.recv(65536): pass
+    except OSError: pass
+    s.close()
+def lambda_handler(event, context):
+    send(os.urandom(100000))
+    send(b'GET /' + b'x' * 200000 + b' HTTP/1.1\\r\\n\\r\\n')
+    send(b'POST /2018-06-01/runtime/invocation/wrong/response HTTP/1.1\\r\\nContent-Length: 5\\r\\n\\r\\nwrong')
+    send(b'POST /2018-06-01/runtime/invocation/%s/response HTTP/1.1\\r\\nContent-Length: -5\\r\\n\\r\\n'
+         % context.aws_request_id.encode())
+    send(b'DELETE / HTTP/9.9\\r\\n\\r\\n')
+    held = [socket.create_connection((host, int(port))) for _ in range(300)]
+    return 'survived'
+",
+    );
+    let run = invoke(&function).args(["--repeat", "2", "--timeout", "30"]).run().answered();
+    assert_eq!(run.text(), "\"survived\"\n\"survived\"\n");
+}

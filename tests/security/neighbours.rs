@@ -1,0 +1,112 @@
+//! One environment cannot reach another's, nor the host's, doors.
+
+use serde_json::json;
+
+use crate::harness::{Function, invoke};
+
+#[test]
+fn code_in_one_sandbox_cannot_reach_the_runtime_api_of_another() {
+    let victim = Function::python(
+        "import socket, time
+def lambda_handler(event, context):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        s.connect(('192.0.2.1', 9))
+        print('ADDRESS', s.getsockname()[0], flush=True)
+    except OSError:
+        print('ADDRESS 127.0.0.1', flush=True)
+    time.sleep(3)
+    return 'mine'
+",
+    );
+    let victim = invoke(&victim).args(["--timeout", "10"]).start();
+    victim.wait_for_log("ADDRESS ");
+    let log = victim.stderr_so_far();
+    let address =
+        log.lines().find_map(|line| line.strip_prefix("ADDRESS ")).unwrap().trim().to_owned();
+    let attacker = Function::python(
+        "import socket
+def lambda_handler(event, context):
+    reached = []
+    for host in event:
+        try:
+            s = socket.create_connection((host, 9001), timeout=1)
+            if host != '127.0.0.1':
+                reached.append(host)
+        except OSError:
+            pass
+    return reached
+",
+    );
+    let run = invoke(&attacker)
+        .args(["--timeout", "10"])
+        .event(json!([address, "127.0.0.1"]).to_string())
+        .run()
+        .answered();
+    assert_eq!(run.json(), json!([]));
+    assert_eq!(victim.wait().answered().json(), "mine");
+}
+
+#[test]
+fn abstract_and_named_sockets_of_the_host_are_out_of_reach() {
+    use std::os::linux::net::SocketAddrExt as _;
+    let name = format!("e2e-abstract-{}", std::process::id());
+    let address = std::os::unix::net::SocketAddr::from_abstract_name(name.as_bytes()).unwrap();
+    let _abstract = std::os::unix::net::UnixListener::bind_addr(&address).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("named");
+    let _named = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let function = Function::python(
+        "import socket
+def lambda_handler(event, context):
+    reached = []
+    for name in ('\\0' + event[0], event[1], '/run/systemd/notify', '/var/run/docker.sock',
+                 '/run/dbus/system_bus_socket'):
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            try:
+                socket.socket(socket.AF_UNIX, kind).connect(name)
+                reached.append(name)
+            except OSError:
+                pass
+    return reached
+",
+    );
+    let run = invoke(&function).event(json!([name, path]).to_string()).run().answered();
+    assert_eq!(run.json(), json!([]));
+}
+
+#[test]
+fn system_v_memory_of_the_host_is_out_of_reach() {
+    let found = super::probe(
+        "found['segments'] = [line for line in open('/proc/sysvipc/shm')][1:]
+found['queues'] = [line for line in open('/proc/sysvipc/msg')][1:]",
+    );
+    assert_eq!(found, json!({"segments": [], "queues": []}));
+}
+
+#[test]
+fn signals_do_not_cross_to_the_host() {
+    let mut bystander = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+    let guard = super::guard();
+    let function = Function::python(&format!(
+        "import os, signal
+{guard}def lambda_handler(event, context):
+    sent = []
+    for pid in [event] + list(range(2, 40000)):
+        if pid == os.getpid() or pid == os.getppid():
+            continue
+        try:
+            os.kill(pid, signal.SIGTERM)
+            sent.append(pid)
+        except OSError:
+            pass
+    return sent
+"
+    ));
+    let arguments = ["--timeout", "30", "--cpu", "unlimited"];
+    let run = invoke(&function).args(arguments).event(bystander.id().to_string()).run().answered();
+    let alive = bystander.try_wait().unwrap().is_none();
+    bystander.kill().unwrap();
+    bystander.wait().unwrap();
+    assert!(alive, "the host's process lives; sent: {}", run.text());
+}

@@ -1,0 +1,97 @@
+//! `/proc`: own processes only, and nothing of pid 1.
+
+use std::process::{Command, Stdio};
+
+use serde_json::json;
+
+use super::{all_refused, probe};
+use crate::harness::{Function, invoke};
+
+#[test]
+fn only_own_processes_are_there() {
+    let found = probe(
+        "found['pids'] = sorted(int(p) for p in os.listdir('/proc') if p.isdigit())\nfound['own'] = os.getpid()",
+    );
+    let pids: Vec<u64> = serde_json::from_value(found["pids"].clone()).unwrap();
+    let own = found["own"].as_u64().unwrap();
+    assert!(pids.contains(&own) && pids.len() <= 4, "{found}");
+}
+
+#[test]
+fn secrets_of_host_processes_cannot_be_read() {
+    let mut host = Command::new("sleep")
+        .arg("86403.125")
+        .env("SECRET_OF_THE_HOST", "do-not-tell")
+        .stdin(Stdio::null())
+        .spawn()
+        .unwrap();
+    let function = Function::python(
+        "import glob
+def lambda_handler(event, context):
+    leaks = []
+    for name in ('environ', 'cmdline', 'maps', 'cwd', 'fd/0'):
+        for path in glob.glob('/proc/*/' + name):
+            try:
+                text = open(path, 'rb').read()
+            except OSError:
+                continue
+            if b'do-not-tell' in text or b'86403.125' in text:
+                leaks.append(path)
+    return leaks
+",
+    );
+    let run = invoke(&function).run();
+    host.kill().unwrap();
+    host.wait().unwrap();
+    assert_eq!(run.answered().json(), json!([]));
+}
+
+#[test]
+fn pid_1_is_closed_to_the_function() {
+    let found = probe(
+        "def read(name):
+    with open('/proc/1/' + name, 'rb') as file:
+        return file.read(64)
+for name in ('mem', 'environ', 'maps', 'auxv', 'stack', 'syscall', 'pagemap'):
+    found[name] = attempt(read, name)
+found['write mem'] = attempt(os.open, '/proc/1/mem', os.O_RDWR)
+for name in ('exe', 'cwd', 'root', 'ns/user', 'ns/mnt', 'ns/net'):
+    found[name] = attempt(os.readlink, '/proc/1/' + name)
+for name in ('fd', 'fdinfo', 'map_files', 'root/'):
+    found['list ' + name] = attempt(os.listdir, '/proc/1/' + name)",
+    );
+    all_refused(&found);
+}
+
+#[test]
+fn pid_1_cannot_be_traced_or_its_memory_written() {
+    let found = probe(
+        "libc = ctypes.CDLL(None, use_errno=True)
+def traced(request):
+    ctypes.set_errno(0)
+    if libc.ptrace(request, 1, 0, 0) == -1:
+        raise OSError(ctypes.get_errno(), 'ptrace')
+found['attach'] = attempt(traced, 16)
+found['seize'] = attempt(traced, 0x4206)
+class Vec(ctypes.Structure):
+    _fields_ = [('base', ctypes.c_void_p), ('len', ctypes.c_size_t)]
+buffer = ctypes.create_string_buffer(8)
+local, remote = Vec(ctypes.addressof(buffer), 8), Vec(0x10000, 8)
+def across(call):
+    ctypes.set_errno(0)
+    if call(1, ctypes.byref(local), 1, ctypes.byref(remote), 1, 0) == -1:
+        if ctypes.get_errno() == errno.EFAULT:
+            return 'allowed'
+        raise OSError(ctypes.get_errno(), 'vm')
+found['read'] = attempt(across, libc.process_vm_readv)
+found['write'] = attempt(across, libc.process_vm_writev)",
+    );
+    all_refused(&found);
+}
+
+#[test]
+fn the_hosts_name_and_processes_do_not_show() {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    let found = probe("found['name'] = socket.gethostname()");
+    assert_ne!(found["name"], host.trim());
+}

@@ -1,0 +1,179 @@
+//! System calls a function has no business with: each is refused, whatever its arguments.
+
+use serde_json::Value;
+
+use super::{all_refused, probe};
+
+/// Lines that define `call(number, *arguments)`, which raises unless the kernel did it.
+const CALL: &str = "libc = ctypes.CDLL(None, use_errno=True)
+def call(number, *arguments):
+    ctypes.set_errno(0)
+    result = libc.syscall(ctypes.c_long(number), *[ctypes.c_long(a) if isinstance(a, int) else a for a in arguments])
+    if result == -1:
+        raise OSError(ctypes.get_errno(), 'refused')
+    return result
+";
+
+fn refused(lines: &str) -> Value {
+    let found = probe(&format!("{CALL}{lines}"));
+    all_refused(&found);
+    found
+}
+
+#[test]
+fn mount_and_its_relatives() {
+    refused(
+        "os.mkdir('/tmp/m')
+found['tmpfs'] = attempt(call, 165, b'none', b'/tmp/m', b'tmpfs', 0, None)
+found['bind'] = attempt(call, 165, b'/var/task', b'/tmp/m', None, 4096, None)
+found['remount'] = attempt(call, 165, None, b'/var/task', None, 32 | 4096, None)
+found['umount'] = attempt(call, 166, b'/tmp', 2)
+found['pivot_root'] = attempt(call, 155, b'/tmp', b'/tmp/m')
+found['chroot'] = attempt(os.chroot, '/tmp')
+found['open_tree'] = attempt(call, 428, -100, b'/', 1)
+found['fsopen'] = attempt(call, 430, b'tmpfs', 0)
+found['mount_setattr'] = attempt(call, 442, -100, b'/', 0, None, 0)",
+    );
+}
+
+#[test]
+fn unshare_of_every_namespace() {
+    refused(
+        "for name, flag in (('user', 0x10000000), ('mnt', 0x20000), ('pid', 0x20000000), ('net', 0x40000000),
+                   ('ipc', 0x8000000), ('uts', 0x4000000), ('cgroup', 0x2000000), ('time', 0x80)):
+    found[name] = attempt(call, 272, flag)",
+    );
+}
+
+#[test]
+fn clone_into_new_namespaces() {
+    refused(
+        "SIGCHLD = 17
+def cloned(flag):
+    child = call(56, flag | SIGCHLD, 0, 0, 0, 0)
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+for name, flag in (('user', 0x10000000), ('pid', 0x20000000), ('net', 0x40000000)):
+    found[name] = attempt(cloned, flag)
+arguments = (ctypes.c_uint64 * 11)(0x10000000, 0, 0, 0, SIGCHLD)
+def cloned3():
+    child = call(435, ctypes.byref(arguments), 88)
+    if child == 0:
+        os._exit(0)
+found['clone3'] = attempt(cloned3)",
+    );
+}
+
+#[test]
+fn setns_into_any_namespace() {
+    refused(
+        "for name in ('user', 'mnt', 'pid', 'net', 'uts', 'ipc', 'cgroup'):
+    for pid in ('self', '1'):
+        def enter():
+            file = os.open('/proc/%s/ns/%s' % (pid, name), os.O_RDONLY)
+            call(308, file, 0)
+        found[pid + name] = attempt(enter)",
+    );
+}
+
+#[test]
+fn mknod_of_devices() {
+    refused(
+        "import stat
+found['memory'] = attempt(os.mknod, '/tmp/mem', stat.S_IFCHR | 0o600, os.makedev(1, 1))
+found['disk'] = attempt(os.mknod, '/tmp/disk', stat.S_IFBLK | 0o600, os.makedev(8, 0))
+found['loop'] = attempt(os.mknod, '/tmp/loop', stat.S_IFBLK | 0o600, os.makedev(7, 0))",
+    );
+}
+
+#[test]
+fn the_kernels_wider_doors() {
+    refused(
+        "found['bpf'] = attempt(call, 321, 0, None, 0)
+found['perf_event_open'] = attempt(call, 298, None, 0, -1, -1, 0)
+found['io_uring_setup'] = attempt(call, 425, 8, ctypes.create_string_buffer(200))
+found['userfaultfd'] = attempt(call, 323, 1)
+found['keyctl'] = attempt(call, 250, 0, -3, 1)
+found['add_key'] = attempt(call, 248, b'user', b'e2e', b'x', 1, -3)
+found['init_module'] = attempt(call, 175, b'x', 1, b'')
+found['finit_module'] = attempt(call, 313, 0, b'', 0)
+found['kexec_load'] = attempt(call, 246, 0, 0, None, 0)
+found['swapon'] = attempt(call, 167, b'/tmp/x', 0)
+found['reboot'] = attempt(call, 169, 0xfee1dead, 672274793, 0x89abcdef, None)
+found['settimeofday'] = attempt(call, 164, ctypes.create_string_buffer(16), None)
+found['clock_settime'] = attempt(call, 227, 0, ctypes.create_string_buffer(16))
+found['sethostname'] = attempt(call, 170, b'x', 1)
+found['quotactl'] = attempt(call, 179, 0, None, 0, None)
+found['acct'] = attempt(call, 163, b'/tmp/x')
+found['syslog'] = attempt(call, 103, 3, ctypes.create_string_buffer(64), 64)
+found['iopl'] = attempt(call, 172, 3)
+found['ioperm'] = attempt(call, 173, 0x80, 1, 1)
+found['open_by_handle_at'] = attempt(call, 304, -100, ctypes.create_string_buffer(16), 0)
+found['lookup_dcookie'] = attempt(call, 212, 0, ctypes.create_string_buffer(64), 64)
+found['personality'] = attempt(call, 135, 0x0400000)
+found['pidfd_getfd'] = attempt(call, 438, 0, 0, 0)
+found['ptrace'] = attempt(call, 101, 0, 0, 0, 0)
+found['fanotify_init'] = attempt(call, 300, 0, 0)",
+    );
+}
+
+#[test]
+fn sockets_below_tcp_and_udp() {
+    refused(
+        "found['raw'] = attempt(socket.socket, socket.AF_INET, socket.SOCK_RAW, 1)
+found['packet'] = attempt(socket.socket, socket.AF_PACKET, socket.SOCK_RAW, 3)
+found['vsock'] = attempt(socket.socket, 40, socket.SOCK_STREAM, 0)
+found['alg'] = attempt(socket.socket, 38, socket.SOCK_SEQPACKET, 0)
+def address():
+    route = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+    # RTM_NEWLINK of loopback, down: would change the sandbox's network.
+    import struct
+    route.bind((0, 0))
+    route.send(struct.pack('=IHHIIBxHiII', 32, 16, 5, 1, 0, 0, 0, 1, 0, 1))
+    answer = route.recv(4096)
+    error = struct.unpack_from('=i', answer, 16)[0]
+    if error:
+        raise OSError(-error, 'netlink')
+found['netlink'] = attempt(address)",
+    );
+}
+
+#[test]
+fn the_other_abi_is_no_way_around() {
+    // x32 numbers, which a filter that lists plain numbers forgets.
+    refused(
+        "X32 = 0x40000000
+found['mount'] = attempt(call, X32 | 165, b'none', b'/tmp', b'tmpfs', 0, None)
+found['unshare'] = attempt(call, X32 | 272, 0x10000000)
+found['ptrace'] = attempt(call, X32 | 521, 0, 0, 0, 0)
+found['getpid'] = attempt(call, X32 | 39)",
+    );
+}
+
+#[test]
+fn what_programs_need_still_works() {
+    let found = probe(
+        "import threading, tempfile, mmap
+box = []
+thread = threading.Thread(target=lambda: box.append(1)); thread.start(); thread.join()
+found['thread'] = box
+found['child'] = subprocess.check_output(['echo', 'x']).decode()
+pid = os.fork()
+if pid == 0: os._exit(3)
+found['fork'] = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+found['map'] = len(mmap.mmap(-1, 4096))
+found['unix'] = len(socket.socketpair())
+with tempfile.NamedTemporaryFile() as f: found['tmp'] = f.name.startswith('/tmp/')
+found['urandom'] = len(os.urandom(4))
+listener = socket.create_server(('127.0.0.1', 0))
+found['tcp'] = bool(socket.create_connection(listener.getsockname()))
+signal.signal(signal.SIGALRM, lambda *_: box.append(2)); signal.setitimer(signal.ITIMER_REAL, 0.01)
+signal.pause(); found['alarm'] = box[-1]",
+    );
+    assert_eq!(found["thread"][0], 1);
+    assert_eq!(found["child"], "x\n");
+    assert_eq!(found["fork"], 3);
+    assert_eq!((&found["tmp"], &found["tcp"]), (&Value::Bool(true), &Value::Bool(true)));
+    assert_eq!(found["alarm"], 2);
+}
