@@ -35,7 +35,7 @@ use super::loop_device::Loops;
 use super::{TmpImageError, open_file_system};
 
 /// Part of the name; to be raised with any change of what a template contains.
-const RECIPE: u32 = 1;
+const RECIPE: u32 = 2;
 const BLOCK_BYTES: u64 = 4096;
 const INODE_BYTES: u64 = 256;
 const BYTES_PER_INODE: u64 = 8192;

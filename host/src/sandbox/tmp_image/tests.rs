@@ -157,7 +157,7 @@ fn nothing_but_the_template_its_lock_and_markers_is_left_on_disk() {
         .filter(|name| !name.starts_with("made-loop"))
         .collect();
     names.sort();
-    assert_eq!(names, ["ext4-r1-512mb.img", "lock"]);
+    assert_eq!(names, ["ext4-r2-512mb.img", "lock"]);
 }
 
 #[test]
@@ -288,7 +288,7 @@ fn a_full_or_missing_data_directory_is_named_in_the_error() {
     let _mounted = Mounted(small.clone());
     let full = TmpImages::open(TmpImages::probe().unwrap(), &small).unwrap();
     let error = chain(full.make(SIZE_MB, &small).unwrap_err());
-    assert!(error.contains("small/tmp-images/ext4-r1-512mb.new"), "{error}");
+    assert!(error.contains("small/tmp-images/ext4-r2-512mb.new"), "{error}");
     let error = chain(lab.images.make(SIZE_MB, &small).unwrap_err());
     assert!(error.contains("into") && error.contains("small: No space left"), "{error}");
     drop(full);
