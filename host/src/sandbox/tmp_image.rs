@@ -38,6 +38,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
 use thiserror::Error;
 
@@ -78,15 +79,13 @@ impl Missing {
                 "modprobe loop; in a container, run it privileged"
             }
             Self::LoopControl(_) => "run as root outside a container, or in a privileged one",
-            Self::Ext4(source) if source.raw_os_error() == Some(libc_enodev()) => "modprobe ext4",
+            Self::Ext4(source) if Errno::from_io_error(source) == Some(Errno::NODEV) => {
+                "modprobe ext4"
+            }
             Self::Ext4(_) => "run as root outside a container, or in a privileged one",
             Self::Mkfs => "apt-get install e2fsprogs",
         }
     }
-}
-
-fn libc_enodev() -> i32 {
-    rustix::io::Errno::NODEV.raw_os_error()
 }
 
 /// A `/tmp` image could not be made.
@@ -262,7 +261,7 @@ impl TmpImage {
 
 /// Has the kernel open the file system on a device; the mount is attached to nothing.
 fn open_file_system(attached: &Loop) -> Result<OwnedFd, TmpImageError> {
-    let open = || -> Result<OwnedFd, rustix::io::Errno> {
+    let open = || -> Result<OwnedFd, Errno> {
         let context = rustix::mount::fsopen(TmpImage::FILE_SYSTEM, FsOpenFlags::FSOPEN_CLOEXEC)?;
         rustix::mount::fsconfig_set_string(context.as_fd(), "source", &attached.device)?;
         rustix::mount::fsconfig_set_flag(context.as_fd(), TmpImage::MOUNT_OPTIONS)?;

@@ -35,7 +35,7 @@ use super::loop_device::Loops;
 use super::{TmpImageError, open_file_system};
 
 /// Part of the name; to be raised with any change of what a template contains.
-const RECIPE: u32 = 1;
+const RECIPE: u32 = 2;
 const BLOCK_BYTES: u64 = 4096;
 const INODE_BYTES: u64 = 256;
 const BYTES_PER_INODE: u64 = 8192;
@@ -47,7 +47,9 @@ const HELD_BACK_SHARE: u64 = 50;
 const HELD_BACK_MOST_BLOCKS: u64 = 4096;
 /// First guess for bitmaps, descriptors and the like; the measured size corrects it.
 const OTHER_BLOCKS: u64 = 64;
-/// More than asked for by this much is as good as exact.
+/// On top of what is asked for, so that a file of exactly that size fits with its own map.
+const MAPS_BLOCKS: u64 = 256;
+/// More than that by this much is as good as exact.
 const SLACK_BLOCKS: u64 = 64;
 /// Formatting, measuring and correcting; two are usual.
 const ROUNDS: usize = 6;
@@ -107,7 +109,7 @@ impl Templates {
     fn make(&self, path: &Path, size_mb: u32, loops: &Loops) -> Result<(), TmpImageError> {
         let failed = |source| TmpImageError::Template { path: path.to_owned(), source };
         let wanted_bytes = u64::from(size_mb) * MIB;
-        let wanted = wanted_bytes / BLOCK_BYTES;
+        let wanted = wanted_bytes / BLOCK_BYTES + MAPS_BLOCKS;
         let inodes = wanted_bytes / BYTES_PER_INODE;
         let mut blocks = wanted
             + inodes * INODE_BYTES / BLOCK_BYTES
@@ -139,7 +141,7 @@ impl Templates {
             .args(["-q", "-F", "-t", "ext4", "-m", "0"])
             .args(["-b", &BLOCK_BYTES.to_string(), "-I", &INODE_BYTES.to_string()])
             .args(["-N", &inodes.to_string(), "-O", FEATURES])
-            .args(["-E", "num_backup_sb=0,lazy_itable_init=0,nodiscard,root_owner=0:0"])
+            .args(["-E", "num_backup_sb=0,lazy_itable_init=0,root_owner=0:0"])
             .arg(path)
             .env_remove("MKE2FS_CONFIG")
             .stdin(Stdio::null())
