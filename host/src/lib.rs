@@ -1,2 +1,22 @@
 //! lambdabox: AWS Lambda's execution environment as one Linux binary.
+//!
+//! In flow order; a module imports only from those below it (`tests/style` holds this).
 #![forbid(unsafe_code)]
+
+pub mod cli;
+
+pub mod app;
+
+pub mod usage;
+
+pub mod pool;
+
+pub mod sandbox;
+
+pub mod runtime_api;
+
+pub mod catalog;
+
+pub mod config;
+
+pub mod model;

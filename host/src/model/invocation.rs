@@ -28,7 +28,7 @@ impl fmt::Display for RequestId {
 }
 
 /// Everything a runtime is told about one invocation by `GET …/invocation/next`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invocation {
     /// `Lambda-Runtime-Aws-Request-Id`.
     pub request_id: RequestId,

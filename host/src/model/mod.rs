@@ -7,11 +7,13 @@
 //! `reference/runtime-api.md` sections 0.3, 1.2, 4 and 5.
 
 mod event;
+mod failed;
 mod function;
 mod invocation;
 mod outcome;
 
 pub use event::{Event, InitPhase, LogLine, LogStream, Report, Status};
+pub use failed::Failed;
 pub use function::{
     EPHEMERAL_STORAGE_MB, Function, LogFormat, MEMORY_MB, MIB_PER_VCPU, Network, TIMEOUT_SECS,
 };

@@ -1,0 +1,102 @@
+//! Why nothing could be run, and which exit status says so.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use lambdabox_runtimes::discover::DiscoverError;
+use lambdabox_runtimes::packages::VenvError;
+
+use crate::catalog::{InferError, PackageError};
+use crate::model::Failed;
+use crate::sandbox::SandboxError;
+use crate::sandbox::cgroup::CgroupError;
+use crate::sandbox::lease::LeaseError;
+use crate::sandbox::network::{NatError, NatMissing};
+use crate::sandbox::tmp_image::TmpImageError;
+
+/// Bad usage, configuration or package.
+const EXIT_USAGE: u8 = 2;
+/// The host could not make the sandbox.
+const EXIT_SANDBOX: u8 = 3;
+
+macro_rules! failed_to {
+    ($($variant:ident($error:ty)),+ $(,)?) => {$(
+        impl From<$error> for AppError {
+            fn from(error: $error) -> Self {
+                Self::$variant(Failed(error))
+            }
+        }
+    )+};
+}
+
+failed_to! {
+    Package(PackageError),
+    Infer(InferError),
+    Discover(DiscoverError),
+    Venv(VenvError),
+    Cgroup(CgroupError),
+    Lease(LeaseError),
+    Network(NatError),
+    Tmp(TmpImageError),
+}
+
+/// The function was not run, or its answer could not be handed over.
+#[derive(Debug, Error)]
+pub(crate) enum AppError {
+    #[error(transparent)]
+    Package(Failed<PackageError>),
+    #[error(transparent)]
+    Infer(Failed<InferError>),
+    #[error(transparent)]
+    Discover(Failed<DiscoverError>),
+    #[error(transparent)]
+    Venv(Failed<VenvError>),
+    /// A setting that only the opened package shows to be wrong.
+    #[error("{message}")]
+    Usage { message: String, hint: Option<String> },
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    #[error(transparent)]
+    Cgroup(Failed<CgroupError>),
+    #[error(transparent)]
+    Lease(Failed<LeaseError>),
+    #[error(transparent)]
+    Network(Failed<NatError>),
+    #[error("--network nat: {0}")]
+    NoNat(NatMissing),
+    #[error(transparent)]
+    Tmp(Failed<TmpImageError>),
+    #[error("failed to write {}", path.display())]
+    Write { path: PathBuf, source: io::Error },
+    #[error("failed to start the event loop")]
+    EventLoop(#[source] io::Error),
+}
+
+impl AppError {
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Package(_)
+            | Self::Infer(_)
+            | Self::Discover(_)
+            | Self::Venv(_)
+            | Self::Usage { .. }
+            | Self::Write { .. } => EXIT_USAGE,
+            _ => EXIT_SANDBOX,
+        }
+    }
+
+    /// What the operator can do.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Usage { hint, .. } => hint.clone(),
+            Self::Sandbox(error) => error.remedy().map(str::to_owned),
+            Self::NoNat(missing) => Some(missing.remedy().to_owned()),
+            Self::Cgroup(_) => {
+                Some("run as root (sudo); functions are not run without limits".to_owned())
+            }
+            _ => None,
+        }
+    }
+}

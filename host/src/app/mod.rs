@@ -1,0 +1,17 @@
+//! Builds every part once, wires them, and owns start and end.
+//!
+//! One `invoke` is: resources of this process ([`resources`]), the function on disk turned into a
+//! blueprint ([`blueprint`]), and the invocations themselves ([`run`]).
+//!
+//! # Invariants
+//! - Whatever was made is given back on every way out, Ctrl-C included; what a `kill -9` leaves is
+//!   swept by the next start.
+
+mod blueprint;
+mod error;
+mod language_loop;
+mod resources;
+mod run;
+mod timings;
+
+pub use run::invoke;

@@ -1,0 +1,293 @@
+//! One `lambdabox invoke`, from checked settings to an exit status.
+
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Notify, mpsc};
+
+use super::blueprint;
+use super::error::AppError;
+use super::resources::Resources;
+use super::timings::Timings;
+use crate::config::{self, Keep, Verbosity};
+use crate::model::{
+    Event, FailureKind, Function, Invocation, MEMORY_MB, Outcome, RequestId, TIMEOUT_SECS,
+};
+use crate::pool::{Environment, Log};
+use crate::sandbox::StartedSpawner;
+use crate::usage::{Labels, LogRenderer, Paint, Say};
+
+/// The function failed.
+const EXIT_FUNCTION_FAILED: u8 = 1;
+/// Ctrl-C, as shells have it: 128 and the signal's number.
+const EXIT_INTERRUPTED: u8 = 130;
+/// Notices that wait for the terminal; more are dropped by whoever has them.
+const NOTICES_WAITING: usize = 64;
+
+/// Runs the function as `config` says. `started` is the spawner that `main` forked.
+pub fn invoke(config: &config::Invoke, started: StartedSpawner) -> ExitCode {
+    let timings = Timings::start();
+    let say = Say::new(config.color, config.verbosity);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let result = runtime
+        .map_err(AppError::EventLoop)
+        .and_then(|runtime| runtime.block_on(run(config, started, &say, timings)));
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            say.error(&error, error.hint().as_deref());
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+async fn run(
+    config: &config::Invoke,
+    started: StartedSpawner,
+    say: &Say,
+    timings: Timings,
+) -> Result<u8, AppError> {
+    let interrupted = watch_for_interruption()?;
+    let (mut resources, notices) = Resources::take(started, config, timings).await?;
+    let result = run_with(config, &mut resources, &notices, &interrupted, say, timings).await;
+    for failed in resources.give_back().await {
+        say.warning(&format!("failed to clean up: {failed}"));
+    }
+    timings.lap("end");
+    result
+}
+
+/// Remembers the first Ctrl-C or SIGTERM until somebody asks.
+fn watch_for_interruption() -> Result<Arc<Notify>, AppError> {
+    let interrupted = Arc::new(Notify::new());
+    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
+        let (mut signals, told) =
+            (signal(kind).map_err(AppError::EventLoop)?, Arc::clone(&interrupted));
+        tokio::spawn(async move {
+            while signals.recv().await.is_some() {
+                told.notify_one();
+            }
+        });
+    }
+    Ok(interrupted)
+}
+
+async fn run_with(
+    config: &config::Invoke,
+    resources: &mut Resources,
+    notices: &[String],
+    interrupted: &Notify,
+    say: &Say,
+    timings: Timings,
+) -> Result<u8, AppError> {
+    let opened = blueprint::open(config, resources.lease.work_dir())?;
+    timings.lap("package");
+    for notice in opened.said.iter().chain(notices) {
+        say.notice(notice);
+    }
+    let function = opened.function.clone();
+    let (hear, mut heard) = mpsc::channel(NOTICES_WAITING);
+    let network_notice = resources.network_notice.clone();
+    let blueprint = opened.blueprint(config, resources, hear)?;
+    let voice = *say;
+    // Ends when the environment, the only one that holds the other end, does.
+    let speaking = tokio::spawn(async move {
+        while let Some(notice) = heard.recv().await {
+            voice.notice(&notice);
+        }
+    });
+    let log = log(config, &function, say);
+    let mut environment = Environment::new(Arc::clone(&resources.workshop), blueprint, log);
+    let mut answers = Answers::new(config)?;
+    let result = tokio::select! {
+        result = invocations(config, &function, &mut environment, &mut answers, say, timings) => result,
+        () = interrupted.notified() => Ok(EXIT_INTERRUPTED),
+    };
+    if let (Ok(code), Keep::Keep) = (&result, config.keep)
+        && *code != EXIT_INTERRUPTED
+    {
+        keep(&environment, interrupted, say).await;
+    }
+    let ended = environment.shut_down().await;
+    drop(environment);
+    // It has nothing to return, and a panic in it has been printed.
+    let _ended = speaking.await;
+    let code = result?;
+    ended?;
+    if code == EXIT_FUNCTION_FAILED {
+        answers.explain(&function, network_notice.as_deref(), say);
+    }
+    Ok(code)
+}
+
+async fn invocations(
+    config: &config::Invoke,
+    function: &Function,
+    environment: &mut Environment,
+    answers: &mut Answers,
+    say: &Say,
+    timings: Timings,
+) -> Result<u8, AppError> {
+    environment.begin().await?;
+    timings.lap("init");
+    if config.verbosity == Verbosity::Verbose
+        && let Some(sandbox) = environment.sandbox()
+    {
+        say.detail(&format!("the sandbox:\n{}", sandbox.plan()));
+    }
+    let mut code = 0;
+    for _ in 0..config.repeat {
+        let mut written = Ok(());
+        let mut failed = false;
+        let mut answer = |outcome: Outcome| {
+            timings.lap("answer");
+            failed = matches!(outcome, Outcome::Failed(_));
+            written = answers.write(outcome);
+        };
+        environment.invoke(invocation(config, function), &mut answer).await?;
+        written?;
+        if failed {
+            code = EXIT_FUNCTION_FAILED;
+        }
+    }
+    Ok(code)
+}
+
+/// The invocation as an invoker without a qualifier makes it.
+fn invocation(config: &config::Invoke, function: &Function) -> Invocation {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let deadline = now + function.timeout;
+    // X-Ray's form; nothing is sampled here.
+    let [trace, segment] = [(); 2].map(|()| uuid::Uuid::new_v4().simple().to_string());
+    let trace_id = format!(
+        "Root=1-{:08x}-{};Parent={};Sampled=0",
+        now.as_secs(),
+        &trace[..24],
+        &segment[..16]
+    );
+    Invocation {
+        request_id: RequestId::random(),
+        attempt_id: uuid::Uuid::new_v4().to_string(),
+        payload: config.event.clone(),
+        content_type: "application/json".to_owned(),
+        arn: function.arn(),
+        timeout: function.timeout,
+        deadline_epoch_ms: u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX),
+        trace_id: Some(trace_id),
+        client_context: config.client_context.clone(),
+        cognito_identity: None,
+        tenant_id: None,
+    }
+}
+
+/// Says where the sandbox is and waits until the user has seen enough.
+async fn keep(environment: &Environment, interrupted: &Notify, say: &Say) {
+    match environment.sandbox() {
+        Some(sandbox) => {
+            let pid = sandbox.pid();
+            let groups: Vec<_> =
+                sandbox.group().dirs().iter().map(|dir| dir.display().to_string()).collect();
+            say.warning(&format!(
+                "the sandbox is kept until Ctrl-C: its files are in /proc/{pid}/root, a shell in it is \
+                 `nsenter -t {pid} -m -n -p -i -u`, its control groups are {}",
+                groups.join(" ")
+            ));
+            interrupted.notified().await;
+        }
+        None => say.warning("the sandbox has ended with its function; there is nothing to keep"),
+    }
+}
+
+/// Platform lines and the function's own, on standard error.
+fn log(config: &config::Invoke, function: &Function, say: &Say) -> Log {
+    if config.verbosity == Verbosity::Quiet {
+        return Arc::new(|_| {});
+    }
+    let paint = if say.is_colored() { Paint::Ansi } else { Paint::Plain };
+    let labels =
+        Labels { function_name: function.name.clone(), function_version: function.version.clone() };
+    let renderer = LogRenderer::new(config.log_format, paint, labels);
+    Arc::new(move |event: Event| {
+        let mut lines = Vec::new();
+        renderer.render(&event, jiff::Timestamp::now(), &mut lines);
+        // A log that nobody reads any more must not stop the function.
+        let _unread = io::stderr().lock().write_all(&lines);
+    })
+}
+
+/// Where responses go.
+struct Answers {
+    target: Target,
+    newline: bool,
+    last_failure: Option<FailureKind>,
+}
+
+enum Target {
+    Stdout,
+    File { path: PathBuf, file: File },
+}
+
+impl Answers {
+    fn new(config: &config::Invoke) -> Result<Self, AppError> {
+        let target = match &config.output {
+            None => Target::Stdout,
+            Some(path) => {
+                let file = File::create(path)
+                    .map_err(|source| AppError::Write { path: path.clone(), source })?;
+                Target::File { path: path.clone(), file }
+            }
+        };
+        let terminal = matches!(target, Target::Stdout) && io::stdout().is_terminal();
+        Ok(Self { target, newline: terminal || config.repeat > 1, last_failure: None })
+    }
+
+    /// One answer: bytes unchanged, a newline only between several or for a person.
+    fn write(&mut self, outcome: Outcome) -> Result<(), AppError> {
+        let mut bytes = match outcome {
+            Outcome::Answered { payload, .. } => payload.to_vec(),
+            Outcome::Failed(failure) => {
+                self.last_failure = Some(failure.kind);
+                failure.payload.to_vec()
+            }
+        };
+        if self.newline {
+            bytes.push(b'\n');
+        }
+        let (path, written) = match &mut self.target {
+            Target::Stdout => {
+                let mut stdout = io::stdout().lock();
+                (
+                    Path::new("standard output"),
+                    stdout.write_all(&bytes).and_then(|()| stdout.flush()),
+                )
+            }
+            Target::File { path, file } => (path.as_path(), file.write_all(&bytes)),
+        };
+        written.map_err(|source| AppError::Write { path: path.to_owned(), source })
+    }
+
+    /// Which setting would have helped, and what the function had to do without.
+    fn explain(&self, function: &Function, network_notice: Option<&str>, say: &Say) {
+        match self.last_failure {
+            Some(FailureKind::Timeout) => say.hint(&format!(
+                "--timeout SECONDS gives the function more time (now {}, at most {})",
+                function.timeout.as_secs(),
+                TIMEOUT_SECS.end()
+            )),
+            Some(FailureKind::OutOfMemory) => say.hint(&format!(
+                "--memory-size MB gives the function more memory (now {}, at most {})",
+                function.memory_mb,
+                MEMORY_MB.end()
+            )),
+            _ => {}
+        }
+        if let Some(notice) = network_notice {
+            say.notice(notice);
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! What can be typed, and what help says about it. Values stay text; `config` judges them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use super::words::Words;
+
+const EXAMPLES: &str = "Examples:
+  lambdabox invoke ./app.py --event '{\"name\":\"Ada\"}'
+  lambdabox invoke function.zip --handler app.handler -e event.json
+  echo '{}' | lambdabox invoke . -e -
+
+Exit status: 0 answered, 1 the function failed, 2 bad usage, configuration or package,
+3 the sandbox could not be made, 130 after Ctrl-C.";
+
+const INVOKE_EXAMPLES: &str = "Examples:
+  lambdabox invoke ./app.py -e '{\"name\":\"Ada\"}'     one event, runtime and handler inferred
+  lambdabox invoke . app.handler event.json          the same, positional
+  lambdabox invoke fn.zip -e - < event.json          event from standard input
+  lambdabox invoke . --timeout 30 --memory-size 512  AWS's units: seconds and MB
+  lambdabox invoke . --env STAGE=dev --env HOME      set one variable, copy another
+  lambdabox invoke . --forward 5432                  reach a database on this host's loopback
+  lambdabox invoke . --profile dev                   with real AWS keys
+  lambdabox invoke . --repeat 10 -o answers.jsonl    ten times in one warm environment
+
+Every setting can also stand in lambdabox.toml, in the function's directory or one above it
+(memory_size = 512), or in a variable (LAMBDABOX_MEMORY_SIZE=512). A flag wins over a variable, a
+variable over the file. Variables of the function: --env wins over --env-file over --env-vars over
+[env] of the file.
+
+Exit status: 0 answered, 1 the function failed, 2 bad usage, configuration or package,
+3 the sandbox could not be made, 130 after Ctrl-C.";
+
+/// AWS Lambda's execution environment as one Linux binary
+#[derive(Debug, Parser)]
+#[command(name = "lambdabox", bin_name = "lambdabox", version, after_help = EXAMPLES)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// How much is said, and in which colour; of every command.
+#[derive(Debug, Args)]
+pub(crate) struct Output {
+    /// Colour logs and messages: on terminals (auto; NO_COLOR is honoured), always or never
+    #[arg(long, global = true, value_name = "WHEN", help_heading = "Output")]
+    #[arg(value_parser = Words(&["auto", "always", "never"]))]
+    pub(crate) color: Option<String>,
+    /// Say nothing on standard error but errors and warnings
+    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Output")]
+    pub(crate) quiet: bool,
+    /// Say also what decisions were made from
+    #[arg(short, long, global = true, help_heading = "Output")]
+    pub(crate) verbose: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run one event through one function in a full sandbox, and print the answer
+    #[command(after_help = INVOKE_EXAMPLES)]
+    Invoke(Box<Invoke>),
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Print a manual page (roff): of lambdabox, or of one of its commands
+    Man {
+        /// Which command
+        command: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Invoke {
+    /// The function: a file, a directory or a zip; the current directory if not given
+    ///
+    /// Of a file, its directory is what the function sees as /var/task.
+    #[arg(value_name = "PATH")]
+    pub(crate) path: Option<PathBuf>,
+    /// The handler, as with --handler
+    #[arg(value_name = "HANDLER", conflicts_with = "handler")]
+    pub(crate) handler_positional: Option<String>,
+    /// The event, as with --event
+    #[arg(value_name = "EVENT", conflicts_with = "event", allow_negative_numbers = true)]
+    pub(crate) event_positional: Option<String>,
+
+    /// The event: JSON, a file, or - for standard input [default: {}]
+    ///
+    /// A file of that name wins over JSON. The bytes reach the function unchanged; up to 6 MiB.
+    #[arg(short, long, value_name = "JSON|FILE|-", help_heading = "Event")]
+    #[arg(allow_negative_numbers = true)]
+    pub(crate) event: Option<String>,
+    /// Client context: a JSON object, or the base64 of one; up to 3583 bytes of base64
+    #[arg(long, value_name = "JSON", help_heading = "Event")]
+    pub(crate) client_context: Option<String>,
+    /// Invoke N times in the same, warm environment; one answer a line [default: 1]
+    #[arg(long, value_name = "N", help_heading = "Event", allow_negative_numbers = true)]
+    pub(crate) repeat: Option<String>,
+
+    /// The handler, such as app.handler [default: found in the package]
+    #[arg(long, help_heading = "Function")]
+    pub(crate) handler: Option<String>,
+    /// AWS's runtime identifier, such as python3.13 [default: found in the package]
+    #[arg(long, help_heading = "Function")]
+    pub(crate) runtime: Option<String>,
+    /// Name of the function [default: after the package]
+    #[arg(long, value_name = "NAME", help_heading = "Function")]
+    pub(crate) function_name: Option<String>,
+    /// A layer, shown under /opt; up to five, a later one over an earlier one (repeatable)
+    #[arg(long, value_name = "DIR|ZIP", help_heading = "Function")]
+    pub(crate) layer: Vec<String>,
+    /// A virtual environment whose packages the function may import
+    #[arg(long, value_name = "DIR", help_heading = "Function")]
+    pub(crate) venv: Option<String>,
+    /// Offer an AWS SDK that is installed on this host, last on the path [default: auto]
+    #[arg(long, value_name = "WHETHER", help_heading = "Function")]
+    #[arg(value_parser = Words(&["auto", "off"]))]
+    pub(crate) sdk: Option<String>,
+    /// Talk to the Runtime API by our loop or by AWS's own client from the package
+    /// [default: managed]
+    #[arg(long, value_name = "CLIENT", help_heading = "Function")]
+    #[arg(value_parser = Words(&["managed", "official"]))]
+    pub(crate) runtime_client: Option<String>,
+
+    /// Memory in MB, 128 to 10240; processor time is in proportion [default: 128]
+    #[arg(long, value_name = "MB", help_heading = "Limits", allow_negative_numbers = true)]
+    pub(crate) memory_size: Option<String>,
+    /// Longest time of one invocation in seconds, 1 to 900 [default: 3]
+    #[arg(long, value_name = "SECONDS", help_heading = "Limits", allow_negative_numbers = true)]
+    pub(crate) timeout: Option<String>,
+    /// Size of /tmp in MB, 512 to 10240 [default: 512]
+    #[arg(long, value_name = "MB", help_heading = "Limits", allow_negative_numbers = true)]
+    pub(crate) ephemeral_storage: Option<String>,
+    /// Processor time: by memory, or all there is [default: proportional]
+    #[arg(long, value_name = "HOW", help_heading = "Limits")]
+    #[arg(value_parser = Words(&["proportional", "unlimited"]))]
+    pub(crate) cpu: Option<String>,
+
+    /// Set a variable of the function; --env NAME copies it from here (repeatable)
+    #[arg(long, value_name = "NAME=VALUE|NAME", help_heading = "Variables of the function")]
+    pub(crate) env: Vec<String>,
+    /// Set variables from a file of NAME=value lines (repeatable)
+    #[arg(long, value_name = "FILE", help_heading = "Variables of the function")]
+    pub(crate) env_file: Vec<String>,
+    /// Set variables from a JSON file as SAM has it: {"Parameters": {…}} or {"FunctionName": {…}}
+    #[arg(long, value_name = "FILE.json", help_heading = "Variables of the function")]
+    pub(crate) env_vars: Option<String>,
+
+    /// Region [default: AWS_REGION, AWS_DEFAULT_REGION, us-east-1]
+    #[arg(long, help_heading = "AWS")]
+    pub(crate) region: Option<String>,
+    /// Give the function the keys of this profile in ~/.aws
+    #[arg(long, value_name = "NAME", help_heading = "AWS")]
+    pub(crate) profile: Option<String>,
+    /// The keys the function gets: placeholders, or those of your environment
+    /// [default: placeholder]
+    #[arg(long, value_name = "WHOSE", help_heading = "AWS")]
+    #[arg(value_parser = Words(&["placeholder", "env"]))]
+    pub(crate) credentials: Option<String>,
+
+    /// Where the function's network reaches [default: nat where it can be had]
+    ///
+    /// none: loopback only. nat: outbound, this host's own services out of reach. host: this host's
+    /// own network, with less isolation.
+    #[arg(long, value_name = "PLACEMENT", help_heading = "Network")]
+    #[arg(value_parser = Words(&["none", "nat", "host"]))]
+    pub(crate) network: Option<String>,
+    /// Let the function reach this port of the host's loopback, at 127.0.0.1 and
+    /// host.docker.internal (repeatable)
+    ///
+    /// HOSTPORT is the port here if it differs. An AWS_ENDPOINT_URL* of the function that names
+    /// loopback is forwarded by itself.
+    #[arg(long, value_name = "PORT[:HOSTPORT]", help_heading = "Network")]
+    pub(crate) forward: Vec<String>,
+
+    /// Write the answer to a file instead of standard output
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    pub(crate) output: Option<PathBuf>,
+    /// Form of the function's log [default: text]
+    #[arg(long, value_name = "FORM", help_heading = "Output")]
+    #[arg(value_parser = Words(&["text", "json"]))]
+    pub(crate) log_format: Option<String>,
+    /// Print every setting in effect and where it came from, as TOML, and stop
+    #[arg(long, help_heading = "Output")]
+    pub(crate) print_config: bool,
+
+    /// Keep the sandbox afterwards, and print where it is
+    #[arg(long, help_heading = "Sandbox")]
+    pub(crate) keep: bool,
+    /// Give the function a /dev/shm, which Lambda does not have
+    #[arg(long, value_name = "WHETHER", help_heading = "Sandbox", num_args = 0..=1)]
+    #[arg(require_equals = true, default_missing_value = "true")]
+    #[arg(value_parser = Words(&["true", "false"]))]
+    pub(crate) dev_shm: Option<String>,
+    /// Where lambdabox keeps its state [default: /var/lib/lambdabox as root, else
+    /// ~/.local/share/lambdabox]
+    #[arg(long, value_name = "DIR", help_heading = "Sandbox")]
+    pub(crate) data_dir: Option<String>,
+    /// Print the steps of the sandbox instead of running it
+    #[arg(long, hide = true)]
+    pub(crate) explain: bool,
+}

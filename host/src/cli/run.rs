@@ -1,0 +1,159 @@
+//! One run of the command line, from arguments to an exit status.
+
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use super::args::{Cli, Command};
+use super::documents;
+use super::invoke::{self, Purpose};
+use crate::config::{self, Caller, Color, Verbosity};
+use crate::usage::{Device, Say};
+
+/// Exit status of bad usage or configuration, or a package that cannot be used.
+pub const EXIT_USAGE: u8 = 2;
+
+/// Parses the arguments (the program's name first), and calls `start` for an invocation, once
+/// everything about it was checked and said.
+///
+/// Standard input is read only if the event is to come from there, standard output is left alone
+/// except for what was asked to be printed there.
+pub fn run(
+    args: impl Iterator<Item = OsString>,
+    start: impl FnOnce(config::Invoke) -> ExitCode,
+) -> ExitCode {
+    let device = Device::of(&io::stderr());
+    let caller = match Caller::of_process() {
+        Ok(caller) => caller,
+        Err(error) => {
+            let lost = Lost { source: error };
+            Say::on(device, Color::Never, Verbosity::Normal).error(&lost, None);
+            return ExitCode::from(EXIT_USAGE);
+        }
+    };
+    let mut streams = Streams {
+        // Not locked for the whole run: the function behind `start` has its own use for them.
+        stdin: &mut io::stdin(),
+        stdout: &mut io::stdout(),
+        stderr: &mut io::stderr(),
+        stdout_device: Device::of(&io::stdout()),
+        stderr_device: device,
+    };
+    run_with(args, &caller, &mut streams, start)
+}
+
+/// The caller's surroundings could not be looked at.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot tell the working directory")]
+struct Lost {
+    source: io::Error,
+}
+
+/// Where a run reads and writes.
+pub(crate) struct Streams<'a> {
+    pub(crate) stdin: &'a mut dyn Read,
+    pub(crate) stdout: &'a mut dyn Write,
+    pub(crate) stderr: &'a mut dyn Write,
+    pub(crate) stdout_device: Device,
+    pub(crate) stderr_device: Device,
+}
+
+/// [`run`] with everything it touches handed in.
+pub(crate) fn run_with(
+    args: impl Iterator<Item = OsString>,
+    caller: &Caller,
+    streams: &mut Streams<'_>,
+    start: impl FnOnce(config::Invoke) -> ExitCode,
+) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => return parsed_otherwise(&error, caller, streams),
+    };
+    match cli.command {
+        Command::Completions { shell } => streams.print(&documents::completions(shell)),
+        Command::Man { command } => match documents::manual(command.as_deref()) {
+            Ok(Some(page)) => streams.print(&page),
+            Ok(None) => {
+                let known = documents::commands().join(", ");
+                let unknown = NoManual { command: command.unwrap_or_default(), known };
+                streams.complain(&streams.plain().error_lines(&unknown, None))
+            }
+            Err(error) => streams.complain(&streams.plain().error_lines(&error, None)),
+        },
+        Command::Invoke(typed) => {
+            let (asked, purpose) = invoke::asked(*typed, &cli.output);
+            let color = config::color_of_problems(&asked.settings, caller);
+            let verbosity = asked.verbosity;
+            let resolved = match config::resolve(asked, caller, streams.stdin) {
+                Ok(resolved) => resolved,
+                Err(problems) => {
+                    let say = Say::on(streams.stderr_device, color, verbosity);
+                    return streams.complain(&say.problem_lines(&problems));
+                }
+            };
+            let say = Say::on(streams.stderr_device, resolved.invoke.color, verbosity);
+            streams.tell(&say.notice_lines(&resolved.notices));
+            match purpose {
+                Purpose::PrintConfig => streams.print(resolved.print_config().as_bytes()),
+                Purpose::Run => start(resolved.invoke),
+            }
+        }
+    }
+}
+
+/// There is no such page.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no command `{command}`; there is {known}")]
+struct NoManual {
+    command: String,
+    known: String,
+}
+
+/// Help and version were asked for, or the parser did not understand.
+fn parsed_otherwise(error: &clap::Error, caller: &Caller, streams: &mut Streams<'_>) -> ExitCode {
+    let color = config::color_of_problems(&config::Raw::default(), caller);
+    let device = if error.use_stderr() { streams.stderr_device } else { streams.stdout_device };
+    let text = error.render();
+    let text = if device.is_colored(color) { text.ansi().to_string() } else { text.to_string() };
+    match error.use_stderr() {
+        true => streams.complain(&text),
+        false => streams.print(text.as_bytes()),
+    }
+}
+
+impl Streams<'_> {
+    fn plain(&self) -> Say {
+        Say::on(self.stderr_device, Color::Never, Verbosity::Normal)
+    }
+
+    /// What was asked to be printed. A reader that has seen enough is no failure.
+    fn print(&mut self, text: &[u8]) -> ExitCode {
+        match self.stdout.write_all(text).and_then(|()| self.stdout.flush()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+            Err(source) => {
+                let lines = self.plain().error_lines(&Unprinted { source }, None);
+                self.complain(&lines)
+            }
+        }
+    }
+
+    fn tell(&mut self, lines: &str) {
+        // Nobody is left to tell if standard error is closed.
+        let _unheard = self.stderr.write_all(lines.as_bytes());
+    }
+
+    fn complain(&mut self, lines: &str) -> ExitCode {
+        self.tell(lines);
+        ExitCode::from(EXIT_USAGE)
+    }
+}
+
+/// Standard output took nothing.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write to standard output")]
+struct Unprinted {
+    source: io::Error,
+}

@@ -1,0 +1,265 @@
+//! `lambdabox.toml`: finding it, and reading it into a layer of settings.
+//!
+//! Read by walking the parsed table instead of through serde, because serde stops at the first
+//! unknown key or wrong type and the user is to hear of all of them, each with its line.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::Setting;
+use super::place::Origin;
+use super::problem::Problem;
+use super::raw::{Raw, Value, WrittenVariable};
+use super::setting::{FLAGS_ALONE, Kind, ROWS, nearest};
+
+/// What the file is called.
+pub(crate) const NAME: &str = "lambdabox.toml";
+/// The table of the function's variables.
+const ENV_TABLE: &str = "env";
+
+/// A file that was found, and what it says.
+pub(crate) struct Found {
+    pub(crate) path: PathBuf,
+    pub(crate) raw: Raw,
+}
+
+/// The nearest file, from `directory` up to the root of the file system.
+pub(crate) fn find(directory: &Path, problems: &mut Vec<Problem>) -> Option<Found> {
+    for directory in directory.ancestors() {
+        let path = directory.join(NAME);
+        match fs::read_to_string(&path) {
+            Ok(text) => {
+                let raw = read(&path, &text, problems);
+                return Some(Found { path, raw });
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => {
+                problems.push(Problem::FileUnreadable { path, source });
+                return None;
+            }
+        }
+    }
+    None
+}
+
+/// Reads the text of a file.
+pub(crate) fn read(path: &Path, text: &str, problems: &mut Vec<Problem>) -> Raw {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    let mut reader = Reader { path, text, problems, raw: Raw::default() };
+    if errors.is_empty() {
+        reader.table(table.get_ref());
+    }
+    for error in errors {
+        let (line, column) = reader.position(error.span().map_or(0, |span| span.start));
+        let message = error.message().lines().collect::<Vec<_>>().join(" ");
+        reader.problems.push(Problem::Toml { path: path.to_owned(), line, column, message });
+    }
+    reader.raw
+}
+
+struct Reader<'a> {
+    path: &'a Path,
+    text: &'a str,
+    problems: &'a mut Vec<Problem>,
+    raw: Raw,
+}
+
+impl Reader<'_> {
+    fn table(&mut self, table: &DeTable<'_>) {
+        // By line, because the parser keeps keys in the order of the alphabet.
+        let mut entries: Vec<_> = table.iter().collect();
+        entries.sort_by_key(|(key, _)| key.span().start);
+        for (key, value) in entries {
+            let line = self.position(key.span().start).0;
+            let name: &str = key.get_ref();
+            match Setting::of_key(name) {
+                Some(setting) => self.setting(setting, line, value.get_ref()),
+                None if name == ENV_TABLE => self.env(line, value.get_ref()),
+                None => self.unknown(name, line),
+            }
+        }
+    }
+
+    fn setting(&mut self, setting: Setting, line: usize, value: &DeValue<'_>) {
+        let kind = setting.row().kind;
+        let (read, expected) = match kind {
+            Kind::Text | Kind::Path => (text(value), "a string"),
+            Kind::Number => (text(value).or_else(|| integer(value)), "a whole number"),
+            Kind::Switch => (switch(value), "true or false"),
+            Kind::Paths => {
+                (text(value).or_else(|| list(value, text)), "a string or an array of strings")
+            }
+            Kind::List => {
+                let item = |item: &DeValue<'_>| text(item).or_else(|| integer(item));
+                (item(value).or_else(|| list(value, item)), "an array of ports")
+            }
+        };
+        let origin = Origin::File { path: self.path.to_owned(), line };
+        match read {
+            Some(value) => self.raw.set(setting, value, origin),
+            None => self.wrong_type(setting.key(), line, expected, value),
+        }
+    }
+
+    fn env(&mut self, line: usize, value: &DeValue<'_>) {
+        let Some(table) = value.as_table() else {
+            self.wrong_type(ENV_TABLE, line, "a table of strings", value);
+            return;
+        };
+        let mut entries: Vec<_> = table.iter().collect();
+        entries.sort_by_key(|(key, _)| key.span().start);
+        for (key, value) in entries {
+            let (key, value): (&Spanned<_>, &DeValue<'_>) = (key, value.get_ref());
+            let line = self.position(key.span().start).0;
+            let name = key.get_ref().to_string();
+            let Some(Value::Text(value)) =
+                text(value).or_else(|| integer(value)).or_else(|| switch(value))
+            else {
+                self.wrong_type(&format!("env.{name}"), line, "a string", value);
+                continue;
+            };
+            let origin = Origin::File { path: self.path.to_owned(), line };
+            self.raw.env.push(WrittenVariable { name, value, origin });
+        }
+    }
+
+    fn unknown(&mut self, key: &str, line: usize) {
+        let path = self.path.to_owned();
+        let normal = key.replace('-', "_");
+        self.problems.push(if FLAGS_ALONE.contains(&normal.as_str()) {
+            Problem::FlagAlone { path, line, key: key.to_owned() }
+        } else {
+            let known = ROWS.iter().map(|row| row.key).chain([ENV_TABLE]);
+            let meant = nearest(key, known).map(str::to_owned);
+            Problem::UnknownKey { path, line, key: key.to_owned(), meant }
+        });
+    }
+
+    fn wrong_type(&mut self, key: &str, line: usize, expected: &'static str, value: &DeValue<'_>) {
+        let (path, key, found) = (self.path.to_owned(), key.to_owned(), value.type_str());
+        self.problems.push(Problem::WrongType { path, line, key, expected, found });
+    }
+
+    /// Line and column of a byte, both from one.
+    fn position(&self, byte: usize) -> (usize, usize) {
+        let before = &self.text.as_bytes()[..byte.min(self.text.len())];
+        let line = before.iter().filter(|b| **b == b'\n').count() + 1;
+        let start = before.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+        let column = String::from_utf8_lossy(&before[start..]).chars().count() + 1;
+        (line, column)
+    }
+}
+
+fn text(value: &DeValue<'_>) -> Option<Value> {
+    value.as_str().map(|text| Value::Text(text.to_owned()))
+}
+
+fn integer(value: &DeValue<'_>) -> Option<Value> {
+    let integer = value.as_integer()?;
+    // Digits of another base are turned into the number they mean; too many stay as written.
+    let text = match i128::from_str_radix(integer.as_str(), integer.radix()) {
+        Ok(number) => number.to_string(),
+        Err(_) => integer.as_str().to_owned(),
+    };
+    Some(Value::Text(text))
+}
+
+fn switch(value: &DeValue<'_>) -> Option<Value> {
+    value.as_bool().map(|on| Value::Text(on.to_string()))
+}
+
+fn list(value: &DeValue<'_>, item: impl Fn(&DeValue<'_>) -> Option<Value>) -> Option<Value> {
+    let mut texts = Vec::new();
+    for value in value.as_array()?.iter() {
+        match item(value.get_ref())? {
+            Value::Text(text) => texts.push(text),
+            Value::List(_) => return None,
+        }
+    }
+    Some(Value::List(texts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_text(text: &str) -> (Raw, Vec<String>) {
+        let mut problems = Vec::new();
+        let raw = read(Path::new("/f/lambdabox.toml"), text, &mut problems);
+        let said = problems
+            .iter()
+            .map(|p| match p.hint() {
+                Some(hint) => format!("{p} | {hint}"),
+                None => p.to_string(),
+            })
+            .collect();
+        (raw, said)
+    }
+
+    #[test]
+    fn each_kind_of_value_is_read() {
+        let (raw, problems) = read_text(
+            "handler = 'app.go'\nmemory_size = 1_024\ntimeout = '9'\ndev_shm = true\n\
+             layers = ['a', 'b.zip']\nenv_file = 'dev.env'\nforwards = [8000, '1:2']\n\
+             [env]\nSTAGE = 'dev'\nPORT = 8080\nDEBUG = true\n",
+        );
+        assert_eq!(problems, Vec::<String>::new());
+        assert_eq!(raw.text(Setting::MemorySize).unwrap().0, "1024");
+        assert_eq!(raw.text(Setting::Timeout).unwrap().0, "9");
+        assert_eq!(raw.text(Setting::DevShm).unwrap().0, "true");
+        assert_eq!(raw.list(Setting::Layers).unwrap().0, ["a", "b.zip"]);
+        assert_eq!(raw.list(Setting::EnvFile).unwrap().0, ["dev.env"]);
+        assert_eq!(raw.list(Setting::Forwards).unwrap().0, ["8000", "1:2"]);
+        let env: Vec<_> = raw.env.iter().map(|v| (v.name.as_str(), v.value.as_str())).collect();
+        assert_eq!(env, [("STAGE", "dev"), ("PORT", "8080"), ("DEBUG", "true")]);
+        assert_eq!(raw.env[1].origin.to_string(), "/f/lambdabox.toml:10");
+    }
+
+    #[test]
+    fn every_mistake_is_reported_with_its_line() {
+        let (_, problems) = read_text(
+            "memory-size = 512\nhandler = 5\nrepeat = 3\nzebra = 1\n[env]\nA1 = []\n[network]\nx=1\n",
+        );
+        assert_eq!(
+            problems[0],
+            "/f/lambdabox.toml:1: unknown key `memory-size` | did you mean `memory_size`?"
+        );
+        assert_eq!(problems[1], "/f/lambdabox.toml:2: `handler` must be a string, but is integer");
+        assert_eq!(
+            problems[2],
+            "/f/lambdabox.toml:3: `repeat` is for one call and can only be a flag"
+        );
+        assert!(problems[3].starts_with(
+            "/f/lambdabox.toml:4: unknown key `zebra` | known keys are handler, runtime, memory_size"
+        ));
+        assert_eq!(problems[4], "/f/lambdabox.toml:6: `env.A1` must be a string, but is array");
+        assert_eq!(problems[5], "/f/lambdabox.toml:7: `network` must be a string, but is table");
+        assert_eq!(problems.len(), 6);
+    }
+
+    #[test]
+    fn a_syntax_error_names_line_and_column() {
+        let (_, problems) = read_text("handler = 'a'\ntimeout = = 3\n");
+        assert!(problems[0].starts_with("/f/lambdabox.toml:2:"), "{problems:?}");
+    }
+
+    #[test]
+    fn the_nearest_file_wins_and_a_directory_in_its_place_is_a_problem() {
+        let root = tempfile::tempdir().unwrap();
+        let inner = root.path().join("a/b/c");
+        fs::create_dir_all(&inner).unwrap();
+        fs::write(root.path().join(NAME), "timeout = 1").unwrap();
+        fs::write(root.path().join("a").join(NAME), "timeout = 2").unwrap();
+        let mut problems = Vec::new();
+        let found = find(&inner, &mut problems).unwrap();
+        assert_eq!(found.path, root.path().join("a").join(NAME));
+        assert_eq!(found.raw.text(Setting::Timeout).unwrap().0, "2");
+        fs::create_dir(inner.join(NAME)).unwrap();
+        assert!(find(&inner, &mut problems).is_none());
+        assert!(problems[0].to_string().starts_with("cannot read "));
+    }
+}

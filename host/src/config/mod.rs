@@ -1,0 +1,51 @@
+//! What the user said, from every place it can be said, turned into checked values with units.
+//!
+//! Two steps, as written and then as used: [`Raw`] holds settings verbatim with the place each came
+//! from; [`resolve()`] checks them against Lambda's limits and against the file system and returns
+//! [`Invoke`]. Nothing here is global: environment, working directory, home and standard input come
+//! in through [`Caller`] and a reader.
+//!
+//! # Invariants
+//! - Flags win over `LAMBDABOX_*` variables, those over `lambdabox.toml`, that over the default.
+//! - Every problem is found before any is reported, and each names its place, value and limit.
+//! - Nothing of the caller's environment reaches the function unless a setting names it.
+//!
+//! # Not here
+//! Parsing the command line (`cli`), opening the package or choosing a runtime (`catalog`).
+//!
+//! # Sources
+//! AWS Lambda quotas; `reference/runtime-api.md` 0.3 and 6; `reference/lambda-service.md` 5.
+
+mod aws_files;
+mod caller;
+mod check;
+mod client_context;
+mod code_path;
+mod credentials;
+mod dotenv;
+mod environment;
+mod event;
+mod file;
+mod forward;
+mod notice;
+mod place;
+mod print;
+mod problem;
+mod raw;
+mod resolve;
+mod resolved;
+mod setting;
+#[cfg(test)]
+mod tests;
+mod variables;
+
+pub use caller::Caller;
+pub use credentials::{Credentials, CredentialsOrigin};
+pub use forward::Forward;
+pub use notice::{Notice, NoticeLevel};
+pub use place::{Origin, Place};
+pub use problem::{Bom, IsFile, Problem, Problems};
+pub use raw::{Raw, Value, Written};
+pub use resolve::{Asked, Resolved, color_of_problems, resolve};
+pub use resolved::{Color, Cpu, DevShm, Explain, Invoke, Keep, RuntimeClient, Sdk, Verbosity};
+pub use setting::Setting;

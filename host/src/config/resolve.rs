@@ -1,0 +1,381 @@
+//! From settings as written to [`Invoke`]: every check once, every problem kept.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::unistd::{AccessFlags, access};
+
+use super::check::{choice, existing_path, is_absent, number, number_text, text};
+use super::environment::{self, Variables};
+use super::notice::Notice;
+use super::place::{Origin, Place};
+use super::print;
+use super::problem::{Problem, Problems};
+use super::raw::{Raw, Value, merge};
+use super::resolved::{Color, Cpu, DevShm, Explain, Invoke, Keep, RuntimeClient, Sdk, Verbosity};
+use super::{Caller, Credentials, CredentialsOrigin, Setting};
+use super::{client_context, code_path, credentials, event, file, forward, variables};
+use crate::model::{EPHEMERAL_STORAGE_MB, LogFormat, MEMORY_MB, Network, TIMEOUT_SECS};
+
+/// AWS's defaults (Lambda API reference, CreateFunction).
+const DEFAULT_MEMORY_MB: u32 = 128;
+const DEFAULT_TIMEOUT_SECS: u32 = 3;
+const DEFAULT_EPHEMERAL_STORAGE_MB: u32 = 512;
+const DEFAULT_REGION: &str = "us-east-1";
+/// Layers a function may have (Lambda quotas).
+const MAX_LAYERS: usize = 5;
+/// Longest bare function name (lambda-service.md 3).
+const MAX_FUNCTION_NAME_BYTES: usize = 64;
+/// Longest handler (lambda-service.md 5).
+const MAX_HANDLER_BYTES: usize = 128;
+/// Longest region we take; AWS's own are below half of it.
+const MAX_REGION_BYTES: usize = 64;
+/// Where state is kept by root.
+const SYSTEM_DATA_DIR: &str = "/var/lib/lambdabox";
+
+/// What the command line said.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The function; the working directory if absent.
+    pub path: Option<PathBuf>,
+    /// Settings given as flags or positional arguments.
+    pub settings: Raw,
+    /// `--env`, as typed.
+    pub env: Vec<String>,
+    /// `--repeat`, as typed.
+    pub repeat: Option<String>,
+    /// `-o`; `-` is standard output.
+    pub output: Option<PathBuf>,
+    /// `--keep`.
+    pub keep: Keep,
+    /// `-q` or `-v`.
+    pub verbosity: Verbosity,
+    /// `--explain`.
+    pub explain: Explain,
+}
+
+/// What will be done, and what the user should know about it.
+#[derive(Debug)]
+pub struct Resolved {
+    /// What will be done.
+    pub invoke: Invoke,
+    /// What is said about it on standard error before it starts.
+    pub notices: Vec<Notice>,
+    /// Every setting with its place, for [`Resolved::print_config`].
+    effective: Raw,
+    variables: Variables,
+}
+
+impl Resolved {
+    /// Every effective setting as TOML, each with a comment that tells where it came from.
+    pub fn print_config(&self) -> String {
+        print::config(&self.effective, &self.variables, &self.invoke)
+    }
+}
+
+/// Collects problems while the other checks go on; a failed one continues with a stand-in.
+struct Checks {
+    problems: Vec<Problem>,
+}
+
+impl Checks {
+    fn or<T>(&mut self, checked: Result<T, Problem>, stand_in: T) -> T {
+        match checked {
+            Ok(value) => value,
+            Err(problem) => {
+                self.problems.push(problem);
+                stand_in
+            }
+        }
+    }
+}
+
+/// Reads variables and file, merges all layers and checks the result.
+///
+/// Standard input is read only if the event is to come from there.
+///
+/// # Errors
+/// Everything that is wrong, together.
+pub fn resolve(asked: Asked, caller: &Caller, stdin: &mut dyn Read) -> Result<Resolved, Problems> {
+    let mut checks = Checks { problems: Vec::new() };
+    let mut notices = Vec::new();
+    let code = match code_path::check(asked.path.as_deref(), caller) {
+        Ok(code) => Some(code),
+        Err(problem) => {
+            checks.problems.push(problem);
+            None
+        }
+    };
+    let from_variables = variables::read(caller, &mut checks.problems, &mut notices);
+    let from_file =
+        code.as_ref().and_then(|code| file::find(&code.directory, &mut checks.problems));
+    if let (Some(found), Some(code)) = (&from_file, &code) {
+        // One that lies with the function is expected; one further up may surprise.
+        let said = format!("settings of {}", found.path.display());
+        let own = found.path.parent() == Some(code.directory.as_path());
+        notices.push(if own { Notice::detail(said) } else { Notice::normal(said) });
+    }
+    let file_layer = from_file.map(|found| found.raw).unwrap_or_default();
+    let mut raw = merge([asked.settings, from_variables, file_layer]);
+
+    let variables =
+        environment::gather(&raw, &asked.env, caller, &mut checks.problems, &mut notices);
+    environment::check(&variables, &mut checks.problems);
+    fill_in(&mut raw, &variables, caller, &mut checks);
+
+    let network = checks.or(network(&raw), None);
+    let credentials = checks.or(
+        credentials::read(&raw, caller, &mut notices).and_then(|got| unmixed(got, &variables)),
+        Credentials::placeholder(),
+    );
+    let forwards = forward::read(&raw, &variables, network, &mut checks.problems, &mut notices);
+    let memory_mb = number(&raw, Setting::MemorySize, MEMORY_MB, "MB", DEFAULT_MEMORY_MB);
+    let timeout = number(&raw, Setting::Timeout, TIMEOUT_SECS, "seconds", DEFAULT_TIMEOUT_SECS);
+    let ephemeral_storage_mb = number(
+        &raw,
+        Setting::EphemeralStorage,
+        EPHEMERAL_STORAGE_MB,
+        "MB",
+        DEFAULT_EPHEMERAL_STORAGE_MB,
+    );
+    let repeat = asked
+        .repeat
+        .as_deref()
+        .map_or(Ok(1), |text| number_text("--repeat", text, 1..=u32::MAX, "times"));
+    let invoke = Invoke {
+        path: code.map(|code| code.path).unwrap_or_default(),
+        handler: checks.or(handler(&raw), None),
+        runtime: checks.or(
+            text(&raw, Setting::Runtime, "a runtime such as python3.13", |t| !t.trim().is_empty()),
+            None,
+        ),
+        function_name: checks.or(function_name(&raw), None),
+        memory_mb: checks.or(memory_mb, DEFAULT_MEMORY_MB),
+        timeout: Duration::from_secs(checks.or(timeout, DEFAULT_TIMEOUT_SECS).into()),
+        ephemeral_storage_mb: checks.or(ephemeral_storage_mb, DEFAULT_EPHEMERAL_STORAGE_MB),
+        network,
+        region: checks.or(region(&raw), String::new()),
+        credentials,
+        environment: variables.iter().map(|(n, v)| (n.clone(), v.value.clone())).collect(),
+        layers: layers(&raw, caller, &mut checks.problems),
+        forwards,
+        client_context: checks.or(client_context::read(&raw), None),
+        log_format: checks.or(log_format(&raw), LogFormat::Text),
+        cpu: checks.or(cpu(&raw), Cpu::Proportional),
+        sdk: checks.or(sdk(&raw), Sdk::Auto),
+        venv: checks.or(venv(&raw, caller), None),
+        runtime_client: checks.or(runtime_client(&raw), RuntimeClient::Managed),
+        repeat: checks.or(repeat, 1),
+        output: checks.or(output(asked.output.as_deref(), caller), None),
+        keep: asked.keep,
+        dev_shm: checks.or(dev_shm(&raw), DevShm::Absent),
+        color: checks.or(color(&raw, caller), Color::Auto),
+        verbosity: asked.verbosity,
+        data_dir: data_dir(&raw, caller),
+        explain: asked.explain,
+        // Last, so that nobody types an event into a terminal for a call that cannot be made.
+        event: match checks.problems.is_empty() || !is_stdin(&raw) {
+            true => checks.or(event::read(&raw, caller, stdin), Default::default()),
+            false => Default::default(),
+        },
+    };
+    match checks.problems.is_empty() {
+        true => Ok(Resolved { invoke, notices, effective: raw, variables }),
+        false => Err(Problems(checks.problems)),
+    }
+}
+
+fn is_stdin(raw: &Raw) -> bool {
+    raw.text(Setting::Event).is_some_and(|(text, _)| text == "-")
+}
+
+/// Defaults that depend on the surroundings, noted as if they had been written.
+fn fill_in(raw: &mut Raw, variables: &Variables, caller: &Caller, checks: &mut Checks) {
+    const REGIONS: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
+    if raw.get(Setting::Region).is_none() {
+        // What the function is told by --env is where it is; then where the caller is.
+        let told = REGIONS.iter().find_map(|name| {
+            let variable = variables.get(*name).filter(|variable| !variable.value.is_empty())?;
+            Some((variable.value.clone(), variable.origin.clone()))
+        });
+        let callers = || {
+            REGIONS.iter().find_map(|name| {
+                let region = caller.text(name)?.to_owned();
+                Some((region, Origin::Variable((*name).to_owned())))
+            })
+        };
+        if let Some((region, origin)) = told.or_else(callers) {
+            raw.set(Setting::Region, Value::Text(region), origin);
+        }
+    }
+    if raw.get(Setting::DataDir).is_none() {
+        let directory = match (caller.uid, caller.path("XDG_DATA_HOME"), &caller.home) {
+            (0, _, _) => Some(PathBuf::from(SYSTEM_DATA_DIR)),
+            (_, Some(data), _) => Some(data.join("lambdabox")),
+            (_, None, Some(home)) => Some(home.join(".local/share/lambdabox")),
+            (_, None, None) => None,
+        };
+        match directory {
+            Some(path) => {
+                let path = Value::Text(path.to_string_lossy().into_owned());
+                raw.set(Setting::DataDir, path, Origin::Default);
+            }
+            None => checks.problems.push(Problem::NoDataDir),
+        }
+    }
+}
+
+/// Keys must not be half a profile's and half the user's own.
+fn unmixed(credentials: Credentials, variables: &Variables) -> Result<Credentials, Problem> {
+    let asked = match &credentials.origin {
+        CredentialsOrigin::Placeholder => return Ok(credentials),
+        CredentialsOrigin::Profile(name) => format!("profile {name}"),
+        CredentialsOrigin::Environment => "--credentials env".to_owned(),
+    };
+    const KEYS: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+    match KEYS.iter().find_map(|name| variables.get_key_value(*name)) {
+        None => Ok(credentials),
+        Some((name, variable)) => Err(Problem::Conflict {
+            one: format!("{name} ({})", variable.origin),
+            other: asked,
+            advice: "keys come from one place; leave out the one that is not meant",
+        }),
+    }
+}
+
+fn handler(raw: &Raw) -> Result<Option<String>, Problem> {
+    const RULE: &str = "1 to 128 characters without blanks, such as app.handler (an event goes \
+                        after -e)";
+    let holds = |text: &str| {
+        (1..=MAX_HANDLER_BYTES).contains(&text.len())
+            && !text.contains(char::is_whitespace)
+            && !text.starts_with(['{', '['])
+    };
+    text(raw, Setting::Handler, RULE, holds)
+}
+
+fn function_name(raw: &Raw) -> Result<Option<String>, Problem> {
+    text(raw, Setting::FunctionName, "1 to 64 letters, digits, `-` and `_`", |name| {
+        (1..=MAX_FUNCTION_NAME_BYTES).contains(&name.len()) && name.chars().all(is_name_character)
+    })
+}
+
+fn region(raw: &Raw) -> Result<String, Problem> {
+    let holds = |text: &str| {
+        (1..=MAX_REGION_BYTES).contains(&text.len()) && text.chars().all(is_name_character)
+    };
+    let region = text(raw, Setting::Region, "a region such as us-east-1", holds)?;
+    Ok(region.unwrap_or_else(|| DEFAULT_REGION.to_owned()))
+}
+
+fn is_name_character(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '-' || c == '_'
+}
+
+fn network(raw: &Raw) -> Result<Option<Network>, Problem> {
+    let values = [Some(Network::None), Some(Network::Nat), Some(Network::Host)];
+    choice(raw, Setting::Network, &["none", "nat", "host"], &values, None)
+}
+
+fn log_format(raw: &Raw) -> Result<LogFormat, Problem> {
+    let values = [LogFormat::Text, LogFormat::Json];
+    choice(raw, Setting::LogFormat, &["text", "json"], &values, LogFormat::Text)
+}
+
+fn cpu(raw: &Raw) -> Result<Cpu, Problem> {
+    let values = [Cpu::Proportional, Cpu::Unlimited];
+    choice(raw, Setting::Cpu, &["proportional", "unlimited"], &values, Cpu::Proportional)
+}
+
+fn sdk(raw: &Raw) -> Result<Sdk, Problem> {
+    choice(raw, Setting::Sdk, &["auto", "off"], &[Sdk::Auto, Sdk::Off], Sdk::Auto)
+}
+
+fn runtime_client(raw: &Raw) -> Result<RuntimeClient, Problem> {
+    let values = [RuntimeClient::Managed, RuntimeClient::Official];
+    let names = &["managed", "official"];
+    choice(raw, Setting::RuntimeClient, names, &values, RuntimeClient::Managed)
+}
+
+fn dev_shm(raw: &Raw) -> Result<DevShm, Problem> {
+    let values = [DevShm::Present, DevShm::Absent];
+    choice(raw, Setting::DevShm, &["true", "false"], &values, DevShm::Absent)
+}
+
+fn color(raw: &Raw, caller: &Caller) -> Result<Color, Problem> {
+    let values = [Color::Auto, Color::Always, Color::Never];
+    let color = choice(raw, Setting::Color, &["auto", "always", "never"], &values, Color::Auto)?;
+    // no-color.org: set and not empty, and what the user says to the program itself is stronger.
+    let plain = caller.text("NO_COLOR").is_some() || caller.text("TERM") == Some("dumb");
+    Ok(if color == Color::Auto && plain { Color::Never } else { color })
+}
+
+/// The colour to report problems in, when there may be no valid setting of it.
+pub fn color_of_problems(flags: &Raw, caller: &Caller) -> Color {
+    let from_variables = variables::read(caller, &mut Vec::new(), &mut Vec::new());
+    // A wrong value is among the problems that are about to be reported.
+    color(&merge([flags.clone(), from_variables]), caller).unwrap_or(Color::Never)
+}
+
+fn layers(raw: &Raw, caller: &Caller, problems: &mut Vec<Problem>) -> Vec<PathBuf> {
+    let Some((texts, place)) = raw.list(Setting::Layers) else { return Vec::new() };
+    if texts.len() > MAX_LAYERS {
+        let (count, limit) = (texts.len(), MAX_LAYERS);
+        problems.push(Problem::TooManyLayers { count, limit, place: place.clone() });
+    }
+    let mut layers = Vec::new();
+    for text in texts {
+        match existing_path(text, &place, &caller.cwd) {
+            Ok((path, metadata)) if metadata.is_dir() || metadata.is_file() => layers.push(path),
+            Ok((path, _)) => {
+                let (place, expected) = (place.clone(), "a directory or a zip");
+                problems.push(Problem::WrongPath { place, path, expected });
+            }
+            Err(problem) => problems.push(problem),
+        }
+    }
+    layers
+}
+
+fn venv(raw: &Raw, caller: &Caller) -> Result<Option<PathBuf>, Problem> {
+    let Some((text, place)) = raw.text(Setting::Venv) else { return Ok(None) };
+    let (path, _) = existing_path(text, &place, &caller.cwd)?;
+    match path.join("pyvenv.cfg").is_file() {
+        true => Ok(Some(path)),
+        false => {
+            let expected = "a virtual environment (it has no pyvenv.cfg)";
+            Err(Problem::WrongPath { place, path, expected })
+        }
+    }
+}
+
+/// The file need not exist, but it must be possible to write it; better known before the function
+/// has run than after.
+fn output(given: Option<&Path>, caller: &Caller) -> Result<Option<PathBuf>, Problem> {
+    let Some(given) = given.filter(|given| *given != Path::new("-")) else { return Ok(None) };
+    let path = caller.cwd.join(given);
+    let refuse = |source| Problem::OutputUnwritable { path: path.clone(), source };
+    let writable = |path: &Path, mode| access(path, mode).map_err(|error| refuse(error.into()));
+    match fs::metadata(&path) {
+        Ok(metadata) if metadata.is_dir() => {
+            return Err(refuse(io::ErrorKind::IsADirectory.into()));
+        }
+        Ok(_) => writable(&path, AccessFlags::W_OK)?,
+        // A new file: its directory must be there, be one, and take it.
+        Err(error) if is_absent(&error) => {
+            let directory = path.parent().unwrap_or(Path::new("/")).join(".");
+            writable(&directory, AccessFlags::W_OK | AccessFlags::X_OK)?;
+        }
+        Err(source) => return Err(refuse(source)),
+    }
+    Ok(Some(path))
+}
+
+fn data_dir(raw: &Raw, caller: &Caller) -> PathBuf {
+    // Absent only if `fill_in` found none, which is a problem already noted.
+    raw.text(Setting::DataDir)
+        .map(|(text, Place { origin, .. })| origin.base(&caller.cwd).join(text))
+        .unwrap_or_default()
+}

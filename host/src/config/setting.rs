@@ -1,0 +1,236 @@
+//! The list of settings: one row each, and every spelling of its name follows from the row.
+//!
+//! A setting is what `lambdabox.toml` may hold. What only makes sense for one call (`--repeat`,
+//! `-o`, `--keep`) is a flag alone and not in this list. `[env]` is a table of its own, see `raw`.
+
+/// How a value is written in `lambdabox.toml`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A string.
+    Text,
+    /// A whole number (a string of digits is taken too).
+    Number,
+    /// `true` or `false`.
+    Switch,
+    /// A string that names a file or directory, relative to the file it stands in.
+    Path,
+    /// One such string or an array of them; separated by `:` in a variable, as in `PATH`.
+    Paths,
+    /// An array of strings or numbers; separated by `,` in a variable.
+    List,
+}
+
+/// What can be set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Setting {
+    /// `module.function`, or a custom runtime's own text.
+    Handler,
+    /// AWS's runtime identifier.
+    Runtime,
+    /// Memory cap, MB.
+    MemorySize,
+    /// Longest time of one invocation, whole seconds.
+    Timeout,
+    /// Size of `/tmp`, MB.
+    EphemeralStorage,
+    /// `none`, `nat` or `host`.
+    Network,
+    /// Region the function believes to be in.
+    Region,
+    /// Profile of the AWS files whose keys the function gets.
+    Profile,
+    /// `placeholder` or `env`.
+    Credentials,
+    /// `AWS_LAMBDA_FUNCTION_NAME`.
+    FunctionName,
+    /// JSON for the context object.
+    ClientContext,
+    /// `text` or `json`.
+    LogFormat,
+    /// `proportional` or `unlimited`.
+    Cpu,
+    /// Layers, first at the bottom.
+    Layers,
+    /// Services of the host's loopback the function may reach.
+    Forwards,
+    /// `auto` or `off`.
+    Sdk,
+    /// A virtual environment to add.
+    Venv,
+    /// `managed` or `official`.
+    RuntimeClient,
+    /// The event: JSON text, a file, or `-`.
+    Event,
+    /// Files of `NAME=value` lines.
+    EnvFile,
+    /// SAM's JSON file of variables.
+    EnvVars,
+    /// Whether `/dev/shm` exists.
+    DevShm,
+    /// `auto`, `always` or `never`.
+    Color,
+    /// Where state is kept.
+    DataDir,
+}
+
+/// One row.
+pub(crate) struct Row {
+    /// Which.
+    pub(crate) setting: Setting,
+    /// Name in `lambdabox.toml`.
+    pub(crate) key: &'static str,
+    /// Name of the long flag.
+    pub(crate) flag: &'static str,
+    /// How it is written.
+    pub(crate) kind: Kind,
+    /// What holds when nobody says anything, as a TOML value; `Err` explains in words.
+    pub(crate) default: Result<&'static str, &'static str>,
+}
+
+const fn row(
+    setting: Setting,
+    key: &'static str,
+    flag: &'static str,
+    kind: Kind,
+    default: Result<&'static str, &'static str>,
+) -> Row {
+    Row { setting, key, flag, kind, default }
+}
+
+/// Every setting, in the order of [`Setting`]. Numbers are AWS's defaults.
+pub(crate) const ROWS: [Row; 24] = [
+    row(Setting::Handler, "handler", "--handler", Kind::Text, Err("found in the package")),
+    row(Setting::Runtime, "runtime", "--runtime", Kind::Text, Err("found in the package")),
+    row(Setting::MemorySize, "memory_size", "--memory-size", Kind::Number, Ok("128")),
+    row(Setting::Timeout, "timeout", "--timeout", Kind::Number, Ok("3")),
+    row(
+        Setting::EphemeralStorage,
+        "ephemeral_storage",
+        "--ephemeral-storage",
+        Kind::Number,
+        Ok("512"),
+    ),
+    row(Setting::Network, "network", "--network", Kind::Text, Err("nat where it can be had")),
+    row(Setting::Region, "region", "--region", Kind::Text, Ok("\"us-east-1\"")),
+    row(Setting::Profile, "profile", "--profile", Kind::Text, Err("none")),
+    row(Setting::Credentials, "credentials", "--credentials", Kind::Text, Ok("\"placeholder\"")),
+    row(
+        Setting::FunctionName,
+        "function_name",
+        "--function-name",
+        Kind::Text,
+        Err("named after the package"),
+    ),
+    row(Setting::ClientContext, "client_context", "--client-context", Kind::Text, Err("none")),
+    row(Setting::LogFormat, "log_format", "--log-format", Kind::Text, Ok("\"text\"")),
+    row(Setting::Cpu, "cpu", "--cpu", Kind::Text, Ok("\"proportional\"")),
+    row(Setting::Layers, "layers", "--layer", Kind::Paths, Ok("[]")),
+    row(Setting::Forwards, "forwards", "--forward", Kind::List, Ok("[]")),
+    row(Setting::Sdk, "sdk", "--sdk", Kind::Text, Ok("\"auto\"")),
+    row(Setting::Venv, "venv", "--venv", Kind::Path, Err("none")),
+    row(
+        Setting::RuntimeClient,
+        "runtime_client",
+        "--runtime-client",
+        Kind::Text,
+        Ok("\"managed\""),
+    ),
+    row(Setting::Event, "event", "--event", Kind::Text, Ok("\"{}\"")),
+    row(Setting::EnvFile, "env_file", "--env-file", Kind::Paths, Ok("[]")),
+    row(Setting::EnvVars, "env_vars", "--env-vars", Kind::Path, Err("none")),
+    row(Setting::DevShm, "dev_shm", "--dev-shm", Kind::Switch, Ok("false")),
+    row(Setting::Color, "color", "--color", Kind::Text, Ok("\"auto\"")),
+    row(Setting::DataDir, "data_dir", "--data-dir", Kind::Path, Err("the user's data directory")),
+];
+
+/// Flags that `lambdabox.toml` cannot hold, so that a key of that name gets a fitting answer.
+pub(crate) const FLAGS_ALONE: [&str; 8] =
+    ["repeat", "output", "keep", "quiet", "verbose", "print_config", "explain", "path"];
+
+impl Setting {
+    /// Every setting, in the order of the table.
+    pub fn all() -> impl Iterator<Item = Self> {
+        ROWS.iter().map(|row| row.setting)
+    }
+
+    /// The row of this setting.
+    pub(crate) fn row(self) -> &'static Row {
+        &ROWS[self as usize]
+    }
+
+    /// Name in `lambdabox.toml`.
+    pub fn key(self) -> &'static str {
+        self.row().key
+    }
+
+    /// Name on the command line, with its dashes.
+    pub fn flag(self) -> &'static str {
+        self.row().flag
+    }
+
+    /// Name in the environment: `LAMBDABOX_` and the long flag.
+    pub fn variable(self) -> String {
+        let name = self.flag().trim_start_matches('-').replace('-', "_").to_ascii_uppercase();
+        format!("{VARIABLE_PREFIX}{name}")
+    }
+
+    /// The setting that `lambdabox.toml` calls `key`.
+    pub(crate) fn of_key(key: &str) -> Option<Self> {
+        ROWS.iter().find(|row| row.key == key).map(|row| row.setting)
+    }
+}
+
+/// How every variable of ours begins.
+pub(crate) const VARIABLE_PREFIX: &str = "LAMBDABOX_";
+
+/// Likeness from which a name is offered as "did you mean" (1 is equal; clap draws its line at 0.7).
+const ALIKE: f64 = 0.8;
+
+/// The candidate closest to `wrong`, if any is close; case, `-` and `_` do not count.
+pub(crate) fn nearest<'a>(
+    wrong: &str,
+    candidates: impl Iterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let plain = |s: &str| s.replace(['-', '_'], "").to_ascii_lowercase();
+    let wrong = plain(wrong);
+    candidates
+        .map(|candidate| (strsim::jaro_winkler(&wrong, &plain(candidate)), candidate))
+        .filter(|(likeness, _)| *likeness >= ALIKE)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_stands_at_its_settings_place() {
+        for (index, row) in ROWS.iter().enumerate() {
+            assert_eq!(row.setting as usize, index, "{}", row.key);
+        }
+    }
+
+    #[test]
+    fn variables_are_named_after_the_long_flag() {
+        assert_eq!(Setting::MemorySize.variable(), "LAMBDABOX_MEMORY_SIZE");
+        assert_eq!(Setting::Layers.variable(), "LAMBDABOX_LAYER");
+        assert_eq!(Setting::DataDir.variable(), "LAMBDABOX_DATA_DIR");
+    }
+
+    #[test]
+    fn a_mistyped_name_finds_the_one_that_was_meant() {
+        let keys = || ROWS.iter().map(|row| row.key);
+        for (wrong, meant) in [
+            ("memory-size", Some("memory_size")),
+            ("MemorySize", Some("memory_size")),
+            ("memory", Some("memory_size")),
+            ("layer", Some("layers")),
+            ("forward", Some("forwards")),
+            ("timout", Some("timeout")),
+            ("zebra", None),
+        ] {
+            assert_eq!(nearest(wrong, keys()), meant, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The words around an error of an inner module.
+
+/// An error whose text finishes "failed to …", with its own cause as the cause.
+#[derive(Debug)]
+pub struct Failed<E>(pub E);
+
+impl<E: std::fmt::Display> std::fmt::Display for Failed<E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "failed to {}", self.0)
+    }
+}
+
+impl<E: std::error::Error> std::error::Error for Failed<E> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
+}

@@ -1,0 +1,484 @@
+//! Drives one execution environment: feeds the rule book (`life.rs`) what happens, and performs
+//! what it says.
+//!
+//! # Invariants
+//! - One owner: whoever holds the [`Environment`] is the only one that gives it work.
+//! - What the function wrote is logged before the END of the invocation it was written in.
+//! - `/tmp` lives as long as the environment, through resets.
+//!
+//! # Not here
+//! Rules (`life.rs`), Linux (`sandbox`), wire format (`runtime_api`).
+
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+
+use super::life::{Effect, End, Ending, Input, Life};
+use super::signals::signal_name;
+use super::variables::{Platform, variables};
+use crate::model::{Event, Function, Invocation, LogLine, Network, Outcome, Report};
+use crate::runtime_api::{OutputCollector, OutputError, Peer, RuntimeApi, Signal};
+use crate::sandbox::{
+    Begun, Confinement, ExitStatus, Forwarding, Link, MemoryMeter, Nat, OpenTrees, Output, Program,
+    Sandbox, SandboxError, Shell, Step, TmpImage, TmpPlan, Tree, Wire, Word, Workshop, forward,
+    launch_steps,
+};
+
+/// Signals of the Runtime API are few: one conversation at a time.
+const SIGNALS_WAITING: usize = 16;
+/// Number of the framed log descriptor inside.
+const LOG_DESCRIPTOR: u32 = 3;
+const MIB: u64 = 1024 * 1024;
+
+/// How `/tmp` is held for the life of an environment.
+#[derive(Debug)]
+pub(crate) enum Tmp {
+    /// An image on a loop device, kept through resets.
+    Image(TmpImage),
+    /// Memory: charged to the function and lost at a reset.
+    Memory,
+}
+
+/// Whether the CPU is in proportion to memory, as on AWS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CpuShare {
+    /// 1,769 MB is one vCPU.
+    Proportional,
+    /// No quota; said in REPORT.
+    Unlimited,
+}
+
+/// Everything an environment is made from.
+#[derive(Debug)]
+pub(crate) struct Blueprint {
+    pub(crate) function: Function,
+    /// Prefix of the names of its cgroups: the lease's name.
+    pub(crate) lease: String,
+    /// Distinguishes environments of one host.
+    pub(crate) number: u32,
+    /// Its id on the host.
+    pub(crate) id: u32,
+    pub(crate) shell: Shell,
+    /// Host port behind each forwarded port, in the order of `shell.forwards`.
+    pub(crate) forwards_to: Vec<u16>,
+    pub(crate) nat: Option<Arc<Nat>>,
+    pub(crate) trees: Vec<Tree>,
+    pub(crate) links: Vec<Link>,
+    pub(crate) tmp: Tmp,
+    pub(crate) shared_memory_bytes: Option<u64>,
+    pub(crate) cpu: CpuShare,
+    pub(crate) init_limit: Duration,
+    /// What to say instead of the kernel's words when the program cannot be executed.
+    pub(crate) no_entry: Option<String>,
+    /// Program, arguments and directory; its variables are composed here.
+    pub(crate) program: Program,
+    /// Whether the runtime knows the framed log descriptor.
+    pub(crate) frames: bool,
+    pub(crate) credentials: Vec<(&'static str, String)>,
+    pub(crate) runtime_variables: Vec<(String, String)>,
+    pub(crate) log_stream: String,
+    /// Repeated in each REPORT.
+    pub(crate) notes: Vec<String>,
+    /// Forwarding and network notices for the operator.
+    pub(crate) notices: mpsc::Sender<String>,
+}
+
+/// An execution environment: one sandbox at a time, one `/tmp`, one identity.
+pub(crate) struct Environment {
+    workshop: Arc<Workshop>,
+    blueprint: Blueprint,
+    life: Life,
+    running: Option<Running>,
+    starts: u32,
+    deadline: Option<Instant>,
+    meter: MemoryMeter,
+    log: Log,
+}
+
+/// Told everything that happens.
+pub(crate) type Log = Arc<dyn Fn(Event) + Send + Sync>;
+
+/// What exists while a runtime process does.
+struct Running {
+    sandbox: Sandbox,
+    api: RuntimeApi,
+    signals: mpsc::Receiver<Signal>,
+    output: OutputCollector,
+    /// Dropping one stops its port.
+    _forwards: Vec<Forwarding>,
+    /// Dropping it stops the DNS forwarder.
+    _wire: Option<Wire>,
+}
+
+/// What woke the driver.
+enum Woken {
+    Signal(Signal),
+    Word(Word),
+    Deadline,
+    Output(Option<LogLine>),
+}
+
+impl Environment {
+    /// An environment that is not started; `log` is told everything that happens.
+    pub(crate) fn new(workshop: Arc<Workshop>, blueprint: Blueprint, log: Log) -> Self {
+        let life = Life::new(blueprint.init_limit);
+        Self {
+            workshop,
+            blueprint,
+            life,
+            running: None,
+            starts: 0,
+            deadline: None,
+            meter: MemoryMeter::default(),
+            log,
+        }
+    }
+
+    /// Starts the runtime ahead of any event; returns when its init is over, well or not.
+    pub(crate) async fn begin(&mut self) -> Result<(), SandboxError> {
+        let effects = self.life.begin(Instant::now());
+        self.perform(effects, &mut |_| {}).await?;
+        self.run(&mut |_| {}).await
+    }
+
+    /// Runs one invocation. `answer` is called once, as soon as there is an outcome; the future
+    /// ends when the environment can take the next one.
+    pub(crate) async fn invoke(
+        &mut self,
+        invocation: Invocation,
+        answer: &mut (dyn FnMut(Outcome) + Send),
+    ) -> Result<(), SandboxError> {
+        let effects = self.life.on(Input::Invoke(Box::new(invocation)), Instant::now());
+        self.perform(effects, answer).await?;
+        self.run(answer).await
+    }
+
+    /// The sandbox that runs now, for looking into.
+    pub(crate) fn sandbox(&self) -> Option<&Sandbox> {
+        self.running.as_ref().map(|running| &running.sandbox)
+    }
+
+    /// Ends every process and frees everything but what the caller holds.
+    pub(crate) async fn shut_down(&mut self) -> Result<(), SandboxError> {
+        self.kill().await
+    }
+
+    async fn run(&mut self, answer: &mut (dyn FnMut(Outcome) + Send)) -> Result<(), SandboxError> {
+        while !self.life.accepts() {
+            let woken = self.wait().await;
+            let now = Instant::now();
+            if let Some((input, at)) = self.understand(woken, now) {
+                let effects = self.life.on(input, at);
+                self.perform(effects, answer).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn wait(&mut self) -> Woken {
+        let deadline = self.deadline;
+        let sleep = async move {
+            match deadline {
+                Some(at) => tokio::time::sleep_until(at.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        let Some(running) = &mut self.running else {
+            sleep.await;
+            return Woken::Deadline;
+        };
+        // Whatever loses is asked again in the next round; none of these futures holds anything.
+        // In this order, an answer that is already there wins over the deadline.
+        tokio::select! {
+            biased;
+            signal = running.signals.recv() => match signal {
+                Some(signal) => Woken::Signal(signal),
+                None => Woken::Word(Word::Gone),
+            },
+            word = running.sandbox.word() => Woken::Word(word),
+            // A process may close its output and live on; then there is nothing to wait for.
+            line = running.output.next(), if !running.output.is_ended() => Woken::Output(line),
+            () = sleep => Woken::Deadline,
+        }
+    }
+
+    /// Puts what woke us into the rule book's words, with the moment it happened.
+    fn understand(&self, woken: Woken, now: Instant) -> Option<(Input, Instant)> {
+        Some(match woken {
+            Woken::Signal(signal) => match signal {
+                Signal::Next { at } => (Input::Next, at),
+                Signal::Handed { at } => (Input::Handed, at),
+                Signal::Response { request_id: id, payload, content_type, at } => {
+                    (Input::Response { id, payload, content_type }, at)
+                }
+                Signal::ResponseTooLarge { request_id: id, bytes, at } => {
+                    (Input::TooLarge { id, bytes }, at)
+                }
+                Signal::Error { request_id: id, error_type, payload, at, .. } => {
+                    (Input::Error { id, error_type, payload }, at)
+                }
+                Signal::InitError { error_type, payload, at, .. } => {
+                    (Input::InitError { error_type, payload }, at)
+                }
+            },
+            Woken::Word(word) => (Input::Ended(self.end_of(word)), now),
+            Woken::Deadline => (Input::Deadline, now),
+            Woken::Output(line) => {
+                line.into_iter().for_each(|line| (self.log)(Event::Log(line)));
+                return None;
+            }
+        })
+    }
+
+    fn end_of(&self, word: Word) -> End {
+        match word {
+            Word::OutOfMemory => End::OutOfMemory,
+            Word::Exited(ExitStatus::Code(code)) => End::Code(code),
+            Word::Exited(ExitStatus::Signal(number)) => End::Signal(signal_name(number)),
+            Word::Gone => End::Signal("killed"),
+            Word::NotStarted(errno) => End::NoEntry(match &self.blueprint.no_entry {
+                Some(words) => words.clone(),
+                None => {
+                    let program = self.blueprint.program.path.display();
+                    format!("fork/exec {program}: {}", error_name(errno))
+                }
+            }),
+        }
+    }
+
+    async fn perform(
+        &mut self,
+        effects: Vec<Effect>,
+        answer: &mut (dyn FnMut(Outcome) + Send),
+    ) -> Result<(), SandboxError> {
+        for effect in effects {
+            match effect {
+                Effect::Start => self.start().await?,
+                Effect::Kill => self.kill().await?,
+                Effect::Throttle => self.throttle()?,
+                Effect::Assign(invocation) => {
+                    if let Some(running) = &self.running {
+                        running.api.assign(*invocation).map_err(|busy| {
+                            SandboxError::Init(io::Error::other(format!("{busy:?}")))
+                        })?;
+                    }
+                }
+                Effect::Deadline(at) => self.deadline = at,
+                Effect::Answer(_, outcome) => answer(outcome.0),
+                Effect::InitStart(phase) => (self.log)(Event::InitStart { phase }),
+                Effect::InitReport { phase, duration, status, error_type } => {
+                    self.sample();
+                    self.drain().await;
+                    (self.log)(Event::InitReport { phase, duration, status, error_type });
+                }
+                Effect::LogStart(request_id) => {
+                    let version = self.blueprint.function.version.clone();
+                    (self.log)(Event::Start { request_id, version });
+                }
+                Effect::LogFault { id, error_type, message } => {
+                    self.drain().await;
+                    (self.log)(Event::Fault { request_id: id, message, error_type });
+                }
+                Effect::LogEnd(ending) => self.log_end(*ending).await,
+            }
+        }
+        Ok(())
+    }
+
+    async fn start(&mut self) -> Result<(), SandboxError> {
+        let blueprint = &self.blueprint;
+        let memory_mb = blueprint.function.memory_mb;
+        let begun = self.workshop.begin(&blueprint.lease, &blueprint.shell, memory_mb).await?;
+        let (signals, receiver) = mpsc::channel(SIGNALS_WAITING);
+        let opened = match open(blueprint, &self.workshop, &begun, self.starts).await {
+            Ok(opened) => opened,
+            Err(error) => {
+                begun.abandon().await?;
+                return Err(error);
+            }
+        };
+        let Opened { trees, steps, own_listener, wire } = opened;
+        let (output, collected) = pipes(blueprint).map_err(SandboxError::Pipes)?;
+        let mut program = blueprint.program.clone();
+        let address = match &own_listener {
+            Some(listener) => listener.local_addr().map_err(SandboxError::Pipes)?.to_string(),
+            None => "127.0.0.1:9001".to_owned(),
+        };
+        program.env = variables(
+            &blueprint.function,
+            &Platform {
+                runtime_api: &address,
+                log_stream: &blueprint.log_stream,
+                credentials: &blueprint.credentials,
+                runtime: &blueprint.runtime_variables,
+                log_descriptor: blueprint.frames.then_some(LOG_DESCRIPTOR),
+            },
+        );
+        let (sandbox, listeners) = begun.launch(trees, steps, program, output).await?;
+        let mut listeners = own_listener.into_iter().chain(listeners);
+        let api_listener = listeners.next().ok_or(SandboxError::InitEnded)?;
+        let peer = match blueprint.shell.network {
+            Network::Host => Peer::Uid { uid: blueprint.id },
+            Network::None | Network::Nat => Peer::Any,
+        };
+        let api = RuntimeApi::serve(api_listener, peer, signals)
+            .map_err(|error| SandboxError::Init(io::Error::other(error)))?;
+        let forwards = listeners
+            .zip(&blueprint.forwards_to)
+            .map(|(listener, &port)| forward(listener, port, blueprint.notices.clone()))
+            .collect::<Result<_, _>>()
+            .map_err(SandboxError::Pipes)?;
+        self.running = Some(Running {
+            sandbox,
+            api,
+            signals: receiver,
+            output: collected,
+            _forwards: forwards,
+            _wire: wire,
+        });
+        self.starts += 1;
+        Ok(())
+    }
+
+    async fn kill(&mut self) -> Result<(), SandboxError> {
+        self.sample();
+        let Some(running) = self.running.take() else { return Ok(()) };
+        let Running { sandbox, api, mut output, .. } = running;
+        // The processes first: a runtime that sees its API go would log that.
+        sandbox.end().await?;
+        drop(api);
+        // Nobody holds the other ends any more: what is in the pipes is all there will be.
+        let last = output.drain().await;
+        last.into_iter().chain(output.flush()).for_each(|line| (self.log)(Event::Log(line)));
+        Ok(())
+    }
+
+    fn throttle(&mut self) -> Result<(), SandboxError> {
+        self.sample();
+        if let (Some(running), CpuShare::Proportional) = (&self.running, self.blueprint.cpu) {
+            running.sandbox.group().throttle(self.blueprint.function.memory_mb)?;
+        }
+        Ok(())
+    }
+
+    /// A statistic that cannot be read must not stop an invocation; the last one stands.
+    fn sample(&mut self) {
+        if let Some(running) = &self.running
+            && let Ok(usage) = running.sandbox.group().memory()
+        {
+            self.meter.sample(usage);
+        }
+    }
+
+    async fn drain(&mut self) {
+        if let Some(running) = &mut self.running {
+            let lines = running.output.drain().await;
+            lines.into_iter().for_each(|line| (self.log)(Event::Log(line)));
+        }
+    }
+
+    async fn log_end(&mut self, ending: Ending) {
+        self.sample();
+        self.drain().await;
+        let memory_size_mb = self.blueprint.function.memory_mb;
+        // Whoever was ended for want of memory had used all of it.
+        let out_of_memory = ending.error_type.as_deref() == Some("Runtime.OutOfMemory");
+        let used_mb = self.meter.max_memory_used_mb();
+        let max_memory_used_mb = if out_of_memory {
+            u64::from(memory_size_mb)
+        } else {
+            used_mb.min(u64::from(memory_size_mb))
+        };
+        (self.log)(Event::End { request_id: ending.id.clone(), status: ending.status });
+        (self.log)(Event::Report(Report {
+            billed_ms: ending.billed_ms(),
+            request_id: ending.id,
+            duration: ending.duration,
+            memory_size_mb,
+            max_memory_used_mb,
+            raw_peak_mb: self.meter.raw_peak_mb(),
+            init_duration: ending.init_duration,
+            status: ending.status,
+            error_type: ending.error_type,
+            notes: self.blueprint.notes.clone(),
+        }));
+    }
+}
+
+/// Everything of the host that one start needs.
+struct Opened {
+    trees: OpenTrees,
+    steps: Vec<Step>,
+    /// In the host's own network, a listener of ours.
+    own_listener: Option<TcpListener>,
+    wire: Option<Wire>,
+}
+
+async fn open(
+    blueprint: &Blueprint,
+    workshop: &Workshop,
+    begun: &Begun,
+    starts: u32,
+) -> Result<Opened, SandboxError> {
+    let wire = match &blueprint.nat {
+        Some(nat) => {
+            if starts > 0 {
+                nat.disconnect(blueprint.number).await?;
+            }
+            let namespace = begun.network_namespace().map_err(SandboxError::Init)?;
+            Some(nat.connect(blueprint.number, namespace.as_fd()).await?)
+        }
+        None => None,
+    };
+    let (spawner, id) = (&workshop.spawner, blueprint.id);
+    let mut trees = OpenTrees::open(spawner, &blueprint.trees, &blueprint.links, id).await?;
+    let tmp = match &blueprint.tmp {
+        Tmp::Image(image) => TmpPlan::Device {
+            index: trees.add(image.descriptor().map_err(SandboxError::Pipes)?),
+            shows: image.device().to_owned(),
+            options: TmpImage::MOUNT_OPTIONS.to_owned(),
+        },
+        Tmp::Memory => {
+            TmpPlan::Memory { bytes: u64::from(blueprint.function.ephemeral_storage_mb) * MIB }
+        }
+    };
+    let shared_memory_bytes = blueprint.shared_memory_bytes;
+    let confinement = Confinement { id, shared_memory_bytes };
+    let steps = launch_steps(std::mem::take(&mut trees.steps), tmp, &confinement);
+    let own_listener = match blueprint.shell.network {
+        Network::Host => {
+            Some(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(SandboxError::Pipes)?)
+        }
+        Network::None | Network::Nat => None,
+    };
+    Ok(Opened { trees, steps, own_listener, wire })
+}
+
+/// The pipes of a program's output; the write ends belong to the environment's id, or opening
+/// `/dev/stderr` inside would be refused.
+fn pipes(blueprint: &Blueprint) -> io::Result<(Output, OutputCollector)> {
+    let pipe = || -> io::Result<(OwnedFd, OwnedFd)> {
+        let (reader, writer) = io::pipe()?;
+        nix::unistd::fchown(&writer, Some(blueprint.id.into()), Some(blueprint.id.into()))?;
+        Ok((reader.into(), writer.into()))
+    };
+    let (raw_reader, raw) = pipe()?;
+    let (frames_reader, frames) = match blueprint.frames {
+        true => pipe().map(|(reader, writer)| (Some(reader), Some(writer)))?,
+        false => (None, None),
+    };
+    let collected = OutputCollector::new(raw_reader, frames_reader);
+    let collected = collected.map_err(|error: OutputError| io::Error::other(error))?;
+    Ok((Output { raw, frames }, collected))
+}
+
+/// The kernel's words for an error, without Rust's number behind it.
+fn error_name(errno: i32) -> String {
+    let text = nix::errno::Errno::from_raw(errno).desc();
+    let mut characters = text.chars();
+    characters.next().map_or_else(String::new, |c| c.to_lowercase().chain(characters).collect())
+}

@@ -1,0 +1,119 @@
+//! Paths and methods.
+//!
+//! # Sources
+//! `reference/runtime-api.md` 0.1 and 1.1.
+
+use http::Method;
+use http::request::Parts;
+use hyper::body::Incoming;
+
+use super::reply::{self, Reply};
+use super::session::Answer;
+use super::shared::Shared;
+use super::{body, error, init_error, next, response, restore};
+
+/// Version of the Runtime API, the first segment of its paths.
+const RUNTIME: &str = "/2018-06-01/";
+
+/// A known path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Route<'a> {
+    Ping,
+    Next,
+    Answer { id: &'a str, kind: Answer },
+    InitError,
+    RestoreNext,
+    RestoreError,
+}
+
+impl<'a> Route<'a> {
+    /// What a path names, whatever the method.
+    pub(crate) fn of(path: &'a str) -> Option<Self> {
+        Some(match path.strip_prefix(RUNTIME)? {
+            "ping" => Self::Ping,
+            "runtime/invocation/next" => Self::Next,
+            "runtime/init/error" => Self::InitError,
+            "runtime/restore/next" => Self::RestoreNext,
+            "runtime/restore/error" => Self::RestoreError,
+            other => {
+                let (id, call) = other.strip_prefix("runtime/invocation/")?.split_once('/')?;
+                let kind = match call {
+                    "response" => Answer::Response,
+                    "error" => Answer::Error,
+                    _ => return None,
+                };
+                return (!id.is_empty()).then_some(Self::Answer { id, kind });
+            }
+        })
+    }
+
+    fn method(self) -> Method {
+        match self {
+            Self::Ping | Self::Next | Self::RestoreNext => Method::GET,
+            Self::Answer { .. } | Self::InitError | Self::RestoreError => Method::POST,
+        }
+    }
+}
+
+/// Answers one request. Whatever is left of its body is taken, so that the answer arrives.
+pub(crate) async fn answer(shared: &Shared, head: &Parts, body: &mut Incoming) -> Reply {
+    let reply = match dispatch(shared, head, body).await {
+        Ok(reply) => return reply,
+        Err(reply) => reply,
+    };
+    body::discard(&head.headers, body).await;
+    reply
+}
+
+/// `Err` may leave the body unread.
+async fn dispatch(shared: &Shared, head: &Parts, body: &mut Incoming) -> Result<Reply, Reply> {
+    let Some(route) = Route::of(head.uri.path()) else { return Err(reply::not_found()) };
+    if matches!(route, Route::RestoreNext | Route::RestoreError) {
+        // 404 before 405: without snapshots these paths are unknown.
+        shared.session().restore_exists()?;
+    }
+    if head.method != route.method() {
+        return Err(reply::method_not_allowed());
+    }
+    shared.release().observe(&head.headers);
+    match route {
+        Route::Ping => Ok(reply::pong()),
+        Route::Next => next::next(shared).await,
+        Route::Answer { id, kind: Answer::Response } => {
+            response::response(shared, id, &head.headers, body).await
+        }
+        Route::Answer { id, kind: Answer::Error } => {
+            error::error(shared, id, &head.headers, body).await
+        }
+        Route::InitError => init_error::init_error(shared, &head.headers, body).await,
+        Route::RestoreNext => restore::next(shared).await,
+        Route::RestoreError => restore::error(shared, &head.headers, body).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_known_paths_are_routes() {
+        let response = Route::Answer { id: "a-1", kind: Answer::Response };
+        assert_eq!(Route::of("/2018-06-01/runtime/invocation/a-1/response"), Some(response));
+        assert_eq!(Route::of("/2018-06-01/runtime/invocation/next"), Some(Route::Next));
+        assert_eq!(Route::of("/2018-06-01/ping"), Some(Route::Ping));
+        for unknown in [
+            "",
+            "/",
+            "/ping",
+            "/2018-06-01/ping/",
+            "/2018-06-01/runtime/invocation/next/",
+            "/2018-06-01/runtime/invocation//response",
+            "/2018-06-01/runtime/invocation/a/b/response",
+            "/2018-06-01/runtime/invocation/a/Response",
+            "/2018-06-01//runtime/invocation/next",
+            "/2020-01-01/extension/register",
+        ] {
+            assert_eq!(Route::of(unknown), None, "{unknown}");
+        }
+    }
+}

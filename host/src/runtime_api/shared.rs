@@ -1,0 +1,89 @@
+//! What the connections of one Runtime API have in common.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::{Notify, mpsc};
+
+use super::release::Release;
+use super::reply::{self, Reply};
+use super::session::{Delivery, Refusal, Session, Ticket};
+use super::signal::Signal;
+
+/// The session and the ways to hear of it.
+///
+/// The session is behind a lock and not in a task of its own: a hop between tasks costs more than
+/// all it decides. The lock is never held across an await, and signals are sent under it, so that
+/// their order is the order of the state changes.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    session: Mutex<Session>,
+    release: Mutex<Release>,
+    /// Woken when something was assigned or restored; whoever is suspended looks again.
+    pub(crate) changed: Notify,
+    /// The owner holds the other end; when that is gone every call ends in 500.
+    signals: mpsc::Sender<Signal>,
+}
+
+impl Shared {
+    pub(crate) fn new(session: Session, signals: mpsc::Sender<Signal>) -> Self {
+        Self {
+            session: Mutex::new(session),
+            release: Mutex::default(),
+            changed: Notify::new(),
+            signals,
+        }
+    }
+
+    /// The state. A panic elsewhere cannot leave it half changed: each step ends with one store.
+    pub(crate) fn session(&self) -> MutexGuard<'_, Session> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn release(&self) -> MutexGuard<'_, Release> {
+        self.release.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place in the owner's queue, to be had before any state changes.
+    pub(crate) async fn permit(&self) -> Result<mpsc::Permit<'_, Signal>, Reply> {
+        self.signals.reserve().await.map_err(|_| reply::internal())
+    }
+}
+
+/// A post whose body is being read. Dropping it unfinished, as hyper does when the connection
+/// goes, makes the post not have happened.
+#[derive(Debug)]
+pub(crate) struct Post<'a> {
+    shared: &'a Shared,
+    ticket: Ticket,
+}
+
+impl<'a> Post<'a> {
+    pub(crate) fn new(shared: &'a Shared, ticket: Ticket) -> Self {
+        Self { shared, ticket }
+    }
+
+    /// Ends an invocation's post.
+    pub(crate) async fn deliver(self, delivery: Delivery) -> Result<(), Reply> {
+        let at = Instant::now();
+        self.finish(|session, ticket| session.finish(ticket, delivery, at)).await
+    }
+
+    /// Ends a post by `step`, which gets the ticket.
+    pub(crate) async fn finish(
+        self,
+        step: impl FnOnce(&mut Session, Ticket) -> Result<Signal, Refusal>,
+    ) -> Result<(), Reply> {
+        let permit = self.shared.permit().await?;
+        let signal = step(&mut self.shared.session(), self.ticket)?;
+        permit.send(signal);
+        Ok(())
+    }
+}
+
+impl Drop for Post<'_> {
+    fn drop(&mut self) {
+        // A finished ticket is no longer known, then this does nothing.
+        self.shared.session().abandon(self.ticket);
+    }
+}

@@ -1,0 +1,7 @@
+//! The server over real loopback sockets, spoken to in raw bytes.
+
+mod client;
+mod conversation;
+mod fuzz;
+mod limits;
+mod speed;

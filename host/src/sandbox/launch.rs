@@ -1,0 +1,319 @@
+//! Making, entering and ending one sandbox, from the outside.
+//!
+//! A sandbox goes through [`Begun`] (its init is at work) to [`Sandbox`] (a process runs in it).
+//! Messages to the init are sent ahead of its answers, so that it never waits for the host.
+//!
+//! # Invariants
+//! - Whatever way a sandbox ends, [`Sandbox::end`] or dropping it, everything in its cgroup is killed.
+//! - A cgroup that was killed is removed and never used again.
+
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use lambdabox_bootstrap::plan::{Plan, Step};
+use lambdabox_bootstrap::spawner::message_pair;
+use lambdabox_bootstrap::wire::{ExitStatus, FromInit, ToInit};
+use tokio::io::unix::AsyncFd;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+use super::cgroup::{CgroupError, Cgroups, Group, Layout, Limits};
+use super::channel::{Channel, watched};
+use super::error::SandboxError;
+use super::plan::{HostRoot, Shell};
+use super::spawner::Spawner;
+use super::trees::OpenTrees;
+
+/// The function's main process among those the init starts.
+const RUNTIME: u32 = 0;
+
+/// What one host process makes sandboxes with.
+#[derive(Debug)]
+pub(crate) struct Workshop {
+    pub(crate) spawner: Spawner,
+    pub(crate) cgroups: Cgroups,
+    pub(crate) root: HostRoot,
+    /// Numbers the sandboxes of this process; none is used twice.
+    pub(crate) made: AtomicU32,
+}
+
+/// A sandbox whose init is at work on its first steps.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    group: Group,
+    control: Channel,
+    pidfd: AsyncFd<OwnedFd>,
+    /// The init's process id on the host.
+    pub(crate) pid: i32,
+    plan: Plan,
+}
+
+/// A program to run in a sandbox.
+#[derive(Debug, Clone)]
+pub(crate) struct Program {
+    /// Absolute path inside.
+    pub(crate) path: PathBuf,
+    /// Arguments, the name first.
+    pub(crate) argv: Vec<String>,
+    /// `NAME=value`.
+    pub(crate) env: Vec<String>,
+    /// Working directory inside.
+    pub(crate) cwd: PathBuf,
+}
+
+/// The write ends of a program's output.
+#[derive(Debug)]
+pub(crate) struct Output {
+    /// Standard output and error, in one pipe so that their order is kept.
+    pub(crate) raw: OwnedFd,
+    /// The framed log descriptor, for runtimes that know it.
+    pub(crate) frames: Option<OwnedFd>,
+}
+
+/// What a sandbox has to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Word {
+    /// The runtime's process ended.
+    Exited(ExitStatus),
+    /// The runtime's program could not be executed; the kernel's error number.
+    NotStarted(i32),
+    /// The kernel killed a process of it for want of memory.
+    OutOfMemory,
+    /// The init ended, and everything with it.
+    Gone,
+}
+
+impl Workshop {
+    /// Whether processes join version 1 groups by themselves, after their birth.
+    pub(crate) fn joins_v1(&self) -> bool {
+        !matches!(self.cgroups.layout(), Layout::V2 { .. })
+    }
+
+    /// Makes the cgroup and the first process; returns while that is still at work.
+    ///
+    pub(crate) async fn begin(
+        &self,
+        lease: &str,
+        shell: &Shell,
+        memory_mb: u32,
+    ) -> Result<Begun, SandboxError> {
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
+        let group =
+            self.cgroups.make(&format!("{lease}-{number}"), &Limits::of_function(memory_mb))?;
+        let (ours, theirs) = message_pair().map_err(SandboxError::Init)?;
+        let control = Channel::new(ours).map_err(SandboxError::Init)?;
+        let plan = Plan {
+            namespaces: shell.namespaces(),
+            prepare: shell.steps(&self.root),
+            launch: Vec::new(),
+        };
+        let entry = group.entry()?;
+        let (namespaces, prepare) = (plan.namespaces.clone(), plan.prepare.clone());
+        let made = self.spawner.make(namespaces, prepare, theirs, entry.birth, &entry.tasks);
+        let (pid, pidfd) = match made.await {
+            Ok(made) => made,
+            Err(error) => {
+                // Nothing was born, so nothing has to be killed first.
+                group.remove().await?;
+                return Err(error);
+            }
+        };
+        let pidfd = watched(pidfd).map_err(SandboxError::Init)?;
+        Ok(Begun { group, control, pidfd, pid, plan })
+    }
+}
+
+impl Begun {
+    /// Gives the sandbox its function: trees, the last steps, and the program.
+    ///
+    /// The listeners are those of the plan's `Listen` steps, in order.
+    pub(crate) async fn launch(
+        mut self,
+        trees: OpenTrees,
+        steps: Vec<Step>,
+        program: Program,
+        output: Output,
+    ) -> Result<(Sandbox, Vec<TcpListener>), SandboxError> {
+        self.plan.launch.clone_from(&steps);
+        match self.try_launch(trees, steps, program, output).await {
+            Ok(listeners) => {
+                let Self { group, control, pidfd, pid, plan } = self;
+                Ok((Sandbox::new(group, control, pidfd, pid, plan), listeners))
+            }
+            Err(error) => {
+                let Self { group, control, pidfd, .. } = self;
+                drop(control);
+                end(group, &pidfd).await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn try_launch(
+        &self,
+        trees: OpenTrees,
+        steps: Vec<Step>,
+        program: Program,
+        output: Output,
+    ) -> Result<Vec<TcpListener>, SandboxError> {
+        let descriptors: Vec<_> = trees.descriptors.iter().map(AsFd::as_fd).collect();
+        let sent = self.control.send(&ToInit::Launch { steps }, &descriptors).await;
+        // A broken pipe here means that an early step failed; the reason waits to be read.
+        ignore_closed(sent)?;
+        let start = ToInit::Start {
+            key: RUNTIME,
+            program: program.path,
+            argv: program.argv,
+            env: program.env,
+            cwd: program.cwd,
+            frames: output.frames.is_some(),
+        };
+        let mut descriptors = vec![output.raw.as_fd()];
+        descriptors.extend(output.frames.as_ref().map(AsFd::as_fd));
+        ignore_closed(self.control.send(&start, &descriptors).await)?;
+        let listeners = match self.answer().await? {
+            (FromInit::Prepared, listeners) => {
+                listeners.into_iter().map(TcpListener::from).collect()
+            }
+            (other, _) => return Err(unexpected(&other)),
+        };
+        match self.answer().await? {
+            (FromInit::Launched, _) => Ok(listeners),
+            (other, _) => Err(unexpected(&other)),
+        }
+    }
+
+    async fn answer(&self) -> Result<(FromInit, Vec<OwnedFd>), SandboxError> {
+        match self.control.receive().await.map_err(SandboxError::Init)? {
+            Some((FromInit::Failed(failure), _)) => Err(SandboxError::Step(failure)),
+            Some(answer) => Ok(answer),
+            None => Err(SandboxError::InitEnded),
+        }
+    }
+
+    /// The init's network namespace.
+    pub(crate) fn network_namespace(&self) -> io::Result<OwnedFd> {
+        Ok(std::fs::File::open(format!("/proc/{}/ns/net", self.pid))?.into())
+    }
+
+    /// Gives up before a launch.
+    pub(crate) async fn abandon(self) -> Result<(), SandboxError> {
+        drop(self.control);
+        end(self.group, &self.pidfd).await
+    }
+}
+
+fn ignore_closed(sent: io::Result<()>) -> Result<(), SandboxError> {
+    match sent {
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+            ) =>
+        {
+            Ok(())
+        }
+        other => other.map_err(SandboxError::Init),
+    }
+}
+
+fn unexpected(answer: &FromInit) -> SandboxError {
+    SandboxError::Init(io::Error::other(format!("unexpected answer {answer:?}")))
+}
+
+/// A sandbox with a process in it.
+#[derive(Debug)]
+pub(crate) struct Sandbox {
+    group: Arc<Group>,
+    /// Watches the group for a kill by the kernel; made once, because each watch is registered anew.
+    memory_watch: JoinHandle<Result<(), CgroupError>>,
+    /// Told by that watch.
+    out_of_memory: Arc<Notify>,
+    control: Channel,
+    pidfd: AsyncFd<OwnedFd>,
+    pid: i32,
+    plan: Plan,
+}
+
+impl Sandbox {
+    fn new(group: Group, control: Channel, pidfd: AsyncFd<OwnedFd>, pid: i32, plan: Plan) -> Self {
+        let group = Arc::new(group);
+        let out_of_memory = Arc::new(Notify::new());
+        let (watched, told) = (Arc::clone(&group), Arc::clone(&out_of_memory));
+        let memory_watch = tokio::spawn(async move {
+            watched.out_of_memory().await?;
+            told.notify_one();
+            Ok(())
+        });
+        Self { group, memory_watch, out_of_memory, control, pidfd, pid, plan }
+    }
+
+    /// Its control group.
+    pub(crate) fn group(&self) -> &Group {
+        &self.group
+    }
+
+    /// The init's process id on the host.
+    pub(crate) fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// Every step it was made by.
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// What happens next. Dropping the future loses nothing.
+    pub(crate) async fn word(&self) -> Word {
+        tokio::select! {
+            biased;
+            () = self.out_of_memory.notified() => Word::OutOfMemory,
+            word = self.word_of_init() => word,
+        }
+    }
+
+    async fn word_of_init(&self) -> Word {
+        loop {
+            match self.control.receive().await {
+                Ok(Some((FromInit::Exited { status, .. }, _))) => {
+                    return match self.group.oom_kills() {
+                        Ok(kills) if kills > 0 => Word::OutOfMemory,
+                        // A counter that cannot be read has nothing to add to the status.
+                        Ok(_) | Err(_) => Word::Exited(status),
+                    };
+                }
+                Ok(Some((FromInit::NotStarted { errno, .. }, _))) => {
+                    return Word::NotStarted(errno);
+                }
+                Ok(Some((FromInit::Failed(_), _)) | None) | Err(_) => return Word::Gone,
+                Ok(Some(_)) => {}
+            }
+        }
+    }
+
+    /// Kills every process and waits until nothing is left of the sandbox.
+    pub(crate) async fn end(self) -> Result<(), SandboxError> {
+        let Self { group, memory_watch, control, pidfd, .. } = self;
+        memory_watch.abort();
+        // Its only use now is to let go of the group.
+        let _cancelled = memory_watch.await;
+        let ended = match Arc::into_inner(group) {
+            Some(group) => end(group, &pidfd).await,
+            None => Err(SandboxError::Init(io::Error::other("somebody still holds the cgroup"))),
+        };
+        drop(control);
+        ended
+    }
+}
+
+async fn end(group: Group, pidfd: &AsyncFd<OwnedFd>) -> Result<(), SandboxError> {
+    group.kill()?;
+    // Readable when the init has ended, which the kernel delays until its last process is gone.
+    let _ended = pidfd.readable().await.map_err(SandboxError::Init)?;
+    group.remove().await?;
+    Ok(())
+}

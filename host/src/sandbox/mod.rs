@@ -1,0 +1,32 @@
+//! The outside half of a sandbox: what of Linux has to be made on the host's side.
+//!
+//! The steps inside, and the processes that take them, are the crate `lambdabox-bootstrap`, which
+//! only this module (and `main`, which chooses a life) uses.
+//!
+//! # Not here
+//! When a sandbox is made or ended (`pool`), what runs in it (`catalog`, `runtimes`).
+
+pub mod cgroup;
+mod channel;
+mod error;
+mod launch;
+pub mod lease;
+pub mod network;
+mod plan;
+mod spawner;
+pub mod tmp_image;
+mod trees;
+
+pub use cgroup::{Cgroups, MemoryMeter};
+pub use error::SandboxError;
+pub(crate) use lambdabox_bootstrap::plan::Step;
+pub(crate) use lambdabox_bootstrap::spawner::Spawner as StartedSpawner;
+pub(crate) use lambdabox_bootstrap::wire::ExitStatus;
+pub(crate) use launch::{Begun, Output, Program, Sandbox, Word, Workshop};
+pub use network::forward::{Forwarding, spawn as forward};
+pub use network::{Nat, Wire};
+pub(crate) use plan::{Confinement, HostRoot, Shell, TmpPlan, launch_steps};
+pub(crate) use spawner::Spawner;
+pub use tmp_image::{TmpImage, TmpImages};
+pub(crate) use trees::OpenTrees;
+pub use trees::{Link, Tree};

@@ -1,0 +1,42 @@
+//! How an execution environment reaches the world, seen from the host.
+//!
+//! - [`Nat`]: placement `nat` as root. One table of firewall rules per lambdabox process, one veth
+//!   pair per environment, `ip_forward` switched on and put back.
+//! - [`forward`]: single ports of the host's loopback, let in by a listener that was made inside the
+//!   environment's namespace. Works in every placement.
+//! - [`resolv_conf`]: what the sandbox's `/etc/resolv.conf` says, and when a forwarder must answer.
+//!
+//! # Not here
+//! Making the namespace and raising its loopback (`bootstrap`), the Runtime API's listener, rootless
+//! `nat` (slirp4netns or pasta, a later issue), choosing the slot (`sandbox::lease`).
+//!
+//! # Invariants
+//! - The rules are loaded before `ip_forward` is switched on and before any wire exists.
+//! - An environment reaches no address of the host's own, no link-local address and no other
+//!   environment, whichever lambdabox process owns that one.
+//! - Everything made carries the slot's number and can be found and removed by it alone.
+//!
+//! # Sources
+//! `reference/sandbox.md` section 6, `reference/components.md` sections 1.2 and 7.
+
+mod dns;
+mod error;
+pub mod forward;
+mod gate;
+mod ip_forward;
+mod nat;
+mod netlink;
+mod nft;
+mod plan;
+mod resolver;
+mod rules;
+mod wire;
+
+#[cfg(test)]
+mod proof;
+
+pub use error::{NatError, NatMissing};
+pub use nat::{Nat, NatMeans, sweep};
+pub use plan::{ENVIRONMENTS_PER_SLOT, SLOTS};
+pub use resolver::{Resolver, resolv_conf};
+pub use wire::Wire;

@@ -1,0 +1,67 @@
+//! Running `nft`: a script in, or a listing out.
+//!
+//! # What it costs (measured, kernel 6.18)
+//! Loading the table is 3 to 4 ms, 2 of them the program's own start. A script that *deletes*
+//! anything is 13 to 20 ms: the deletion takes effect in 0.2 ms, then closing the netlink socket
+//! waits for the kernel's destroy worker and its grace period. So nothing is deleted on the way to a
+//! first event: `create` fails if a dead process left the slot's table, and only then it is replaced.
+
+use std::{path::PathBuf, process::Stdio};
+
+use serde_json::Value;
+use tokio::{io::AsyncWriteExt, process::Command};
+
+use super::error::NatError;
+
+/// The `nft` program of this machine.
+#[derive(Debug, Clone)]
+pub(crate) struct Nft {
+    /// Where it was found.
+    pub(crate) program: PathBuf,
+}
+
+impl Nft {
+    /// Applies a script as one transaction.
+    pub(crate) async fn apply(&self, what: &'static str, script: &str) -> Result<(), NatError> {
+        self.run(what, &["-f", "-"], script).await.map(drop)
+    }
+
+    /// `nft -j -a list …`, parsed. `-a` adds the handles.
+    pub(crate) async fn list(&self, what: &[&str]) -> Result<Value, NatError> {
+        let arguments = [&["-j", "-a", "list"], what].concat();
+        let printed = self.run("list firewall rules", &arguments, "").await?;
+        serde_json::from_slice(&printed).map_err(|source| NatError::Listing { source })
+    }
+
+    async fn run(
+        &self,
+        what: &'static str,
+        arguments: &[&str],
+        script: &str,
+    ) -> Result<Vec<u8>, NatError> {
+        let failed = |source| NatError::Run { program: self.program.clone(), source };
+        let mut child = Command::new(&self.program)
+            .args(arguments)
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(failed)?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // A script is far below a pipe's 64 KiB; an `nft` that ended early says why on stderr.
+            if let Err(error) = stdin.write_all(script.as_bytes()).await
+                && error.kind() != std::io::ErrorKind::BrokenPipe
+            {
+                return Err(failed(error));
+            }
+        }
+        let output = child.wait_with_output().await.map_err(failed)?;
+        if output.status.success() {
+            return Ok(output.stdout);
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        Err(NatError::Refused { what, program: self.program.clone(), said })
+    }
+}

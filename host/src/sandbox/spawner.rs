@@ -1,0 +1,77 @@
+//! The host's side of the one process that forks sandboxes.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use lambdabox_bootstrap::plan::{Namespace, Step};
+use lambdabox_bootstrap::wire::{FromSpawner, ToSpawner};
+use tokio::sync::Mutex;
+
+use super::channel::Channel;
+use super::error::SandboxError;
+
+/// A running spawner. Dropping it ends the spawner and with it every sandbox.
+#[derive(Debug)]
+pub(crate) struct Spawner {
+    /// Requests and answers alternate, so whoever asks holds the lock until the answer is there.
+    channel: Mutex<Channel>,
+}
+
+impl Spawner {
+    /// Takes over what `main` started, and waits until it runs.
+    pub(crate) async fn adopt(
+        started: lambdabox_bootstrap::spawner::Spawner,
+    ) -> Result<Self, SandboxError> {
+        let channel = Channel::new(started.socket).map_err(SandboxError::Spawner)?;
+        match channel.receive().await.map_err(SandboxError::Spawner)? {
+            Some((FromSpawner::Running, _)) => Ok(Self { channel: Mutex::new(channel) }),
+            Some((FromSpawner::Failed(failure), _)) => Err(SandboxError::Step(failure)),
+            other => Err(SandboxError::Spawner(unexpected(&other))),
+        }
+    }
+
+    /// Clones a sandbox's init; the answer is its process id and pidfd.
+    pub(crate) async fn make(
+        &self,
+        namespaces: Vec<Namespace>,
+        prepare: Vec<Step>,
+        control: OwnedFd,
+        birth: Option<BorrowedFd<'_>>,
+        tasks: &[BorrowedFd<'_>],
+    ) -> Result<(i32, OwnedFd), SandboxError> {
+        let request = ToSpawner::Make { namespaces, prepare, birth: birth.is_some() };
+        let mut descriptors = vec![control.as_fd()];
+        descriptors.extend(birth);
+        descriptors.extend(tasks);
+        match self.ask(&request, &descriptors).await? {
+            (FromSpawner::Made { pid }, Some(pidfd)) => Ok((pid, pidfd)),
+            other => Err(SandboxError::Spawner(unexpected(&other))),
+        }
+    }
+
+    /// A user namespace for showing one owner's files as another's.
+    pub(crate) async fn id_map(&self, from: (u32, u32), to: u32) -> Result<OwnedFd, SandboxError> {
+        match self.ask(&ToSpawner::IdMap { from, to }, &[]).await? {
+            (FromSpawner::IdMapped, Some(namespace)) => Ok(namespace),
+            other => Err(SandboxError::Spawner(unexpected(&other))),
+        }
+    }
+
+    async fn ask(
+        &self,
+        request: &ToSpawner,
+        descriptors: &[BorrowedFd<'_>],
+    ) -> Result<(FromSpawner, Option<OwnedFd>), SandboxError> {
+        let channel = self.channel.lock().await;
+        channel.send(request, descriptors).await.map_err(SandboxError::Spawner)?;
+        match channel.receive().await.map_err(SandboxError::Spawner)? {
+            Some((FromSpawner::Failed(failure), _)) => Err(SandboxError::Step(failure)),
+            Some((answer, descriptors)) => Ok((answer, descriptors.into_iter().next())),
+            None => Err(SandboxError::Spawner(io::ErrorKind::BrokenPipe.into())),
+        }
+    }
+}
+
+fn unexpected(answer: &dyn std::fmt::Debug) -> io::Error {
+    io::Error::other(format!("unexpected answer {answer:?}"))
+}

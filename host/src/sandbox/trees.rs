@@ -1,0 +1,108 @@
+//! Directories of the host, made ready to be shown inside a sandbox.
+//!
+//! The host opens each as a detached, read-only mount tree and hands the descriptor in. A tree that
+//! only its owner may read is id-mapped: on disk nothing changes, inside it belongs to the function.
+//!
+//! # Sources
+//! `reference/sandbox.md` section 2, "Code" and "Interpreters in 0700 homes".
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use lambdabox_bootstrap::plan::{Source, Step, Use};
+
+use super::error::SandboxError;
+use super::spawner::Spawner;
+
+/// A directory or file of the host and where it appears inside.
+#[derive(Debug, Clone)]
+pub struct Tree {
+    /// On the host.
+    pub source: PathBuf,
+    /// Inside.
+    pub target: PathBuf,
+    /// Owner and group that alone may read it; `None` if everybody may.
+    pub only_readable_by: Option<(u32, u32)>,
+    /// Where a copy may be made if the file system cannot be id-mapped.
+    pub copy_to: Option<PathBuf>,
+}
+
+/// A symbolic link made inside.
+#[derive(Debug, Clone)]
+pub struct Link {
+    /// Where.
+    pub path: PathBuf,
+    /// What it says.
+    pub target: PathBuf,
+}
+
+/// Trees opened for one launch.
+#[derive(Debug, Default)]
+pub(crate) struct OpenTrees {
+    /// The steps that attach them, naming descriptors by position.
+    pub(crate) steps: Vec<Step>,
+    /// The descriptors, in that order.
+    pub(crate) descriptors: Vec<OwnedFd>,
+}
+
+impl OpenTrees {
+    /// Opens every tree for the environment with this id.
+    pub(crate) async fn open(
+        spawner: &Spawner,
+        trees: &[Tree],
+        links: &[Link],
+        id: u32,
+    ) -> Result<Self, SandboxError> {
+        let mut all = Self::default();
+        for tree in trees {
+            let opened = open(spawner, tree, id).await?;
+            let source = Source::Tree { index: all.add(opened), shows: tree.source.clone() };
+            all.steps.push(Step::Bind {
+                source,
+                target: tree.target.clone(),
+                usage: Use::ReadOnly,
+            });
+        }
+        all.steps.extend(
+            links
+                .iter()
+                .map(|link| Step::Symlink { path: link.path.clone(), target: link.target.clone() }),
+        );
+        Ok(all)
+    }
+
+    /// Adds a descriptor and says its position.
+    pub(crate) fn add(&mut self, descriptor: OwnedFd) -> usize {
+        self.descriptors.push(descriptor);
+        self.descriptors.len() - 1
+    }
+}
+
+async fn open(spawner: &Spawner, tree: &Tree, id: u32) -> Result<OwnedFd, SandboxError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source: io::Error| SandboxError::Tree { path, source }
+    };
+    let Some(owner) = tree.only_readable_by else {
+        return plain(&tree.source).map_err(failed(&tree.source));
+    };
+    let namespace = spawner.id_map(owner, id).await?;
+    let mapped = lambdabox_bootstrap::open_bound_as(&tree.source, namespace.as_fd());
+    match (mapped, &tree.copy_to) {
+        (Ok(opened), _) => Ok(opened),
+        // The file system cannot be id-mapped: show a copy that everybody may read.
+        (Err(error), Some(copy))
+            if error.raw_os_error() == Some(rustix::io::Errno::INVAL.raw_os_error()) =>
+        {
+            let copied = crate::catalog::copy_tree(&tree.source, copy);
+            copied.map_err(|error| failed(copy)(io::Error::other(error)))?;
+            plain(copy).map_err(failed(copy))
+        }
+        (Err(error), _) => Err(failed(&tree.source)(error)),
+    }
+}
+
+fn plain(path: &Path) -> io::Result<OwnedFd> {
+    lambdabox_bootstrap::open_bound(path, Use::ReadOnly)
+}

@@ -1,0 +1,11 @@
+//! What happened and what it cost: takes [`crate::model::Event`]s in, never steers.
+//!
+//! For now logs alone; meter, ledger, metrics and traces come beside them.
+
+mod json;
+mod logs;
+mod say;
+mod text;
+
+pub use logs::{Labels, LogRenderer, Paint, SystemLevel};
+pub use say::{Device, Say};
