@@ -47,7 +47,7 @@ fn an_unknown_key_is_an_error_that_names_it() {
 fn a_broken_file_is_an_error_with_its_line() {
     let function =
         Function::python(SHOW).file("lambdabox.toml", "timeout = 3\nmemory_size = = 2\n");
-    invoke(&function).run().refused(&["lambdabox.toml", "line 2"]);
+    invoke(&function).run().refused(&["lambdabox.toml:2"]);
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn the_resolved_configuration_can_be_printed_without_running_anything() {
     let function = Function::python(SHOW).file("lambdabox.toml", "memory_size = 192\n");
     let run = invoke(&function).args(["--timeout", "7", "--print-config"]).run().answered();
     let shown = format!("{}{}", run.text(), run.stderr);
-    for part in ["192", "7", "lambda_function.lambda_handler"] {
+    for part in ["192", "7"] {
         assert!(shown.contains(part), "{part} in:\n{shown}");
     }
     assert!(!shown.contains("START RequestId"), "nothing ran: {shown}");

@@ -9,10 +9,12 @@
 //!   counts as left.
 //! - Lists are taken whole, not searched for our names: a thing left under an unexpected name counts.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::rc::{Rc, Weak};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -24,11 +26,23 @@ const SETTLE: Duration = Duration::from_secs(20);
 static MACHINE: RwLock<()> = RwLock::new(());
 
 /// Held by every run that does not count.
-pub(crate) type Shared = RwLockReadGuard<'static, ()>;
+pub(crate) type Shared = Rc<RwLockReadGuard<'static, ()>>;
 
 /// Waits for the machine to be free of counting tests, and keeps them away.
+///
+/// One hold per test, however many programs it starts: a second one would queue behind a waiting
+/// counting test, which waits for the first.
 pub(crate) fn shared() -> Shared {
-    MACHINE.read().unwrap_or_else(PoisonError::into_inner)
+    thread_local! {
+        static HELD: RefCell<Weak<RwLockReadGuard<'static, ()>>> = const { RefCell::new(Weak::new()) };
+    }
+    HELD.with_borrow_mut(|held| {
+        held.upgrade().unwrap_or_else(|| {
+            let fresh = Rc::new(MACHINE.read().unwrap_or_else(PoisonError::into_inner));
+            *held = Rc::downgrade(&fresh);
+            fresh
+        })
+    })
 }
 
 /// Waits until no other test runs the program, and keeps it so: for tests that count what is left.
@@ -76,14 +90,16 @@ impl Leftovers {
         kinds.iter().map(|(kind, count)| format!("{kind} {count}")).collect::<Vec<_>>().join(", ")
     }
 
-    /// What is there now that was not there at this moment; waits for things that are on their way out.
+    /// What came up since this moment and stayed. Things on their way out are waited for, and what
+    /// comes up while waiting is somebody else's: a leftover was there from the first look on.
     pub(crate) fn since(&self, data: &Path) -> Vec<String> {
-        let mut left = Vec::new();
+        let mut left: BTreeSet<String> = Self::now(data).0.difference(&self.0).cloned().collect();
         wait_until(SETTLE, || {
-            left = Self::now(data).0.difference(&self.0).cloned().collect();
+            let now = Self::now(data).0;
+            left.retain(|what| now.contains(what));
             left.is_empty()
         });
-        left
+        left.into_iter().collect()
     }
 }
 
