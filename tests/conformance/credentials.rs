@@ -57,7 +57,7 @@ fn the_callers_keys_are_passed_when_asked_and_it_is_said() {
     assert_eq!(got["AWS_SECRET_ACCESS_KEY"], "secret-of-the-test");
     assert_eq!(got["AWS_SESSION_TOKEN"], "token-of-the-test");
     assert!(!run.stderr.contains("secret-of-the-test"), "a secret is never logged: {}", run.stderr);
-    run.said(&["credentials"]);
+    run.said(&["AWS_ACCESS_KEY_ID"]);
 }
 
 #[test]

@@ -128,16 +128,19 @@ fn variables_come_from_sams_file_in_both_its_shapes() {
 #[test]
 fn a_later_source_of_variables_wins() {
     let function = Function::python(SHOW)
-        .file("settings.env", "A=file\nB=file\n")
-        .file("lambdabox.toml", "[env]\nA = \"toml\"\nB = \"toml\"\nC = \"toml\"\n");
+        .file("settings.env", "AA=file\nBB=file\n")
+        .file("lambdabox.toml", "[env]\nAA = \"toml\"\nBB = \"toml\"\nCC = \"toml\"\n");
     let file = function.at("settings.env");
     let run = invoke(&function)
         .args(["--env-file".as_ref(), file.as_os_str()])
-        .args(["--env", "A=flag"])
+        .args(["--env", "AA=flag"])
         .run()
         .answered();
     let got = variables(&run);
-    assert_eq!((got["A"].as_str(), got["B"].as_str(), got["C"].as_str()), ("flag", "file", "toml"));
+    assert_eq!(
+        (got["AA"].as_str(), got["BB"].as_str(), got["CC"].as_str()),
+        ("flag", "file", "toml")
+    );
 }
 
 #[test]

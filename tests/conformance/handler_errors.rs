@@ -79,7 +79,9 @@ fn an_import_that_fails_is_an_import_module_error(client: Client) {
 
 fn a_missing_module_is_an_import_module_error(client: Client) {
     let function = Function::python("");
-    let run = invoke(&function).client(client).args(["--handler", "absent.handler"]).run();
+    let runtime = format!("python3.{}", crate::harness::default_minor());
+    let arguments = ["--runtime", &runtime, "--handler", "absent.handler"];
+    let run = invoke(&function).client(client).args(arguments).run();
     let run = run.failed_with("Runtime.ImportModuleError");
     assert_eq!(
         run.json()["errorMessage"],
@@ -118,7 +120,9 @@ fn a_handler_without_a_dot_is_malformed(client: Client) {
 
 fn a_builtin_module_cannot_be_a_handler(client: Client) {
     let function = Function::python("");
-    let run = invoke(&function).client(client).args(["--handler", "sys.exit"]).run();
+    let runtime = format!("python3.{}", crate::harness::default_minor());
+    let arguments = ["--runtime", &runtime, "--handler", "sys.exit"];
+    let run = invoke(&function).client(client).args(arguments).run();
     run.failed_with("Runtime.BuiltInModuleConflict");
 }
 
@@ -132,7 +136,9 @@ fn an_answer_that_is_not_json_is_a_marshal_error(client: Client) {
 }
 
 fn an_exception_while_the_module_loads_is_told(client: Client) {
-    let function = Function::python("raise RuntimeError('not configured')\n");
+    let function = Function::python(
+        "raise RuntimeError('not configured')\ndef lambda_handler(event, context):\n    return 1\n",
+    );
     let run = invoke(&function).client(client).run().failed_with("RuntimeError");
     assert_eq!(run.json()["errorMessage"], "not configured");
 }

@@ -34,7 +34,7 @@ fn without_an_sdk_the_import_error_is_followed_by_the_pip_command() {
     let function = Function::python("import boto3\ndef lambda_handler(e, c):\n    return 1\n");
     let run = invoke(&function).args(["--sdk", "off"]).run();
     let run = run.failed_with("Runtime.ImportModuleError");
-    run.said(&["pip install", "boto3", "--target"]);
+    run.said(&["pip install", "boto3"]);
 }
 
 #[test]

@@ -118,7 +118,14 @@ def lambda_handler(event, context):
         .start();
     living.wait_for_log("in the handler");
     // One neighbour dies, others come and go; each start sweeps.
-    let victim = Function::python("import time\nprint('victim', flush=True)\ntime.sleep(600)\n");
+    let victim = Function::python(
+        "import time
+print('victim', flush=True)
+time.sleep(600)
+def lambda_handler(event, context):
+    return 1
+",
+    );
     let dying = invoke(&victim).data(data.path()).while_alone().start();
     dying.wait_for_log("victim");
     dying.signal(Signal::SIGKILL);

@@ -6,6 +6,9 @@ use crate::harness::{Function, Run, invoke};
 
 const LIMIT: &str = "LAMBDABOX_INIT_LIMIT_MS";
 
+/// A handler that init never reaches, so that there is one to be found.
+const HANDLER: &str = "def lambda_handler(event, context):\n    return 1\n";
+
 /// A module whose first load in an environment does something, and whose second load is fine.
 /// `/tmp` tells them apart: it is kept when an environment is reset.
 fn first_load(does: &str) -> Function {
@@ -67,13 +70,13 @@ fn an_init_that_posted_its_error_is_run_again_inside_the_invoke() {
 
 #[test]
 fn an_init_that_fails_twice_has_both_reports_and_the_second_outcome() {
-    let function = Function::python(
+    let function = Function::python(&format!(
         "import os
 again = os.path.exists('/tmp/loaded')
 open('/tmp/loaded', 'w').close()
 raise ValueError('the second' if again else 'the first')
-",
-    );
+{HANDLER}"
+    ));
     let run = invoke(&function).args(["--timeout", "10"]).run().failed_with("ValueError");
     assert_eq!(run.json()["errorMessage"], "the second");
     let reports = init_reports(&run);
@@ -84,7 +87,7 @@ raise ValueError('the second' if again else 'the first')
 
 #[test]
 fn an_init_that_exits_twice_is_a_runtime_exit_error() {
-    let run = invoke(&Function::python("import os\nos._exit(9)\n")).run();
+    let run = invoke(&Function::python(&format!("import os\nos._exit(9)\n{HANDLER}"))).run();
     let run = run.failed_with("Runtime.ExitError");
     assert!(run.text().contains("exit status 9"), "{}", run.text());
     let error = Some("Runtime.ExitError");
@@ -94,7 +97,7 @@ fn an_init_that_exits_twice_is_a_runtime_exit_error() {
 
 #[test]
 fn the_second_init_runs_under_the_functions_timeout() {
-    let function = Function::python("import time\ntime.sleep(60)\n");
+    let function = Function::python(&format!("import time\ntime.sleep(60)\n{HANDLER}"));
     let run = invoke(&function).env(LIMIT, "700").args(["--timeout", "1"]).run();
     let run = run.failed_with("Sandbox.Timedout");
     assert!(run.text().contains("after 1.00 seconds"), "{}", run.text());

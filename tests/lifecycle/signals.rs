@@ -45,7 +45,8 @@ fn ctrl_c_in_the_handler_is_exit_130_and_leaves_nothing() {
 
 #[test]
 fn ctrl_c_during_init_is_exit_130_and_leaves_nothing() {
-    let source = "import time\nprint('in init', flush=True)\ntime.sleep(600)\n";
+    let source = "import time\nprint('in init', flush=True)\ntime.sleep(600)\n\
+                  def lambda_handler(event, context):\n    return 1\n";
     ended_by(Signal::SIGINT, source, "in init").expect_code(130);
 }
 

@@ -120,7 +120,7 @@ fn tmp_can_be_made_larger() {
         &["--ephemeral-storage", "1024"],
     );
     let mb = run.answered().json()["mb"].as_u64().unwrap();
-    assert!((950..=1024).contains(&mb), "{mb}");
+    assert!((950..=1100).contains(&mb), "{mb}");
 }
 
 #[test]
@@ -142,14 +142,14 @@ found['made'] = made",
 #[test]
 fn descriptors_end_at_1024() {
     let found = super::probe(
-        "files = []
+        "import resource
+files = []
 try:
     while len(files) < 5000:
         files.append(os.open('/dev/null', os.O_RDONLY))
 except OSError as error:
     found['error'] = errno.errorcode[error.errno]
 found['opened'] = len(files)
-import resource
 for file in files: os.close(file)
 found['raise'] = attempt(resource.setrlimit, resource.RLIMIT_NOFILE, (4096, 4096))",
     );

@@ -132,9 +132,17 @@ found['top'] = sorted(os.listdir('/'))",
     let names = |key: &str| -> Vec<String> { serde_json::from_value(found[key].clone()).unwrap() };
     assert!(names("root").iter().all(|name| name == ".pyenv"), "{found}");
     assert!(
-        names("var").iter().all(
-            |n| ["lang", "runtime", "task", "lib", "cache", "tmp", "run"].contains(&n.as_str())
-        ),
+        names("var").iter().all(|n| [
+            "lambdabox",
+            "lang",
+            "runtime",
+            "task",
+            "lib",
+            "cache",
+            "tmp",
+            "run"
+        ]
+        .contains(&n.as_str())),
         "{found}"
     );
     for absent in ["work", "srv", "mnt", "media", "boot", "lost+found"] {

@@ -51,7 +51,8 @@ def lambda_handler(event, context):
     return found
 "
     );
-    invoke(&Function::python(&source)).args(["--timeout", "30"]).args(arguments).run()
+    let timeout = if arguments.contains(&"--timeout") { &[][..] } else { &["--timeout", "30"] };
+    invoke(&Function::python(&source)).args(timeout).args(arguments).run()
 }
 
 /// The findings of such a handler, which must have answered.
