@@ -200,7 +200,7 @@ impl Entering {
     fn sized(&self, source: &str, kind: &str, target: &str, options: &str) -> io::Result<()> {
         let target = self.inside(Path::new(target));
         make_directory(&target)?;
-        let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+        let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOATIME;
         mount_plain(Some(source), &target, Some(kind), flags, Some(options))
     }
 }
