@@ -129,6 +129,8 @@ pub fn live_if_asked() -> Option<i32> {
     };
     match serve(socket) {
         Ok(()) => Some(0),
+        // The host has ended, which is how a spawner is told to end.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Some(0),
         Err(error) => {
             eprintln!("lambdabox: the spawner failed: {error}");
             Some(1)

@@ -50,10 +50,10 @@ pub(super) fn open(config: &config::Invoke, workspace: &Path) -> Result<Opened, 
     let homes: Vec<PathBuf> = search.home.iter().chain(&search.sudo_home).cloned().collect();
     let package = catalog::open(&config.path, workspace, &homes)?;
     let layers = catalog::open_layers(&config.layers, workspace, &package)?;
-    let client = match config.runtime_client {
-        RuntimeClient::Official => Some(Client::Official),
-        RuntimeClient::Managed => None,
-    };
+    let client = config.runtime_client.map(|client| match client {
+        RuntimeClient::Official => Client::Official,
+        RuntimeClient::Managed => Client::Own,
+    });
     let wanted = catalog::Wanted {
         runtime: config.runtime.as_deref(),
         handler: config.handler.as_deref(),
@@ -219,7 +219,13 @@ impl Parts<'_> {
         })?;
         let mut runtime_variables: Vec<(String, String)> =
             language.environment.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+        self.said.push(format!(
+            "{} is {}",
+            interpreter.identifier,
+            interpreter.executable.display()
+        ));
         if form == EntryForm::Official {
+            self.require_official_client(language, interpreter)?;
             let own = self.config.environment.get(PYTHONPATH).cloned();
             let path = official_path(interpreter.minor_version(), own, search_path);
             runtime_variables.retain(|(name, _)| name != PYTHONPATH);
@@ -231,7 +237,7 @@ impl Parts<'_> {
             }
             if sdk.is_none() {
                 let (python, path) = (interpreter.found_at.display(), self.task_root.display());
-                let hint = format!("{python} -m pip install -t {path} {{module}}");
+                let hint = format!("{python} -m pip install --target {path} {{module}}");
                 runtime_variables.push(("_LAMBDABOX_PIP_HINT".to_owned(), hint));
             }
         }
@@ -241,6 +247,33 @@ impl Parts<'_> {
             no_entry: None,
             frames: true,
             runtime_variables,
+        })
+    }
+
+    /// The client is a package like any other: of the function, a layer or `--venv`.
+    fn require_official_client(
+        &self,
+        language: &Language,
+        interpreter: &Interpreter,
+    ) -> Result<(), AppError> {
+        let Some(client) = language.entry.official_marker.as_deref() else { return Ok(()) };
+        let site = format!("python/lib/python{}/site-packages", interpreter.minor_version());
+        let places = ["", "python", site.as_str()];
+        let found = self.trees.iter().any(|tree| {
+            let inside = tree.target.starts_with("/var/task")
+                || tree.target.starts_with("/opt")
+                || tree.target.starts_with(VENV_INSIDE);
+            inside && places.iter().any(|place| tree.source.join(place).join(client).is_dir())
+        });
+        if found {
+            return Ok(());
+        }
+        let (python, path) = (interpreter.found_at.display(), self.task_root.display());
+        Err(AppError::Usage {
+            message: format!(
+                "--runtime-client official: {client} is in neither the package nor a layer"
+            ),
+            hint: Some(format!("{python} -m pip install --target {path} {client}")),
         })
     }
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use super::error::AppError;
-use super::timings::Timings;
 use crate::config;
 use crate::model::Network;
 use crate::sandbox::cgroup::Cgroups;
@@ -34,74 +33,69 @@ pub(super) struct Resources {
 /// What to say on the way, in the order it came up.
 pub(super) type Notices = Vec<String>;
 
-impl Resources {
-    /// Cleans up after dead instances, then takes what this one needs.
-    pub(super) async fn take(
-        started: StartedSpawner,
-        config: &config::Invoke,
-        timings: Timings,
-    ) -> Result<(Self, Notices), AppError> {
+/// What is taken first and costs nothing: enough to open a package.
+pub(super) struct Ground {
+    pub(super) lease: Lease,
+    cgroups: Cgroups,
+    run_dir: PathBuf,
+    notices: Notices,
+}
+
+impl Ground {
+    /// Cleans up after dead instances, then takes a lease.
+    pub(super) async fn take(config: &config::Invoke) -> Result<Self, AppError> {
         let mut notices = Vec::new();
         let run_dir = run_dir();
         let cgroups = Cgroups::detect(Path::new("/proc"))?;
         sweep(&run_dir, &config.data_dir, &cgroups, &mut notices).await?;
         let lease = Lease::take(&run_dir, &config.data_dir)?;
-        timings.lap("lease");
-        match Self::fill(lease, run_dir, cgroups, started, config, &mut notices).await {
-            Ok(resources) => {
-                timings.lap("resources");
-                Ok((resources, notices))
-            }
-            Err((lease, error)) => {
-                // The first error is the one to tell; what stays is swept by the next start.
-                let _ = lease.release();
-                Err(error)
-            }
-        }
+        Ok(Self { lease, cgroups, run_dir, notices })
     }
 
-    async fn fill(
-        lease: Lease,
-        run_dir: PathBuf,
-        cgroups: Cgroups,
+    /// Gives the lease back after a failure, which is returned; it is the one to tell, and what
+    /// cannot be removed is swept by the next start.
+    pub(super) fn give_back(self, error: AppError) -> AppError {
+        let _swept_later = self.lease.release();
+        error
+    }
+}
+
+impl Resources {
+    /// Takes what this process needs for sandboxes, all of it at the same time.
+    pub(super) async fn take(
+        ground: Ground,
         started: StartedSpawner,
         config: &config::Invoke,
-        notices: &mut Notices,
-    ) -> Result<Self, (Lease, AppError)> {
-        let tmp = make_tmp(&lease, config);
-        let nat = open_nat(config.network, lease.slot(), &run_dir);
+    ) -> Result<(Self, Notices), AppError> {
+        let (lease, run_dir) = (&ground.lease, ground.run_dir.as_path());
+        let tmp = make_tmp(lease, config);
+        let nat = open_nat(config.network, lease.slot(), run_dir);
         let spawner = async { Spawner::adopt(started).await.map_err(AppError::from) };
         let (tmp, nat, spawner) = tokio::join!(tmp, nat, spawner);
-        let parts = (|| {
-            let spawner = spawner?;
-            let (tmp, tmp_notice) = tmp?;
-            let placed = nat?;
-            let id = environment_id(lease.slot())?;
-            Ok::<_, AppError>((spawner, tmp, tmp_notice, placed, id))
-        })();
-        match parts {
-            Ok((spawner, tmp, tmp_notice, placed, id)) => {
-                notices.extend(tmp_notice);
-                notices.extend(placed.notices);
-                notices.extend(placed.missing.clone());
-                let workshop = Arc::new(Workshop {
-                    spawner,
-                    cgroups,
-                    root: HostRoot::look(),
-                    made: AtomicU32::new(0),
-                });
-                Ok(Self {
-                    lease,
-                    workshop,
-                    nat: placed.nat.map(Arc::new),
-                    network: placed.network,
-                    network_notice: placed.missing,
-                    tmp,
-                    id,
-                })
+        let id = environment_id(lease.slot());
+        // The spawner's error comes first: without it nothing else matters.
+        let others = (|| Ok::<_, AppError>((spawner?, tmp?, id?)))();
+        let (spawner, tmp, id) = match others {
+            Ok(others) => others,
+            Err(error) => {
+                if let Ok(Placed { nat: Some(nat), .. }) = nat {
+                    let _swept_later = nat.close().await;
+                }
+                return Err(ground.give_back(error));
             }
-            Err(error) => Err((lease, error)),
-        }
+        };
+        let nat = match nat {
+            Ok(nat) => nat,
+            Err(error) => return Err(ground.give_back(error)),
+        };
+        let Ground { lease, cgroups, mut notices, .. } = ground;
+        let (tmp, tmp_notice) = tmp;
+        notices.extend(tmp_notice.into_iter().chain(nat.notices).chain(nat.missing.clone()));
+        let root = HostRoot::look();
+        let workshop = Arc::new(Workshop { spawner, cgroups, root, made: AtomicU32::new(0) });
+        let (network, network_notice) = (nat.network, nat.missing);
+        let nat = nat.nat.map(Arc::new);
+        Ok((Self { lease, workshop, nat, network, network_notice, tmp, id }, notices))
     }
 
     /// Gives everything back; what cannot be is named, and left to the next start's sweep.

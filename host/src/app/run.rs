@@ -10,9 +10,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc};
 
-use super::blueprint;
+use super::blueprint::{self, Opened};
 use super::error::AppError;
-use super::resources::Resources;
+use super::resources::{Ground, Resources};
 use super::timings::Timings;
 use crate::config::{self, Keep, Verbosity};
 use crate::model::{
@@ -53,8 +53,20 @@ async fn run(
     timings: Timings,
 ) -> Result<u8, AppError> {
     let interrupted = watch_for_interruption()?;
-    let (mut resources, notices) = Resources::take(started, config, timings).await?;
-    let result = run_with(config, &mut resources, &notices, &interrupted, say, timings).await;
+    let ground = Ground::take(config).await?;
+    timings.lap("lease");
+    // Before anything that costs: what is wrong with a package is said at once.
+    let opened = match blueprint::open(config, ground.lease.work_dir()) {
+        Ok(opened) => opened,
+        Err(error) => return Err(ground.give_back(error)),
+    };
+    timings.lap("package");
+    let (mut resources, notices) = Resources::take(ground, started, config).await?;
+    timings.lap("resources");
+    for notice in opened.said.iter().chain(&notices) {
+        say.notice(notice);
+    }
+    let result = run_with(config, opened, &mut resources, &interrupted, say, timings).await;
     for failed in resources.give_back().await {
         say.warning(&format!("failed to clean up: {failed}"));
     }
@@ -79,17 +91,12 @@ fn watch_for_interruption() -> Result<Arc<Notify>, AppError> {
 
 async fn run_with(
     config: &config::Invoke,
+    opened: Opened,
     resources: &mut Resources,
-    notices: &[String],
     interrupted: &Notify,
     say: &Say,
     timings: Timings,
 ) -> Result<u8, AppError> {
-    let opened = blueprint::open(config, resources.lease.work_dir())?;
-    timings.lap("package");
-    for notice in opened.said.iter().chain(notices) {
-        say.notice(notice);
-    }
     let function = opened.function.clone();
     let (hear, mut heard) = mpsc::channel(NOTICES_WAITING);
     let network_notice = resources.network_notice.clone();

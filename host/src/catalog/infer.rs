@@ -141,7 +141,21 @@ impl Look<'_> {
         if matches!(in_package, Bootstrap::Plain) {
             return Err(self.not_executable());
         }
+        // A handler that was named and is not there is for the runtime to report.
+        if self.wanted.handler.is_some()
+            && let Some(language) = self.language_of_any_file()
+        {
+            return Ok(RuntimeChoice { language, identifier: None });
+        }
         Err(self.later_in_root().unwrap_or_else(|| self.nothing_found()))
+    }
+
+    fn language_of_any_file(&self) -> Option<&'static Language> {
+        let entries = fs::read_dir(&self.package.root).ok()?;
+        entries.flatten().find_map(|entry| {
+            let path = entry.path();
+            self.catalogue.by_extension(path.extension()?.to_str()?)
+        })
     }
 
     fn runtime_of_file(&self, entry: &Path) -> Result<RuntimeChoice, InferError> {

@@ -166,7 +166,7 @@ pub fn resolve(asked: Asked, caller: &Caller, stdin: &mut dyn Read) -> Result<Re
         cpu: checks.or(cpu(&raw), Cpu::Proportional),
         sdk: checks.or(sdk(&raw), Sdk::Auto),
         venv: checks.or(venv(&raw, caller), None),
-        runtime_client: checks.or(runtime_client(&raw), RuntimeClient::Managed),
+        runtime_client: checks.or(runtime_client(&raw), None),
         repeat: checks.or(repeat, 1),
         output: checks.or(output(asked.output.as_deref(), caller), None),
         keep: asked.keep,
@@ -293,10 +293,9 @@ fn sdk(raw: &Raw) -> Result<Sdk, Problem> {
     choice(raw, Setting::Sdk, &["auto", "off"], &[Sdk::Auto, Sdk::Off], Sdk::Auto)
 }
 
-fn runtime_client(raw: &Raw) -> Result<RuntimeClient, Problem> {
-    let values = [RuntimeClient::Managed, RuntimeClient::Official];
-    let names = &["managed", "official"];
-    choice(raw, Setting::RuntimeClient, names, &values, RuntimeClient::Managed)
+fn runtime_client(raw: &Raw) -> Result<Option<RuntimeClient>, Problem> {
+    let values = [Some(RuntimeClient::Managed), Some(RuntimeClient::Official)];
+    choice(raw, Setting::RuntimeClient, &["managed", "official"], &values, None)
 }
 
 fn dev_shm(raw: &Raw) -> Result<DevShm, Problem> {

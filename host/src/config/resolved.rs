@@ -127,8 +127,8 @@ pub struct Invoke {
     pub sdk: Sdk,
     /// A virtual environment to add: a directory with `pyvenv.cfg`, absolute.
     pub venv: Option<PathBuf>,
-    /// Which loop.
-    pub runtime_client: RuntimeClient,
+    /// Which loop; as the package has it if absent.
+    pub runtime_client: Option<RuntimeClient>,
     /// How often in the same environment, from one.
     pub repeat: u32,
     /// Where the response goes instead of standard output, absolute.

@@ -14,6 +14,8 @@ const LIBRARY_PATH: &str = "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/ru
 /// Where AWS's X-Ray daemon listens; nothing answers here unless the operator gives one.
 const XRAY_HOST: &str = "169.254.79.129";
 const XRAY_PORT: &str = "2000";
+/// `ApplicationLogLevel` where the format is JSON and none is configured (runtime-api.md 4.3).
+const DEFAULT_LOG_LEVEL: &str = "INFO";
 
 /// What the platform adds to a function's own variables.
 #[derive(Debug, Clone)]
@@ -42,6 +44,9 @@ pub(crate) fn variables(function: &Function, platform: &Platform<'_>) -> Vec<Str
     set("AWS_XRAY_DAEMON_ADDRESS", &format!("{XRAY_HOST}:{XRAY_PORT}"));
     set("AWS_REGION", &function.region);
     set("AWS_DEFAULT_REGION", &function.region);
+    if function.log_format == LogFormat::Json {
+        set("AWS_LAMBDA_LOG_LEVEL", DEFAULT_LOG_LEVEL);
+    }
     if function.is_custom_runtime() {
         set("PATH", PATH);
     } else {
