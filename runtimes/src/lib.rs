@@ -11,6 +11,8 @@
 //! `reference/lambda-service.md` section 4 (identifiers), `reference/sandbox.md` section 2
 //! (interpreters), `reference/performance.md` 2.5 (why no site directories).
 
+#![forbid(unsafe_code)]
+
 mod catalogue;
 pub mod discover;
 mod embed;

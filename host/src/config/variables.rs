@@ -9,6 +9,9 @@ use super::raw::{Raw, of_variable};
 use super::setting::{ROWS, VARIABLE_PREFIX, nearest};
 use super::{Caller, Setting};
 
+/// Read elsewhere, by tests and benchmarks: the phases of a cold start, a shorter init limit.
+const HIDDEN: [&str; 2] = ["LAMBDABOX_TIMINGS", "LAMBDABOX_INIT_LIMIT_MS"];
+
 /// Reads the variables; an unknown one is worth a warning only, it may belong to another version.
 pub(crate) fn read(caller: &Caller, problems: &mut Vec<Problem>, notices: &mut Vec<Notice>) -> Raw {
     let names: Vec<(Setting, String)> =
@@ -18,7 +21,7 @@ pub(crate) fn read(caller: &Caller, problems: &mut Vec<Problem>, notices: &mut V
         let Some(name) = name.to_str().filter(|name| name.starts_with(VARIABLE_PREFIX)) else {
             continue;
         };
-        if value.is_empty() {
+        if value.is_empty() || HIDDEN.contains(&name) {
             continue;
         }
         let Some((setting, _)) = names.iter().find(|(_, known)| known == name) else {
