@@ -763,6 +763,10 @@ class _RuntimeApi:
         self._socket = None
         self._unread = b""
 
+    def wait(self):
+        """Block until the host serves: it does so once the sandbox's network is laid."""
+        self._call("GET", "ping", "", None, "/2018-06-01/")
+
     def next(self):
         """Block until there is an event; (headers by lower-case name, body)."""
         status, headers, body = self._call("GET", "invocation/next", "", None)
@@ -791,8 +795,8 @@ class _RuntimeApi:
             text = "LAMBDA_RUNTIME Failed to post handler %s. Http response code: %d. %s"
             raise RuntimeApiError(text % (what, status, str(answer, "utf-8", "replace").strip()))
 
-    def _call(self, method, path, headers, body):
-        head = "%s %s%s HTTP/1.1%s%s" % (method, _API, path, self._fixed, headers)
+    def _call(self, method, path, headers, body, root=_API):
+        head = "%s %s%s HTTP/1.1%s%s" % (method, root, path, self._fixed, headers)
         if body is not None:
             head += "Content-Length: %d\r\n" % len(body)
         head = (head + "\r\n").encode("utf-8", "surrogateescape")
@@ -810,7 +814,7 @@ class _RuntimeApi:
                 status, answered = self._exchange(head, body)
             content = self._read_body(status, answered)
         except OSError as error:
-            raise RuntimeApiError("%s %s%s: %s" % (method, _API, path, error)) from error
+            raise RuntimeApiError("%s %s%s: %s" % (method, root, path, error)) from error
         if "close" in answered.get("connection", "").lower():
             self._disconnect()
         return status, answered, content
@@ -1238,6 +1242,8 @@ def main():
     pip_hint = _take_env("_LAMBDABOX_PIP_HINT")
     extra = [e for e in (_take_env("_LAMBDABOX_SEARCH_PATH") or "").split(":") if e]
     extra += sys.argv[1:]
+    # The interpreter was started while the network was still being laid (see the host's pool).
+    must_wait = _take_env("_LAMBDABOX_WAIT")
     _undo_locale_coercion()
     task_root = _env("LAMBDA_TASK_ROOT", "/var/task")
     runtime_dir = _env("LAMBDA_RUNTIME_DIR", "/var/runtime")
@@ -1255,6 +1261,8 @@ def main():
 
     api = _RuntimeApi(_env("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001"))
     name = _env("_HANDLER", "")
+    if must_wait:
+        api.wait()
     try:
         handler = _load_handler(name)
     except Exception as error:

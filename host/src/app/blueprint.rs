@@ -13,12 +13,12 @@ use lambdabox_runtimes::{Catalogue, EntryForm, EntryInputs, Language};
 use tokio::sync::mpsc;
 
 use super::error::AppError;
-use super::language_loop;
 use super::resources::Resources;
+use super::{language_loop, timings};
 use crate::catalog::{self, Access, Client, Inference};
 use crate::config::{self, Cpu, DevShm, RuntimeClient};
 use crate::model::{Function, Network};
-use crate::pool::{Blueprint, CpuShare, INIT_LIMIT, Tmp};
+use crate::pool::{Blueprint, CpuShare, INIT_LIMIT, NetworkLaid, Tmp};
 use crate::sandbox::{Link, Program, Shell, Tree, network};
 
 /// Owner of every function here, as other local stand-ins for AWS have it (design section 6).
@@ -38,10 +38,7 @@ pub(super) struct Opened {
     pub(super) said: Vec<String>,
     trees: Vec<Tree>,
     links: Vec<Link>,
-    program: Program,
-    no_entry: Option<String>,
-    frames: bool,
-    runtime_variables: Vec<(String, String)>,
+    running: Running,
 }
 
 /// Opens package, layers and interpreter; `workspace` is empty and ours.
@@ -88,7 +85,7 @@ pub(super) fn open(config: &config::Invoke, workspace: &Path) -> Result<Opened, 
         version: "$LATEST".to_owned(),
         account: ACCOUNT.to_owned(),
         region: config.region.clone(),
-        runtime: running.runtime,
+        runtime: running.runtime.clone(),
         handler: inference.handler,
         memory_mb: config.memory_mb,
         timeout: config.timeout,
@@ -96,8 +93,7 @@ pub(super) fn open(config: &config::Invoke, workspace: &Path) -> Result<Opened, 
         log_format: config.log_format,
         environment: customers(&config.environment, &running.runtime_variables),
     };
-    let Running { program, no_entry, frames, runtime_variables, .. } = running;
-    Ok(Opened { function, said, trees, links, program, no_entry, frames, runtime_variables })
+    Ok(Opened { function, said, trees, links, running })
 }
 
 impl Opened {
@@ -150,12 +146,14 @@ impl Opened {
                 Cpu::Unlimited => CpuShare::Unlimited,
             },
             init_limit: init_limit.map_or(INIT_LIMIT, Duration::from_millis),
-            no_entry: self.no_entry,
-            program: self.program,
-            frames: self.frames,
+            no_entry: self.running.no_entry,
+            program: self.running.program,
+            frames: self.running.frames,
+            network_laid: self.running.network_laid,
             credentials: credentials(&config.credentials),
-            runtime_variables: self.runtime_variables,
+            runtime_variables: self.running.runtime_variables,
             log_stream: log_stream(),
+            lap: timings::lap,
             notes,
             notices,
         })
@@ -180,6 +178,7 @@ struct Running {
     program: Program,
     no_entry: Option<String>,
     frames: bool,
+    network_laid: NetworkLaid,
     runtime_variables: Vec<(String, String)>,
 }
 
@@ -241,11 +240,20 @@ impl Parts<'_> {
                 runtime_variables.push(("_LAMBDABOX_PIP_HINT".to_owned(), hint));
             }
         }
+        // Only our own loop, started by nothing of the customer's, keeps the promise to wait.
+        let network_laid = match form {
+            EntryForm::Lean | EntryForm::Plain => {
+                runtime_variables.push(("_LAMBDABOX_WAIT".to_owned(), "1".to_owned()));
+                NetworkLaid::DuringStart
+            }
+            EntryForm::Wrapped | EntryForm::Official => NetworkLaid::BeforeStart,
+        };
         Ok(Running {
             runtime: interpreter.identifier.clone(),
             program: self.wrapped(argv),
             no_entry: None,
             frames: true,
+            network_laid,
             runtime_variables,
         })
     }
@@ -382,6 +390,7 @@ fn custom(inference: &Inference) -> Running {
         program: program(vec![path]),
         no_entry,
         frames: false,
+        network_laid: NetworkLaid::BeforeStart,
         runtime_variables: Vec::new(),
     }
 }

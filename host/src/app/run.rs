@@ -13,7 +13,7 @@ use tokio::sync::{Notify, mpsc};
 use super::blueprint::{self, Opened};
 use super::error::AppError;
 use super::resources::{Ground, Resources};
-use super::timings::Timings;
+use super::timings;
 use crate::config::{self, Keep, Verbosity};
 use crate::model::{
     Event, FailureKind, Function, Invocation, MEMORY_MB, Outcome, RequestId, TIMEOUT_SECS,
@@ -31,12 +31,12 @@ const NOTICES_WAITING: usize = 64;
 
 /// Runs the function as `config` says. `started` is the spawner that `main` forked.
 pub fn invoke(config: &config::Invoke, started: StartedSpawner) -> ExitCode {
-    let timings = Timings::start();
+    timings::start();
     let say = Say::new(config.color, config.verbosity);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let result = runtime
         .map_err(AppError::EventLoop)
-        .and_then(|runtime| runtime.block_on(run(config, started, &say, timings)));
+        .and_then(|runtime| runtime.block_on(run(config, started, &say)));
     match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
@@ -46,31 +46,26 @@ pub fn invoke(config: &config::Invoke, started: StartedSpawner) -> ExitCode {
     }
 }
 
-async fn run(
-    config: &config::Invoke,
-    started: StartedSpawner,
-    say: &Say,
-    timings: Timings,
-) -> Result<u8, AppError> {
+async fn run(config: &config::Invoke, started: StartedSpawner, say: &Say) -> Result<u8, AppError> {
     let interrupted = watch_for_interruption()?;
     let ground = Ground::take(config).await?;
-    timings.lap("lease");
+    timings::lap("lease");
     // Before anything that costs: what is wrong with a package is said at once.
     let opened = match blueprint::open(config, ground.lease.work_dir()) {
         Ok(opened) => opened,
         Err(error) => return Err(ground.give_back(error)),
     };
-    timings.lap("package");
+    timings::lap("package");
     let (mut resources, notices) = Resources::take(ground, started, config, *say).await?;
-    timings.lap("resources");
+    timings::lap("resources");
     for notice in opened.said.iter().chain(&notices) {
         say.notice(notice);
     }
-    let result = run_with(config, opened, &mut resources, &interrupted, say, timings).await;
+    let result = run_with(config, opened, &mut resources, &interrupted, say).await;
     for failed in resources.give_back().await {
         say.warning(&format!("failed to clean up: {failed}"));
     }
-    timings.lap("end");
+    timings::lap("end");
     result
 }
 
@@ -95,7 +90,6 @@ async fn run_with(
     resources: &mut Resources,
     interrupted: &Notify,
     say: &Say,
-    timings: Timings,
 ) -> Result<u8, AppError> {
     let function = opened.function.clone();
     let (hear, mut heard) = mpsc::channel(NOTICES_WAITING);
@@ -112,7 +106,7 @@ async fn run_with(
     let mut environment = Environment::new(Arc::clone(&resources.workshop), blueprint, log);
     let mut answers = Answers::new(config)?;
     let result = tokio::select! {
-        result = invocations(config, &function, &mut environment, &mut answers, say, timings) => result,
+        result = invocations(config, &function, &mut environment, &mut answers, say) => result,
         () = interrupted.notified() => Ok(EXIT_INTERRUPTED),
     };
     if let (Ok(code), Keep::Keep) = (&result, config.keep)
@@ -138,10 +132,9 @@ async fn invocations(
     environment: &mut Environment,
     answers: &mut Answers,
     say: &Say,
-    timings: Timings,
 ) -> Result<u8, AppError> {
     environment.begin().await?;
-    timings.lap("init");
+    timings::lap("init");
     if config.verbosity == Verbosity::Verbose
         && let Some(sandbox) = environment.sandbox()
     {
@@ -152,7 +145,7 @@ async fn invocations(
         let mut written = Ok(());
         let mut failed = false;
         let mut answer = |outcome: Outcome| {
-            timings.lap("answer");
+            timings::lap("answer");
             failed = matches!(outcome, Outcome::Failed(_));
             written = answers.write(outcome);
         };

@@ -52,6 +52,16 @@ pub enum CpuShare {
     Unlimited,
 }
 
+/// When the environment's network is laid. That takes longer than the rest of a sandbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NetworkLaid {
+    /// Before the program is started.
+    BeforeStart,
+    /// While it starts: the program promises to ask the Runtime API for `ping`, which is not served
+    /// before, ahead of any code of the customer's.
+    DuringStart,
+}
+
 /// Everything an environment is made from.
 #[derive(Debug)]
 pub(crate) struct Blueprint {
@@ -66,6 +76,7 @@ pub(crate) struct Blueprint {
     /// Host port behind each forwarded port, in the order of `shell.forwards`.
     pub(crate) forwards_to: Vec<u16>,
     pub(crate) nat: Option<Arc<Ahead<Nat>>>,
+    pub(crate) network_laid: NetworkLaid,
     pub(crate) trees: Vec<Tree>,
     pub(crate) links: Vec<Link>,
     pub(crate) tmp: Tmp,
@@ -81,6 +92,8 @@ pub(crate) struct Blueprint {
     pub(crate) credentials: Vec<(&'static str, String)>,
     pub(crate) runtime_variables: Vec<(String, String)>,
     pub(crate) log_stream: String,
+    /// Told the phases of a start, for benchmarks.
+    pub(crate) lap: fn(&'static str),
     /// Repeated in each REPORT.
     pub(crate) notes: Vec<String>,
     /// Forwarding and network notices for the operator.
@@ -293,6 +306,7 @@ impl Environment {
         let blueprint = &self.blueprint;
         let memory_mb = blueprint.function.memory_mb;
         let begun = self.workshop.begin(&blueprint.lease, &blueprint.shell, memory_mb).await?;
+        (blueprint.lap)("born");
         let (signals, receiver) = mpsc::channel(SIGNALS_WAITING);
         let opened = match open(blueprint, &self.workshop, &begun, self.starts).await {
             Ok(opened) => opened,
@@ -301,7 +315,8 @@ impl Environment {
                 return Err(error);
             }
         };
-        let Opened { trees, steps, own_listener, wire } = opened;
+        (blueprint.lap)("opened");
+        let Opened { trees, steps, own_listener, namespace, mut wire } = opened;
         let (output, collected) = pipes(blueprint).map_err(SandboxError::Pipes)?;
         let mut program = blueprint.program.clone();
         let address = match &own_listener {
@@ -319,6 +334,17 @@ impl Environment {
             },
         );
         let (sandbox, listeners) = begun.launch(trees, steps, program, output).await?;
+        (blueprint.lap)("launched");
+        if let (Some(namespace), None) = (&namespace, &wire) {
+            match connect(blueprint, namespace, self.starts).await {
+                Ok(laid) => wire = laid,
+                Err(error) => {
+                    sandbox.end().await?;
+                    return Err(error);
+                }
+            }
+        }
+        (blueprint.lap)("network");
         let mut listeners = own_listener.into_iter().chain(listeners);
         let api_listener = listeners.next().ok_or(SandboxError::InitEnded)?;
         let peer = match blueprint.shell.network {
@@ -415,6 +441,8 @@ struct Opened {
     steps: Vec<Step>,
     /// In the host's own network, a listener of ours.
     own_listener: Option<TcpListener>,
+    /// Present where there is a network to lay.
+    namespace: Option<OwnedFd>,
     wire: Option<Wire>,
 }
 
@@ -424,15 +452,8 @@ async fn open(
     begun: &Begun,
     starts: u32,
 ) -> Result<Opened, SandboxError> {
-    let wire = match &blueprint.nat {
-        Some(nat) => {
-            let nat = nat.get().await?;
-            if starts > 0 {
-                nat.disconnect(blueprint.number).await?;
-            }
-            let namespace = begun.network_namespace().map_err(SandboxError::Init)?;
-            Some(nat.connect(blueprint.number, namespace.as_fd()).await?)
-        }
+    let namespace = match &blueprint.nat {
+        Some(_) => Some(begun.network_namespace().map_err(SandboxError::Init)?),
         None => None,
     };
     let (spawner, id) = (&workshop.spawner, blueprint.id);
@@ -459,7 +480,27 @@ async fn open(
         }
         Network::None | Network::Nat => None,
     };
-    Ok(Opened { trees, steps, own_listener, wire })
+    let wire = match (&namespace, blueprint.network_laid) {
+        (Some(namespace), NetworkLaid::BeforeStart) => {
+            connect(blueprint, namespace, starts).await?
+        }
+        _ => None,
+    };
+    Ok(Opened { trees, steps, own_listener, namespace, wire })
+}
+
+/// Lays the environment's wire, if it is to have one.
+async fn connect(
+    blueprint: &Blueprint,
+    namespace: &OwnedFd,
+    starts: u32,
+) -> Result<Option<Wire>, SandboxError> {
+    let Some(nat) = &blueprint.nat else { return Ok(None) };
+    let nat = nat.get().await?;
+    if starts > 0 {
+        nat.disconnect(blueprint.number).await?;
+    }
+    Ok(Some(nat.connect(blueprint.number, namespace.as_fd()).await?))
 }
 
 /// The pipes of a program's output; the write ends belong to the environment's id, or opening

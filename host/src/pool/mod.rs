@@ -9,5 +9,5 @@ mod signals;
 mod variables;
 
 pub use environment::CpuShare;
-pub(crate) use environment::{Blueprint, Environment, Log, Tmp};
+pub(crate) use environment::{Blueprint, Environment, Log, NetworkLaid, Tmp};
 pub(crate) use life::INIT_LIMIT;

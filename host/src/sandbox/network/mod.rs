@@ -30,6 +30,7 @@ mod nft;
 mod plan;
 mod resolver;
 mod rules;
+mod tables;
 mod wire;
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ use super::{
     nft::Nft,
     plan::{BLOCKS, INTERFACE_PREFIX, SLOTS, SlotPlan},
     resolver::{Resolver, resolv_conf},
-    rules,
+    rules, tables,
     wire::{self, Resolving, Wire},
 };
 
@@ -296,6 +296,9 @@ fn all<const N: usize>(steps: [Result<(), NatError>; N]) -> Result<(), Vec<NatEr
 /// Foreign chains that would refuse us, and where our rules go.
 async fn find_places(nft: &Nft) -> Result<Vec<(ForwardChain, Place)>, NatError> {
     let mut places = Vec::new();
+    if !tables::foreign_table_exists() {
+        return Ok(places);
+    }
     for chain in gate::forward_chains(&nft.list(&["chains"]).await?) {
         let listing = nft.list(&["table", &chain.family, &chain.table]).await?;
         if let Some(place) = gate::place(&chain, &listing) {

@@ -76,6 +76,9 @@ impl SlotPlan {
     }
 }
 
+/// Tables of every lambdabox process start so.
+pub(crate) const OWN_TABLES: &str = "lambdabox_";
+
 /// Interfaces of this slot start so; the `n` keeps slot 5 apart from slot 51.
 pub(crate) fn interface_prefix(slot: u16) -> String {
     format!("{INTERFACE_PREFIX}{slot}n")
@@ -83,7 +86,7 @@ pub(crate) fn interface_prefix(slot: u16) -> String {
 
 /// Name of the slot's table, and the comment of every rule of ours in somebody else's chain.
 pub(crate) fn table_name(slot: u16) -> String {
-    format!("lambdabox_{slot}")
+    format!("{OWN_TABLES}{slot}")
 }
 
 fn offset(environment: u32) -> u32 {
