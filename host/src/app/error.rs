@@ -14,7 +14,6 @@ use crate::sandbox::SandboxError;
 use crate::sandbox::cgroup::CgroupError;
 use crate::sandbox::lease::LeaseError;
 use crate::sandbox::network::{NatError, NatMissing};
-use crate::sandbox::tmp_image::TmpImageError;
 
 /// Bad usage, configuration or package.
 const EXIT_USAGE: u8 = 2;
@@ -39,7 +38,6 @@ failed_to! {
     Cgroup(CgroupError),
     Lease(LeaseError),
     Network(NatError),
-    Tmp(TmpImageError),
 }
 
 /// The function was not run, or its answer could not be handed over.
@@ -66,8 +64,6 @@ pub(crate) enum AppError {
     Network(Failed<NatError>),
     #[error("--network nat: {0}")]
     NoNat(NatMissing),
-    #[error(transparent)]
-    Tmp(Failed<TmpImageError>),
     #[error("failed to write {}", path.display())]
     Write { path: PathBuf, source: io::Error },
     #[error("failed to start the event loop")]

@@ -1,6 +1,5 @@
 //! What one process holds of the machine: its lease, and what it makes sandboxes with.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -11,7 +10,10 @@ use crate::model::Network;
 use crate::sandbox::cgroup::Cgroups;
 use crate::sandbox::lease::{self, IdRange, Lease};
 use crate::sandbox::network::{self, Nat, NatMeans, NatMissing};
-use crate::sandbox::{HostRoot, Spawner, StartedSpawner, TmpImage, TmpImages, Workshop};
+use crate::sandbox::{
+    Ahead, HostRoot, SandboxError, Spawner, StartedSpawner, TmpImage, TmpImages, Workshop,
+};
+use crate::usage::Say;
 
 /// Where leases are kept by root: shared by all instances of the machine, gone after a reboot.
 const RUN_DIR: &str = "/run/lambdabox";
@@ -20,12 +22,12 @@ const RUN_DIR: &str = "/run/lambdabox";
 pub(super) struct Resources {
     pub(super) lease: Lease,
     pub(super) workshop: Arc<Workshop>,
-    pub(super) nat: Option<Arc<Nat>>,
+    pub(super) nat: Option<Arc<Ahead<Nat>>>,
     /// Where the function's network reaches, now that it is known what can be had.
     pub(super) network: Network,
     /// Said once, and again when an invocation fails: why there is no `nat`.
     pub(super) network_notice: Option<String>,
-    pub(super) tmp: Option<TmpImage>,
+    pub(super) tmp: Option<Ahead<TmpImage>>,
     /// The id of the only environment.
     pub(super) id: u32,
 }
@@ -61,52 +63,51 @@ impl Ground {
 }
 
 impl Resources {
-    /// Takes what this process needs for sandboxes, all of it at the same time.
+    /// Takes what this process needs for sandboxes. What takes time is started and not waited for.
     pub(super) async fn take(
         ground: Ground,
         started: StartedSpawner,
         config: &config::Invoke,
+        say: Say,
     ) -> Result<(Self, Notices), AppError> {
-        let (lease, run_dir) = (&ground.lease, ground.run_dir.as_path());
-        let tmp = make_tmp(lease, config);
-        let nat = open_nat(config.network, lease.slot(), run_dir);
-        let spawner = async { Spawner::adopt(started).await.map_err(AppError::from) };
-        let (tmp, nat, spawner) = tokio::join!(tmp, nat, spawner);
-        let id = environment_id(lease.slot());
-        // The spawner's error comes first: without it nothing else matters.
-        let others = (|| Ok::<_, AppError>((spawner?, tmp?, id?)))();
-        let (spawner, tmp, id) = match others {
-            Ok(others) => others,
-            Err(error) => {
-                if let Ok(Placed { nat: Some(nat), .. }) = nat {
-                    let _swept_later = nat.close().await;
-                }
-                return Err(ground.give_back(error));
-            }
-        };
-        let nat = match nat {
-            Ok(nat) => nat,
+        let slot = ground.lease.slot();
+        let placed = place(config.network).and_then(|placed| Ok((placed, environment_id(slot)?)));
+        let (placed, id) = match placed {
+            Ok(placed) => placed,
             Err(error) => return Err(ground.give_back(error)),
         };
+        let nat = placed.means.map(|means| {
+            let run_dir = ground.run_dir.clone();
+            Arc::new(Ahead::start(async move {
+                let (nat, notices) = Nat::open(means, slot, &run_dir).await?;
+                notices.iter().for_each(|notice| say.notice(notice));
+                Ok(nat)
+            }))
+        });
+        let (tmp, tmp_notice) = make_tmp(&ground.lease, config);
         let Ground { lease, cgroups, mut notices, .. } = ground;
-        let (tmp, tmp_notice) = tmp;
-        notices.extend(tmp_notice.into_iter().chain(nat.notices).chain(nat.missing.clone()));
-        let root = HostRoot::look();
-        let workshop = Arc::new(Workshop { spawner, cgroups, root, made: AtomicU32::new(0) });
-        let (network, network_notice) = (nat.network, nat.missing);
-        let nat = nat.nat.map(Arc::new);
-        Ok((Self { lease, workshop, nat, network, network_notice, tmp, id }, notices))
+        notices.extend(tmp_notice.into_iter().chain(placed.missing.clone()));
+        let spawner = Spawner::adopt(started).await;
+        let (root, made) = (HostRoot::look(), AtomicU32::new(0));
+        let (network, network_notice) = (placed.network, placed.missing);
+        match spawner {
+            Ok(spawner) => {
+                let workshop = Arc::new(Workshop { spawner, cgroups, root, made });
+                Ok((Self { lease, workshop, nat, network, network_notice, tmp, id }, notices))
+            }
+            Err(error) => {
+                // The first error is the one to tell; the next start sweeps what stays.
+                let _swept_later = close_nat(nat).await;
+                let _swept_later = lease.release();
+                Err(error.into())
+            }
+        }
     }
 
     /// Gives everything back; what cannot be is named, and left to the next start's sweep.
     pub(super) async fn give_back(self) -> Vec<String> {
         let Self { lease, workshop, nat, tmp, .. } = self;
-        let mut failed = Vec::new();
-        if let Some(nat) = nat.and_then(Arc::into_inner)
-            && let Err(errors) = nat.close().await
-        {
-            failed.extend(errors.iter().map(ToString::to_string));
-        }
+        let mut failed = close_nat(nat).await;
         drop(tmp);
         if let Err(error) = workshop.cgroups.sweep(lease.name()) {
             failed.push(error.to_string());
@@ -169,56 +170,62 @@ fn environment_id(slot: u16) -> Result<u32, AppError> {
     })
 }
 
-/// A `/tmp` image, or why there is none; without one `/tmp` is memory.
-async fn make_tmp(
-    lease: &Lease,
-    config: &config::Invoke,
-) -> Result<(Option<TmpImage>, Option<String>), AppError> {
+/// A `/tmp` image in the making, or why there is none; without one `/tmp` is memory.
+fn make_tmp(lease: &Lease, config: &config::Invoke) -> (Option<Ahead<TmpImage>>, Option<String>) {
     let means = match TmpImages::probe() {
         Ok(means) => means,
         Err(missing) => {
-            let text = format!(
-                "/tmp is memory and counts as the function's: {missing} ({})",
-                missing.remedy()
-            );
-            return Ok((None, Some(text)));
+            let remedy = missing.remedy();
+            let text = format!("/tmp is memory and counts as the function's: {missing} ({remedy})");
+            return (None, Some(text));
         }
     };
     let (data_dir, work_dir) = (config.data_dir.clone(), lease.work_dir().to_owned());
     let size_mb = config.ephemeral_storage_mb;
-    let made = tokio::task::spawn_blocking(move || {
-        TmpImages::open(means, &data_dir)?.make(size_mb, &work_dir)
+    let image = Ahead::start(async move {
+        let make = move || TmpImages::open(means, &data_dir)?.make(size_mb, &work_dir);
+        match tokio::task::spawn_blocking(make).await {
+            Ok(image) => Ok(image?),
+            Err(panicked) => Err(SandboxError::Ahead(panicked.into())),
+        }
     });
-    match made.await {
-        Ok(image) => Ok((Some(image?), None)),
-        Err(panicked) => Err(AppError::EventLoop(io::Error::other(panicked))),
-    }
+    (Some(image), None)
 }
 
-/// Where the network reaches and what that took.
+/// Where the network reaches, and by what.
 struct Placed {
     network: Network,
-    nat: Option<Nat>,
-    notices: Notices,
+    means: Option<NatMeans>,
     missing: Option<String>,
 }
 
-async fn open_nat(wanted: Option<Network>, slot: u16, run_dir: &Path) -> Result<Placed, AppError> {
-    let plain = |network, missing| Placed { network, nat: None, notices: Vec::new(), missing };
+fn place(wanted: Option<Network>) -> Result<Placed, AppError> {
     let probed: Result<NatMeans, NatMissing> = match wanted {
-        Some(network @ (Network::None | Network::Host)) => return Ok(plain(network, None)),
+        Some(network @ (Network::None | Network::Host)) => {
+            return Ok(Placed { network, means: None, missing: None });
+        }
         Some(Network::Nat) | None => Nat::probe(),
     };
     match (probed, wanted) {
-        (Ok(means), _) => {
-            let (nat, notices) = Nat::open(means, slot, run_dir).await?;
-            Ok(Placed { network: Network::Nat, nat: Some(nat), notices, missing: None })
-        }
+        (Ok(means), _) => Ok(Placed { network: Network::Nat, means: Some(means), missing: None }),
         (Err(missing), Some(_)) => Err(AppError::NoNat(missing)),
         (Err(missing), None) => {
-            let text =
-                format!("no network inside: {missing}; for --network nat: {}", missing.remedy());
-            Ok(plain(Network::None, Some(text)))
+            let remedy = missing.remedy();
+            let text = format!("no network inside: {missing}; for --network nat: {remedy}");
+            Ok(Placed { network: Network::None, means: None, missing: Some(text) })
         }
+    }
+}
+
+/// What could not be taken away is named.
+async fn close_nat(nat: Option<Arc<Ahead<Nat>>>) -> Vec<String> {
+    let Some(nat) = nat.and_then(Arc::into_inner) else { return Vec::new() };
+    match nat.into_made().await {
+        Ok(Some(nat)) => match nat.close().await {
+            Ok(()) => Vec::new(),
+            Err(errors) => errors.iter().map(ToString::to_string).collect(),
+        },
+        // Whoever needed it has been told, or nobody needed it.
+        Ok(None) | Err(_) => Vec::new(),
     }
 }

@@ -61,7 +61,7 @@ async fn run(
         Err(error) => return Err(ground.give_back(error)),
     };
     timings.lap("package");
-    let (mut resources, notices) = Resources::take(ground, started, config).await?;
+    let (mut resources, notices) = Resources::take(ground, started, config, *say).await?;
     timings.lap("resources");
     for notice in opened.said.iter().chain(&notices) {
         say.notice(notice);

@@ -23,9 +23,9 @@ use super::variables::{Platform, variables};
 use crate::model::{Event, Function, Invocation, LogLine, Network, Outcome, Report};
 use crate::runtime_api::{OutputCollector, OutputError, Peer, RuntimeApi, Signal};
 use crate::sandbox::{
-    Begun, Confinement, ExitStatus, Forwarding, Link, MemoryMeter, Nat, OpenTrees, Output, Program,
-    Sandbox, SandboxError, Shell, Step, TmpImage, TmpPlan, Tree, Wire, Word, Workshop, forward,
-    launch_steps,
+    Ahead, Begun, Confinement, ExitStatus, Forwarding, Link, MemoryMeter, Nat, OpenTrees, Output,
+    Program, Sandbox, SandboxError, Shell, Step, TmpImage, TmpPlan, Tree, Wire, Word, Workshop,
+    forward, launch_steps,
 };
 
 /// Signals of the Runtime API are few: one conversation at a time.
@@ -38,7 +38,7 @@ const MIB: u64 = 1024 * 1024;
 #[derive(Debug)]
 pub(crate) enum Tmp {
     /// An image on a loop device, kept through resets.
-    Image(TmpImage),
+    Image(Ahead<TmpImage>),
     /// Memory: charged to the function and lost at a reset.
     Memory,
 }
@@ -65,7 +65,7 @@ pub(crate) struct Blueprint {
     pub(crate) shell: Shell,
     /// Host port behind each forwarded port, in the order of `shell.forwards`.
     pub(crate) forwards_to: Vec<u16>,
-    pub(crate) nat: Option<Arc<Nat>>,
+    pub(crate) nat: Option<Arc<Ahead<Nat>>>,
     pub(crate) trees: Vec<Tree>,
     pub(crate) links: Vec<Link>,
     pub(crate) tmp: Tmp,
@@ -426,6 +426,7 @@ async fn open(
 ) -> Result<Opened, SandboxError> {
     let wire = match &blueprint.nat {
         Some(nat) => {
+            let nat = nat.get().await?;
             if starts > 0 {
                 nat.disconnect(blueprint.number).await?;
             }
@@ -437,11 +438,14 @@ async fn open(
     let (spawner, id) = (&workshop.spawner, blueprint.id);
     let mut trees = OpenTrees::open(spawner, &blueprint.trees, &blueprint.links, id).await?;
     let tmp = match &blueprint.tmp {
-        Tmp::Image(image) => TmpPlan::Device {
-            index: trees.add(image.descriptor().map_err(SandboxError::Pipes)?),
-            shows: image.device().to_owned(),
-            options: TmpImage::MOUNT_OPTIONS.to_owned(),
-        },
+        Tmp::Image(image) => {
+            let image = image.get().await?;
+            TmpPlan::Device {
+                index: trees.add(image.descriptor().map_err(SandboxError::Pipes)?),
+                shows: image.device().to_owned(),
+                options: TmpImage::MOUNT_OPTIONS.to_owned(),
+            }
+        }
         Tmp::Memory => {
             TmpPlan::Memory { bytes: u64::from(blueprint.function.ephemeral_storage_mb) * MIB }
         }

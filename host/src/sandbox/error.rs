@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use super::cgroup::CgroupError;
 use super::network::NatError;
+use super::tmp_image::TmpImageError;
 use crate::model::Failed;
 
 /// A sandbox could not be made or is no longer there. Nothing runs in a sandbox that is less than
@@ -38,12 +39,24 @@ pub enum SandboxError {
     /// The function's pipes cannot be made.
     #[error("failed to make the function's output pipes")]
     Pipes(#[source] io::Error),
+    /// A part that was made ahead of need is not there.
+    #[error("failed to make a part of the sandbox ahead of need")]
+    Ahead(#[source] io::Error),
+    /// The image of `/tmp`.
+    #[error(transparent)]
+    Tmp(Failed<TmpImageError>),
     /// Network.
     #[error(transparent)]
     Network(Failed<NatError>),
     /// Control groups.
     #[error(transparent)]
     Cgroup(Failed<CgroupError>),
+}
+
+impl From<TmpImageError> for SandboxError {
+    fn from(error: TmpImageError) -> Self {
+        Self::Tmp(Failed(error))
+    }
 }
 
 impl From<NatError> for SandboxError {

@@ -6,6 +6,7 @@
 //! # Not here
 //! When a sandbox is made or ended (`pool`), what runs in it (`catalog`, `runtimes`).
 
+mod ahead;
 pub mod cgroup;
 mod channel;
 mod error;
@@ -17,6 +18,7 @@ mod spawner;
 pub mod tmp_image;
 mod trees;
 
+pub(crate) use ahead::Ahead;
 pub use cgroup::{Cgroups, MemoryMeter};
 pub use error::SandboxError;
 pub(crate) use lambdabox_bootstrap::plan::Step;
