@@ -1,12 +1,13 @@
 //! The host dies by `kill -9`; the next start cleans up after it, and after nobody else.
 
+use std::path::Path;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
 use super::{hello, one_start, repetitions};
-use crate::harness::{Function, Leftovers, Server, alone, invoke, wait_until};
+use crate::harness::{Function, Leftovers, Running, Server, alone, invoke, wait_until_gone};
 
 /// The longest a victim lives; a cold start and its invocation fit in.
 const LONGEST_LIFE: Duration = Duration::from_millis(400);
@@ -48,12 +49,8 @@ fn golden(round: u32) -> u32 {
     (round * 618) % 1_000
 }
 
-#[test]
-fn a_host_killed_in_the_handler_leaves_nothing_after_the_next_start() {
-    let _machine = alone();
-    let data = tempfile::tempdir().unwrap();
-    one_start(data.path());
-    let before = Leftovers::now(data.path());
+/// An invocation whose handler has begun and would go on for ten minutes.
+fn in_the_handler(data: &Path) -> Running {
     let function = Function::python(
         "import time
 def lambda_handler(event, context):
@@ -61,9 +58,19 @@ def lambda_handler(event, context):
     time.sleep(600)
 ",
     );
-    let command = invoke(&function).args(["--timeout", "900"]).data(data.path());
+    let command = invoke(&function).args(["--timeout", "900"]).data(data);
     let running = command.while_alone().start();
     running.wait_for_log("in the handler");
+    running
+}
+
+#[test]
+fn a_host_killed_in_the_handler_leaves_nothing_after_the_next_start() {
+    let _machine = alone();
+    let data = tempfile::tempdir().unwrap();
+    one_start(data.path());
+    let before = Leftovers::now(data.path());
+    let running = in_the_handler(data.path());
     running.signal(Signal::SIGKILL);
     running.wait();
     one_start(data.path());
@@ -86,8 +93,8 @@ def lambda_handler(event, context):
     running.wait_for_log("in the handler");
     running.signal(Signal::SIGKILL);
     running.wait();
-    let dead = || crate::harness::processes_with("86407.5").is_empty();
-    assert!(wait_until(Duration::from_secs(10), dead), "no start was needed for that");
+    // No start was needed for that.
+    wait_until_gone("86407.5");
     one_start(tempfile::tempdir().unwrap().path());
 }
 
@@ -144,16 +151,7 @@ fn a_helper_process_that_is_killed_ends_the_invocation_with_an_error() {
     let data = tempfile::tempdir().unwrap();
     one_start(data.path());
     let before = Leftovers::now(data.path());
-    let function = Function::python(
-        "import time
-def lambda_handler(event, context):
-    print('in the handler', flush=True)
-    time.sleep(600)
-",
-    );
-    let command = invoke(&function).args(["--timeout", "900"]).data(data.path());
-    let running = command.while_alone().start();
-    running.wait_for_log("in the handler");
+    let running = in_the_handler(data.path());
     let children = children_of(running.pid());
     assert!(!children.is_empty(), "the host has its spawner");
     for child in children {

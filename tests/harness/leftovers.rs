@@ -22,6 +22,8 @@ use super::wait_until;
 
 /// How long the kernel and detached helpers may take to finish what was begun.
 const SETTLE: Duration = Duration::from_secs(20);
+/// What was killed may take this long to go on a busy machine.
+const DEATH: Duration = Duration::from_secs(10);
 
 static MACHINE: RwLock<()> = RwLock::new(());
 
@@ -124,6 +126,12 @@ fn processes(all: &mut BTreeSet<String>) {
             all.insert(format!("process {pid} {name} started {start}"));
         }
     }
+}
+
+/// Waits until no process of the machine has this text in its command line.
+pub(crate) fn wait_until_gone(text: &str) {
+    let gone = wait_until(DEATH, || processes_with(text).is_empty());
+    assert!(gone, "still alive: {:?}", processes_with(text));
 }
 
 /// Processes of the whole machine whose command line holds this text, but not ours.

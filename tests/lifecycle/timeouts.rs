@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::harness::{Function, invoke, processes_with, wait_until};
+use crate::harness::{Function, invoke, processes_with, wait_until_gone};
 
 #[test]
 fn a_function_past_its_timeout_is_told_as_awss_error_and_ended() {
@@ -48,8 +48,7 @@ def lambda_handler(event, context):
     running.wait_for_log("children are there");
     assert!(!processes_with("86401.25").is_empty(), "the test sees them while they live");
     running.wait().failed_with("Sandbox.Timedout");
-    let gone = wait_until(Duration::from_secs(5), || processes_with("86401.25").is_empty());
-    assert!(gone, "{:?}", processes_with("86401.25"));
+    wait_until_gone("86401.25");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::probe_run;
-use crate::harness::{Function, invoke, processes_with, wait_until};
+use crate::harness::{Function, invoke, wait_until, wait_until_gone};
 
 #[test]
 fn a_gigabyte_in_128_mb_is_ended() {
@@ -83,8 +83,7 @@ fn a_shells_fork_bomb_is_ended_by_the_timeout() {
     let run =
         invoke(&function).args(["--timeout", "2"]).env("LAMBDABOX_INIT_LIMIT_MS", "1000").run();
     assert_eq!(run.code(), 1, "{}", run.stderr.chars().take(2_000).collect::<String>());
-    let gone = wait_until(Duration::from_secs(10), || processes_with("86402.5").is_empty());
-    assert!(gone, "{:?}", processes_with("86402.5"));
+    wait_until_gone("86402.5");
     let hello = Function::python("def lambda_handler(e, c):\n    return 1\n");
     invoke(&hello).run().answered();
 }

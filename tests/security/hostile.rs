@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::harness::{Function, invoke, processes_with, wait_until};
+use crate::harness::{Function, invoke, wait_until_gone};
 
 #[test]
 fn kill_minus_nine_minus_one_hits_only_the_environment() {
@@ -80,8 +80,7 @@ def lambda_handler(event, context):
         "the response does not wait for it: {:?}",
         run.wall
     );
-    let gone = wait_until(Duration::from_secs(5), || processes_with("86404.75").is_empty());
-    assert!(gone, "{:?}", processes_with("86404.75"));
+    wait_until_gone("86404.75");
 }
 
 #[test]
@@ -95,8 +94,7 @@ def lambda_handler(event, context):
     );
     let run = invoke(&function).run().answered();
     assert!(run.wall < Duration::from_secs(10), "{:?}", run.wall);
-    let gone = wait_until(Duration::from_secs(5), || processes_with("86405.5").is_empty());
-    assert!(gone, "{:?}", processes_with("86405.5"));
+    wait_until_gone("86405.5");
 }
 
 #[test]
@@ -114,8 +112,7 @@ while :; do sleep 86406.5; done
         .failed_with("Sandbox.Timedout");
     assert!(run.stderr.contains("ignoring"), "{}", run.stderr);
     assert!(run.wall < Duration::from_secs(10), "{:?}", run.wall);
-    let gone = wait_until(Duration::from_secs(5), || processes_with("86406.5").is_empty());
-    assert!(gone, "{:?}", processes_with("86406.5"));
+    wait_until_gone("86406.5");
 }
 
 #[test]

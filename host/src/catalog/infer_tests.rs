@@ -140,10 +140,13 @@ fn a_given_handler_is_taken_and_only_doubted_aloud() {
 }
 
 #[test]
-fn a_handler_whose_file_nobody_has_needs_a_runtime() {
-    let text = Function::of(&[("app.py", HANDLER)]).refused("", handler("gone.handler"));
-    assert!(text.contains("there is no gone.py"), "{text}");
-    assert!(text.contains("--handler app.handler"), "{text}");
+fn a_handler_whose_file_nobody_has_is_said_and_left_to_the_runtime_to_report() {
+    let found = Function::of(&[("app.py", HANDLER)]).infer("", handler("gone.handler")).unwrap();
+    assert_eq!(
+        (found.runtime.language.name.as_str(), found.handler.as_str()),
+        ("Python", "gone.handler")
+    );
+    assert!(found.notices[0].contains("there is no gone.py"), "{:?}", found.notices);
 }
 
 #[test]

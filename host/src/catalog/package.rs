@@ -165,5 +165,4 @@ pub(super) fn not_opened(path: &Path, source: io::Error) -> PackageError {
 }
 
 #[cfg(test)]
-#[path = "package_tests.rs"]
 mod tests;

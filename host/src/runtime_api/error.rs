@@ -9,7 +9,6 @@ use http::header::CONTENT_TYPE;
 use serde_json::{Map, Value};
 
 use super::body::{self, BodyError};
-use super::next::INVOCATION_ID;
 use super::reply::{self, Reply};
 use super::session::{Answer, Delivery};
 use super::shared::{Post, Shared};
@@ -29,9 +28,7 @@ pub(crate) async fn error(
     headers: &HeaderMap,
     incoming: &mut hyper::body::Incoming,
 ) -> Result<Reply, Reply> {
-    let attempt_id = headers.get(INVOCATION_ID).map(|value| value.as_bytes());
-    let ticket = shared.session().begin(id, attempt_id, Answer::Error)?;
-    let post = Post::new(shared, ticket);
+    let post = Post::of_invocation(shared, id, headers, Answer::Error)?;
     match body::collect(headers, incoming, MAX_PAYLOAD_BYTES).await {
         Ok(whole) => {
             let (payload, xray_cause) = split_cause(headers, whole.bytes);

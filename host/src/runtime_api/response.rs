@@ -14,7 +14,6 @@ use http::header::CONTENT_TYPE;
 use serde_json::json;
 
 use super::body::{self, BodyError};
-use super::next::INVOCATION_ID;
 use super::reply::{self, Reply};
 use super::session::{Answer, Delivery};
 use super::shared::{Post, Shared};
@@ -51,9 +50,7 @@ pub(crate) async fn response(
     headers: &HeaderMap,
     incoming: &mut hyper::body::Incoming,
 ) -> Result<Reply, Reply> {
-    let attempt_id = headers.get(INVOCATION_ID).map(|value| value.as_bytes());
-    let ticket = shared.session().begin(id, attempt_id, Answer::Response)?;
-    let post = Post::new(shared, ticket);
+    let post = Post::of_invocation(shared, id, headers, Answer::Response)?;
     // The emulator stays in InvocationResponse here and wedges; dropping the post undoes it.
     let mode = Mode::of(headers).ok_or_else(reply::invalid_response_mode)?;
     match body::collect(headers, incoming, MAX_PAYLOAD_BYTES).await {

@@ -3,11 +3,13 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use http::HeaderMap;
 use tokio::sync::{Notify, mpsc};
 
+use super::next::INVOCATION_ID;
 use super::release::Release;
 use super::reply::{self, Reply};
-use super::session::{Delivery, Refusal, Session, Ticket};
+use super::session::{Answer, Delivery, Refusal, Session, Ticket};
 use super::signal::Signal;
 
 /// The session and the ways to hear of it.
@@ -61,6 +63,18 @@ pub(crate) struct Post<'a> {
 impl<'a> Post<'a> {
     pub(crate) fn new(shared: &'a Shared, ticket: Ticket) -> Self {
         Self { shared, ticket }
+    }
+
+    /// Begins the answer to invocation `id`, if the session takes one now.
+    pub(crate) fn of_invocation(
+        shared: &'a Shared,
+        id: &str,
+        headers: &HeaderMap,
+        answer: Answer,
+    ) -> Result<Self, Refusal> {
+        let attempt_id = headers.get(INVOCATION_ID).map(|value| value.as_bytes());
+        let ticket = shared.session().begin(id, attempt_id, answer)?;
+        Ok(Self::new(shared, ticket))
     }
 
     /// Ends an invocation's post.

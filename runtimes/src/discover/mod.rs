@@ -19,6 +19,7 @@
 
 mod error;
 mod examine;
+mod interpreter;
 mod places;
 mod probe;
 mod pyenv;
@@ -26,36 +27,9 @@ mod python;
 mod search;
 
 pub use error::{DiscoverError, Notes};
+pub use interpreter::Interpreter;
 pub use python::{all_pythons, python};
 pub use search::Search;
-
-use std::path::PathBuf;
-
-/// An interpreter that can run functions.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Interpreter {
-    /// AWS's identifier for it, such as `python3.11`.
-    pub identifier: String,
-    /// As exact as could be read off without running it: `3.11.7`, or `3.11`.
-    pub version: String,
-    /// The program itself, every link resolved.
-    pub executable: PathBuf,
-    /// Directory it is installed in; what `/var/lang` stands for.
-    pub prefix: PathBuf,
-    /// Directories to bind read-only at the same path; empty if it lives in `/usr`.
-    pub prefixes: Vec<PathBuf>,
-    /// Directories its packages are in, in the order it would search them itself.
-    pub site_packages: Vec<PathBuf>,
-    /// Where it was found, such as a shim or a virtual environment on the search path.
-    pub found_at: PathBuf,
-}
-
-impl Interpreter {
-    /// `X.Y` of its version.
-    pub fn minor_version(&self) -> &str {
-        self.identifier.strip_prefix("python").unwrap_or(&self.identifier)
-    }
-}
 
 #[cfg(test)]
 mod tests;

@@ -38,7 +38,7 @@ pub(super) fn write(file: &Path, value: &str) -> Result<(), CgroupError> {
     })
 }
 
-/// [`write`] for callers that treat one kind of failure differently.
+/// [`write()`] for callers that treat one kind of failure differently.
 pub(super) fn try_write(file: &Path, value: &str) -> io::Result<()> {
     OpenOptions::new().write(true).open(file)?.write_all(value.as_bytes())
 }

@@ -8,7 +8,7 @@
 //! `outside` has no route to the environments: an answer proves that addresses were translated.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     os::fd::AsFd,
@@ -83,6 +83,8 @@ impl Lab {
             lab.ip(far, &format!("addr add {at_far} dev eth0"));
             lab.ip(far, "link set eth0 up");
         }
+        // A new namespace starts as the machine's first one is, where others may have switched it on.
+        lab.inside("host", || fs::write("/proc/sys/net/ipv4/ip_forward", "0").unwrap());
         lab.ip("host", &format!("route add default via {OUTSIDE}"));
         lab.ip("host", &format!("addr add {HOST_OTHER}/32 dev lo"));
         lab.ip("outside", &format!("addr add {METADATA}/32 dev lo"));
