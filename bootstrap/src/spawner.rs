@@ -14,7 +14,6 @@
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::path::Path;
 
 use nix::sched::{CloneFlags, unshare};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -76,12 +75,14 @@ fn become_spawner(socket: &OwnedFd) -> Result<std::convert::Infallible, Failure>
     let mut step = "detach the spawner from the terminal";
     let mut become_it = || -> io::Result<std::convert::Infallible> {
         nix::unistd::setsid()?;
+        // Read before a mount namespace is entered: the link itself leads into the one we were in.
+        let file = std::fs::read_link("/proc/self/exe")?;
         if !nix::unistd::geteuid().is_root() {
             step = "enter a user namespace";
             enter_user_namespace()?;
         }
         step = "copy the program's own file as a read-only mount";
-        let program = sys::open_tree(Path::new("/proc/self/exe"))?;
+        let program = sys::open_tree(&file)?;
         sys::mount_attributes(program.as_fd(), sys::ATTR_READ_ONLY | sys::ATTR_NO_SUID, None)?;
         step = "start the spawner from the copy";
         let program = rustix::io::fcntl_dupfd_cloexec(&program, PARKED)?;

@@ -159,7 +159,7 @@ fn a_directory_without_any_handler() {
 fn a_handler_that_does_not_exist() {
     let function = Function::python(HELLO);
     let run = invoke(&function).args(["--handler", "lambda_function.absent"]).run();
-    assert!([1, 2].contains(&run.code()), "{}", run.stderr);
+    let run = run.expect_code(1);
     let all = format!("{}{}", run.text(), run.stderr);
     assert!(all.contains("absent") && all.contains("lambda_function"), "{all}");
 }

@@ -125,7 +125,7 @@ impl Opened {
         Ok(Blueprint {
             function: self.function,
             lease: resources.lease.name().to_owned(),
-            number: 0,
+            number: any_number(),
             id: resources.id,
             shell: Shell {
                 network,
@@ -457,6 +457,13 @@ fn credentials(keys: &config::Credentials) -> Vec<(&'static str, String)> {
     ];
     all.extend(keys.session_token.clone().map(|token| ("AWS_SESSION_TOKEN", token)));
     all
+}
+
+/// The environment's place in the address range, at random: with the same one for every `invoke`, late
+/// packets of one function's connections could reach the next function.
+fn any_number() -> u32 {
+    let [low, high, ..] = uuid::Uuid::new_v4().into_bytes();
+    u32::from(u16::from_be_bytes([high, low])) % network::ENVIRONMENTS_PER_SLOT
 }
 
 /// AWS's form: `yyyy/mm/dd/[$LATEST]<32 hex digits>`.

@@ -14,7 +14,7 @@ use super::blueprint::{self, Opened};
 use super::error::AppError;
 use super::resources::{Ground, Resources};
 use super::timings;
-use crate::config::{self, Keep, Verbosity};
+use crate::config::{self, Explain, Keep, Verbosity};
 use crate::model::{
     Event, FailureKind, Function, Invocation, MEMORY_MB, Outcome, RequestId, TIMEOUT_SECS,
 };
@@ -104,6 +104,10 @@ async fn run_with(
     });
     let log = log(config, &function, say);
     let mut environment = Environment::new(Arc::clone(&resources.workshop), blueprint, log);
+    if config.explain == Explain::Explain {
+        print!("{}", environment.planned());
+        return Ok(0);
+    }
     let mut answers = Answers::new(config)?;
     let result = tokio::select! {
         result = invocations(config, &function, &mut environment, &mut answers, say) => result,

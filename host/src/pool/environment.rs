@@ -24,8 +24,8 @@ use crate::model::{Event, Function, Invocation, LogLine, Network, Outcome, Repor
 use crate::runtime_api::{OutputCollector, OutputError, Peer, RuntimeApi, Signal};
 use crate::sandbox::{
     Ahead, Begun, Confinement, ExitStatus, Forwarding, Link, MemoryMeter, Nat, OpenTrees, Output,
-    Program, Sandbox, SandboxError, Shell, Step, TmpImage, TmpPlan, Tree, Wire, Word, Workshop,
-    forward, launch_steps,
+    Plan, Program, Sandbox, SandboxError, Shell, Step, TmpImage, TmpPlan, Tree, Wire, Word,
+    Workshop, forward, launch_steps, planned_steps,
 };
 
 /// Signals of the Runtime API are few: one conversation at a time.
@@ -100,6 +100,16 @@ pub(crate) struct Blueprint {
     pub(crate) notices: mpsc::Sender<String>,
 }
 
+impl Blueprint {
+    fn tmp_bytes(&self) -> u64 {
+        u64::from(self.function.ephemeral_storage_mb) * MIB
+    }
+
+    fn confinement(&self) -> Confinement {
+        Confinement { id: self.id, shared_memory_bytes: self.shared_memory_bytes }
+    }
+}
+
 /// An execution environment: one sandbox at a time, one `/tmp`, one identity.
 pub(crate) struct Environment {
     workshop: Arc<Workshop>,
@@ -168,6 +178,24 @@ impl Environment {
         let effects = self.life.on(Input::Invoke(Box::new(invocation)), Instant::now());
         self.perform(effects, answer).await?;
         self.run(answer).await
+    }
+
+    /// Every step that a start will take, in order; nothing is made for it.
+    pub(crate) fn planned(&self) -> Plan {
+        let Blueprint { shell, trees, links, tmp, .. } = &self.blueprint;
+        let tmp = match tmp {
+            Tmp::Image(_) => TmpPlan::Device {
+                index: 0,
+                shows: "an image on a loop device".into(),
+                options: TmpImage::MOUNT_OPTIONS.to_owned(),
+            },
+            Tmp::Memory => TmpPlan::Memory { bytes: self.blueprint.tmp_bytes() },
+        };
+        Plan {
+            namespaces: shell.namespaces(),
+            prepare: shell.steps(&self.workshop.root),
+            launch: launch_steps(planned_steps(trees, links), tmp, &self.blueprint.confinement()),
+        }
     }
 
     /// The sandbox that runs now, for looking into.
@@ -467,13 +495,9 @@ async fn open(
                 options: TmpImage::MOUNT_OPTIONS.to_owned(),
             }
         }
-        Tmp::Memory => {
-            TmpPlan::Memory { bytes: u64::from(blueprint.function.ephemeral_storage_mb) * MIB }
-        }
+        Tmp::Memory => TmpPlan::Memory { bytes: blueprint.tmp_bytes() },
     };
-    let shared_memory_bytes = blueprint.shared_memory_bytes;
-    let confinement = Confinement { id, shared_memory_bytes };
-    let steps = launch_steps(std::mem::take(&mut trees.steps), tmp, &confinement);
+    let steps = launch_steps(std::mem::take(&mut trees.steps), tmp, &blueprint.confinement());
     let own_listener = match blueprint.shell.network {
         Network::Host => {
             Some(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(SandboxError::Pipes)?)

@@ -37,6 +37,22 @@ pub struct Link {
     pub target: PathBuf,
 }
 
+impl Link {
+    fn step(&self) -> Step {
+        Step::Symlink { path: self.path.clone(), target: self.target.clone() }
+    }
+}
+
+/// The steps that [`OpenTrees::open`] will ask for, without opening anything.
+pub(crate) fn planned_steps(trees: &[Tree], links: &[Link]) -> Vec<Step> {
+    let binds = trees.iter().map(|tree| Step::Bind {
+        source: Source::Path(tree.source.clone()),
+        target: tree.target.clone(),
+        usage: Use::ReadOnly,
+    });
+    binds.chain(links.iter().map(Link::step)).collect()
+}
+
 /// Trees opened for one launch.
 #[derive(Debug, Default)]
 pub(crate) struct OpenTrees {
@@ -64,11 +80,7 @@ impl OpenTrees {
                 usage: Use::ReadOnly,
             });
         }
-        all.steps.extend(
-            links
-                .iter()
-                .map(|link| Step::Symlink { path: link.path.clone(), target: link.target.clone() }),
-        );
+        all.steps.extend(links.iter().map(Link::step));
         Ok(all)
     }
 
