@@ -66,6 +66,7 @@ async fn run(config: &config::Invoke, started: StartedSpawner, say: &Say) -> Res
         say.warning(&format!("failed to clean up: {failed}"));
     }
     timings::lap("end");
+    timings::peak_memory();
     result
 }
 

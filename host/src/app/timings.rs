@@ -1,4 +1,4 @@
-//! Where the time of a cold start goes: one line a phase on stderr, for `scripts/bench`.
+//! Where time and memory of a cold start go: lines on stderr, for `scripts/bench`.
 
 use std::sync::OnceLock;
 use std::time::Instant;
@@ -12,6 +12,15 @@ static SINCE: OnceLock<Option<Instant>> = OnceLock::new();
 /// Starts now, if asked for.
 pub(crate) fn start() {
     SINCE.get_or_init(|| std::env::var_os(VARIABLE).map(|_| Instant::now()));
+}
+
+/// Says how much memory this process has had at its largest.
+pub(crate) fn peak_memory() {
+    if let Some(Some(_)) = SINCE.get() {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        eprintln!("memory host {}", peak.map_or("unknown", str::trim));
+    }
 }
 
 /// Says that a phase is over.
