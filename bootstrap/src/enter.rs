@@ -9,7 +9,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::TcpListener;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -118,8 +118,8 @@ impl Entering {
                 mount_plain(Some("proc"), &target, Some("proc"), flags, None)?;
             }
             Step::Loopback => sys::loopback_up()?,
-            Step::Listen { port, .. } => {
-                self.listeners.push(TcpListener::bind((Ipv4Addr::LOCALHOST, *port))?);
+            Step::Listen { address, port, .. } => {
+                self.listeners.push(TcpListener::bind((*address, *port))?);
             }
             Step::Pivot => {
                 chdir(&self.root)?;

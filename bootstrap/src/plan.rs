@@ -14,6 +14,7 @@
 //! `reference/sandbox.md` section 1 (the two orders) and 2 (mounts).
 
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -141,6 +142,8 @@ pub enum Step {
     Listen {
         /// What it is for.
         name: String,
+        /// One of the sandbox's own loopback addresses.
+        address: IpAddr,
         /// Port; 0 takes a free one.
         port: u16,
     },
@@ -245,7 +248,9 @@ impl fmt::Display for Step {
             Self::SharedMemory { bytes } => write!(f, "mount {bytes} bytes of memory at /dev/shm"),
             Self::Proc => write!(f, "mount a new /proc"),
             Self::Loopback => write!(f, "set the loopback interface up"),
-            Self::Listen { name, port } => write!(f, "listen on 127.0.0.1:{port} for {name}"),
+            Self::Listen { name, address, port } => {
+                write!(f, "listen on {} for {name}", SocketAddr::new(*address, *port))
+            }
             Self::Pivot => write!(f, "change into the new root and detach the host's"),
             Self::SealRoot => write!(f, "make the root read-only"),
             Self::Limits { descriptors, processes } => {

@@ -137,3 +137,20 @@ fn two_environments_forward_the_same_port_at_once() {
     assert_eq!(one.wait().answered().json(), json!(["shared"]));
     assert_eq!(two.wait().answered().json(), json!(["shared"]));
 }
+
+#[test]
+fn a_forwarded_port_is_reachable_at_both_loopback_addresses_inside() {
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        skip!("this machine has no IPv6 loopback");
+    }
+    let server = Server::http("127.0.0.1:0", "the host's");
+    let port = server.port();
+    let urls = ["127.0.0.1", "[::1]", "localhost", "host.docker.internal"]
+        .map(|host| format!("http://{host}:{port}/"));
+    let run = invoke(&Function::python(FETCH))
+        .args(["--timeout", "20", "--network", "none", "--forward", &port.to_string()])
+        .event(json!(urls).to_string())
+        .run()
+        .answered();
+    assert_eq!(run.json(), json!(["the host's", "the host's", "the host's", "the host's"]));
+}

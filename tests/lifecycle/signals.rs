@@ -105,7 +105,7 @@ fn ctrl_c_while_reading_the_event_from_standard_input_ends_it() {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
     if u64::from_str_radix(ignored.trim(), 16).unwrap() & (1 << (Signal::SIGINT as u32 - 1)) != 0 {
-        crate::skip!("SIGINT is ignored here");
+        skip!("SIGINT is ignored here");
     }
     let function = Function::python("def lambda_handler(e, c):\n    return 1\n");
     let mut child = Command::new(crate::harness::binary())

@@ -19,7 +19,7 @@ use crate::catalog::{self, Access, Client, Inference};
 use crate::config::{self, Cpu, DevShm, RuntimeClient};
 use crate::model::{Function, Network};
 use crate::pool::{Blueprint, CpuShare, INIT_LIMIT, NetworkLaid, Tmp};
-use crate::sandbox::{Link, Program, Shell, Tree, network};
+use crate::sandbox::{Link, Program, Shell, Tree, loopback_addresses, network};
 
 /// Owner of every function here, as other local stand-ins for AWS have it (design section 6).
 const ACCOUNT: &str = "000000000000";
@@ -120,6 +120,7 @@ impl Opened {
         // In the host's own network its loopback is the function's too.
         let forwards: &[config::Forward] =
             if network == Network::Host { &[] } else { &config.forwards };
+        let addresses = loopback_addresses();
         let memory_bytes = u64::from(config.memory_mb) * 1024 * 1024;
         let init_limit = std::env::var(INIT_LIMIT_VARIABLE).ok().and_then(|ms| ms.parse().ok());
         Ok(Blueprint {
@@ -130,11 +131,15 @@ impl Opened {
             shell: Shell {
                 network,
                 forwards: forwards.iter().map(|forward| forward.port).collect(),
+                forward_addresses: addresses.clone(),
                 resolv_conf,
                 joins_v1: resources.workshop.joins_v1(),
                 born_in_cgroup_namespace: !resources.workshop.joins_v1(),
             },
-            forwards_to: forwards.iter().map(|forward| forward.host_port).collect(),
+            forwards_to: forwards
+                .iter()
+                .flat_map(|forward| addresses.iter().map(|_| forward.host_port))
+                .collect(),
             nat: resources.nat.clone(),
             trees: self.trees,
             links: self.links,

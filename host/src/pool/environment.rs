@@ -73,7 +73,7 @@ pub(crate) struct Blueprint {
     /// Its id on the host.
     pub(crate) id: u32,
     pub(crate) shell: Shell,
-    /// Host port behind each forwarded port, in the order of `shell.forwards`.
+    /// Host port behind each forwarded port and address, in the order of their listeners.
     pub(crate) forwards_to: Vec<u16>,
     pub(crate) nat: Option<Arc<Ahead<Nat>>>,
     pub(crate) network_laid: NetworkLaid,
@@ -250,6 +250,12 @@ impl Environment {
     /// Puts what woke us into the rule book's words, with the moment it happened.
     fn understand(&self, woken: Woken, now: Instant) -> Option<(Input, Instant)> {
         Some(match woken {
+            // A runtime that lives on when a child of it was killed is ended with it, as on AWS.
+            Woken::Signal(Signal::Response { .. } | Signal::Error { .. } | Signal::Next { .. })
+                if self.sandbox().is_some_and(Sandbox::ran_out_of_memory) =>
+            {
+                (Input::Ended(End::OutOfMemory), now)
+            }
             Woken::Signal(signal) => match signal {
                 Signal::Next { at } => (Input::Next, at),
                 Signal::Handed { at } => (Input::Handed, at),

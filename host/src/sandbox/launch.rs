@@ -279,20 +279,26 @@ impl Sandbox {
     async fn word_of_init(&self) -> Word {
         loop {
             match self.control.receive().await {
-                Ok(Some((FromInit::Exited { status, .. }, _))) => {
-                    return match self.group.oom_kills() {
-                        Ok(kills) if kills > 0 => Word::OutOfMemory,
-                        // A counter that cannot be read has nothing to add to the status.
-                        Ok(_) | Err(_) => Word::Exited(status),
-                    };
+                Ok(Some((FromInit::Exited { .. }, _))) if self.ran_out_of_memory() => {
+                    return Word::OutOfMemory;
                 }
+                Ok(Some((FromInit::Exited { status, .. }, _))) => return Word::Exited(status),
                 Ok(Some((FromInit::NotStarted { errno, .. }, _))) => {
                     return Word::NotStarted(errno);
                 }
-                Ok(Some((FromInit::Failed(_), _)) | None) | Err(_) => return Word::Gone,
+                Ok(Some((FromInit::Failed(_), _)) | None) | Err(_) => {
+                    return if self.ran_out_of_memory() { Word::OutOfMemory } else { Word::Gone };
+                }
                 Ok(Some(_)) => {}
             }
         }
+    }
+
+    /// Whether the kernel has killed any of its processes for want of memory. The event may come a
+    /// moment later, so whoever is about to believe the function asks this.
+    pub(crate) fn ran_out_of_memory(&self) -> bool {
+        // A counter that cannot be read has nothing to add; the event still comes.
+        self.group.oom_kills().is_ok_and(|kills| kills > 0)
     }
 
     /// Kills every process and waits until nothing is left of the sandbox.

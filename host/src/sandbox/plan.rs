@@ -5,6 +5,7 @@
 //! # Sources
 //! Design section 4; `reference/sandbox.md` sections 1 and 2; `reference/runtime-api.md` 6.6, 6.7.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
 use lambdabox_bootstrap::plan::{Namespace, Source, Step, Use};
@@ -42,6 +43,17 @@ const ETC: [&str; 12] = [
 /// Prefix of JDK configuration directories in `/etc`.
 const ETC_JAVA: &str = "java-";
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
+
+/// The loopback addresses of a new network namespace: the second only where the kernel has IPv6.
+pub(crate) fn loopback_addresses() -> Vec<IpAddr> {
+    let mut all = vec![IpAddr::V4(Ipv4Addr::LOCALHOST)];
+    // Lists the interfaces' addresses; ours has a loopback too if there is the file and it has one.
+    let known = std::fs::read_to_string("/proc/net/if_inet6").unwrap_or_default();
+    if known.lines().any(|line| line.ends_with(" lo")) {
+        all.push(IpAddr::V6(Ipv6Addr::LOCALHOST));
+    }
+    all
+}
 
 /// What of the host's root every sandbox shows.
 #[derive(Debug, Clone)]
@@ -84,6 +96,8 @@ pub(crate) struct Shell {
     pub(crate) network: Network,
     /// Ports of the host's loopback to offer inside.
     pub(crate) forwards: Vec<u16>,
+    /// Loopback addresses to offer them at, in this order.
+    pub(crate) forward_addresses: Vec<IpAddr>,
     /// Content of `/etc/resolv.conf`.
     pub(crate) resolv_conf: String,
     /// Whether version 1 `tasks` files come along.
@@ -134,11 +148,18 @@ impl Shell {
         if self.network != Network::Host {
             steps.push(Step::Loopback);
         }
-        let port = if self.network == Network::Host { 0 } else { RUNTIME_API_PORT };
-        steps.push(Step::Listen { name: "the Runtime API".to_owned(), port });
+        // In the host's own network the listeners are the host's to make.
         if self.network != Network::Host {
+            let listen =
+                |name: &str, address, port| Step::Listen { name: name.to_owned(), address, port };
+            steps.push(listen(
+                "the Runtime API",
+                IpAddr::V4(Ipv4Addr::LOCALHOST),
+                RUNTIME_API_PORT,
+            ));
             for &port in &self.forwards {
-                steps.push(Step::Listen { name: "a forwarded port".to_owned(), port });
+                let addresses = self.forward_addresses.iter();
+                steps.extend(addresses.map(|&address| listen("a forwarded port", address, port)));
             }
         }
         steps.push(Step::Pivot);
