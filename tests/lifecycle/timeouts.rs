@@ -84,3 +84,14 @@ def lambda_handler(event, context):
     let log = run.function_log();
     assert!(log.contains("last words"), "{}", run.stderr);
 }
+
+#[test]
+fn a_function_that_never_stops_writing_still_times_out() {
+    for source in [
+        "def lambda_handler(e, c):\n    while True:\n        print('again and again')\n",
+        "import os\ndef lambda_handler(e, c):\n    while True:\n        os.write(1, b'x' * 65536)\n",
+    ] {
+        let run = invoke(&Function::python(source)).args(["--timeout", "1"]).run();
+        run.failed_with("Sandbox.Timedout");
+    }
+}

@@ -241,9 +241,10 @@ impl Environment {
                 None => Woken::Word(Word::Gone),
             },
             word = running.sandbox.word() => Woken::Word(word),
-            // A process may close its output and live on; then there is nothing to wait for.
-            line = running.output.next(), if !running.output.is_ended() => Woken::Output(line),
             () = sleep => Woken::Deadline,
+            // Last, because a function that never stops writing is always ready here. It may also
+            // close its output and live on; then there is nothing to wait for.
+            line = running.output.next(), if !running.output.is_ended() => Woken::Output(line),
         }
     }
 
