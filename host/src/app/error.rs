@@ -62,6 +62,8 @@ pub(crate) enum AppError {
     Lease(Failed<LeaseError>),
     #[error(transparent)]
     Network(Failed<NatError>),
+    #[error("this user namespace has no user ids for functions")]
+    NoIds,
     #[error("--network nat: {0}")]
     NoNat(NatMissing),
     #[error("failed to write {}", path.display())]
@@ -88,6 +90,10 @@ impl AppError {
         match self {
             Self::Usage { hint, .. } => hint.clone(),
             Self::Sandbox(error) => error.remedy().map(str::to_owned),
+            Self::NoIds => Some(
+                "run as root of the machine, or map ids 60706 to 61183 into this namespace"
+                    .to_owned(),
+            ),
             Self::NoNat(missing) => Some(missing.remedy().to_owned()),
             Self::Cgroup(_) => {
                 Some("run as root (sudo); functions are not run without limits".to_owned())

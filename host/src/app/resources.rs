@@ -71,8 +71,7 @@ impl Resources {
         say: Say,
     ) -> Result<(Self, Notices), AppError> {
         let slot = ground.lease.slot();
-        let placed = place(config.network).and_then(|placed| Ok((placed, environment_id(slot)?)));
-        let (placed, id) = match placed {
+        let placed = match place(config.network) {
             Ok(placed) => placed,
             Err(error) => return Err(ground.give_back(error)),
         };
@@ -87,11 +86,13 @@ impl Resources {
         let (tmp, tmp_notice) = make_tmp(&ground.lease, config);
         let Ground { lease, cgroups, mut notices, .. } = ground;
         notices.extend(tmp_notice.into_iter().chain(placed.missing.clone()));
-        let spawner = Spawner::adopt(started).await;
+        // Whether sandboxes can be made at all comes before whose they would be.
+        let spawner = Spawner::adopt(started).await.map_err(AppError::from);
+        let spawner = spawner.and_then(|spawner| Ok((spawner, environment_id(slot)?)));
         let (root, made) = (HostRoot::look(), AtomicU32::new(0));
         let (network, network_notice) = (placed.network, placed.missing);
         match spawner {
-            Ok(spawner) => {
+            Ok((spawner, id)) => {
                 let workshop = Arc::new(Workshop { spawner, cgroups, root, made });
                 Ok((Self { lease, workshop, nat, network, network_notice, tmp, id }, notices))
             }
@@ -99,7 +100,7 @@ impl Resources {
                 // The first error is the one to tell; the next start sweeps what stays.
                 let _swept_later = close_nat(nat).await;
                 let _swept_later = lease.release();
-                Err(error.into())
+                Err(error)
             }
         }
     }
@@ -162,12 +163,8 @@ fn environment_id(slot: u16) -> Result<u32, AppError> {
     let read = std::fs::read_to_string("/proc/self/uid_map");
     let map =
         read.map_err(|source| AppError::Write { path: "/proc/self/uid_map".into(), source })?;
-    IdRange::of_uid_map(&map).and_then(|range| range.environment_uid(slot, 0)).ok_or_else(|| {
-        AppError::Usage {
-            message: "this user namespace has no user ids for functions".to_owned(),
-            hint: Some("run as root".to_owned()),
-        }
-    })
+    let id = IdRange::of_uid_map(&map).and_then(|range| range.environment_uid(slot, 0));
+    id.ok_or(AppError::NoIds)
 }
 
 /// A `/tmp` image in the making, or why there is none; without one `/tmp` is memory.
