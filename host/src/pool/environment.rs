@@ -10,105 +10,26 @@
 //! Rules (`life.rs`), Linux (`sandbox`), wire format (`runtime_api`).
 
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
-use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::mpsc;
 
+use super::blueprint::{Blueprint, CpuShare};
 use super::life::{Effect, End, Ending, Input, Life};
 use super::signals::signal_name;
+use super::start::{Opened, connect, error_name, open, pipes};
 use super::variables::{Platform, variables};
-use crate::model::{Event, Function, Invocation, LogLine, Network, Outcome, Report};
-use crate::runtime_api::{OutputCollector, OutputError, Peer, RuntimeApi, Signal};
+use crate::model::{Event, Invocation, LogLine, Network, Outcome, Report};
+use crate::runtime_api::{OutputCollector, Peer, RuntimeApi, Signal};
 use crate::sandbox::{
-    Ahead, Begun, Confinement, ExitStatus, Forwarding, Link, MemoryMeter, Nat, OpenTrees, Output,
-    Plan, Program, Sandbox, SandboxError, Shell, Step, TmpImage, TmpPlan, Tree, Wire, Word,
-    Workshop, forward, launch_steps, planned_steps,
+    ExitStatus, Forwarding, MemoryMeter, Plan, Sandbox, SandboxError, Wire, Word, Workshop, forward,
 };
 
 /// Signals of the Runtime API are few: one conversation at a time.
 const SIGNALS_WAITING: usize = 16;
 /// Number of the framed log descriptor inside.
 const LOG_DESCRIPTOR: u32 = 3;
-const MIB: u64 = 1024 * 1024;
-
-/// How `/tmp` is held for the life of an environment.
-#[derive(Debug)]
-pub(crate) enum Tmp {
-    /// An image on a loop device, kept through resets.
-    Image(Ahead<TmpImage>),
-    /// Memory: charged to the function and lost at a reset.
-    Memory,
-}
-
-/// Whether the CPU is in proportion to memory, as on AWS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CpuShare {
-    /// 1,769 MB is one vCPU.
-    Proportional,
-    /// No quota; said in REPORT.
-    Unlimited,
-}
-
-/// When the environment's network is laid. That takes longer than the rest of a sandbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NetworkLaid {
-    /// Before the program is started.
-    BeforeStart,
-    /// While it starts: the program promises to ask the Runtime API for `ping`, which is not served
-    /// before, ahead of any code of the customer's.
-    DuringStart,
-}
-
-/// Everything an environment is made from.
-#[derive(Debug)]
-pub(crate) struct Blueprint {
-    pub(crate) function: Function,
-    /// Prefix of the names of its cgroups: the lease's name.
-    pub(crate) lease: String,
-    /// Distinguishes environments of one host.
-    pub(crate) number: u32,
-    /// Its id on the host.
-    pub(crate) id: u32,
-    pub(crate) shell: Shell,
-    /// Host port behind each forwarded port and address, in the order of their listeners.
-    pub(crate) forwards_to: Vec<u16>,
-    pub(crate) nat: Option<Arc<Ahead<Nat>>>,
-    pub(crate) network_laid: NetworkLaid,
-    pub(crate) trees: Vec<Tree>,
-    pub(crate) links: Vec<Link>,
-    pub(crate) tmp: Tmp,
-    pub(crate) shared_memory_bytes: Option<u64>,
-    pub(crate) cpu: CpuShare,
-    pub(crate) init_limit: Duration,
-    /// What to say instead of the kernel's words when the program cannot be executed.
-    pub(crate) no_entry: Option<String>,
-    /// Program, arguments and directory; its variables are composed here.
-    pub(crate) program: Program,
-    /// Whether the runtime knows the framed log descriptor.
-    pub(crate) frames: bool,
-    pub(crate) credentials: Vec<(&'static str, String)>,
-    pub(crate) runtime_variables: Vec<(String, String)>,
-    pub(crate) log_stream: String,
-    /// Told the phases of a start, for benchmarks.
-    pub(crate) lap: fn(&'static str),
-    /// Repeated in each REPORT.
-    pub(crate) notes: Vec<String>,
-    /// Forwarding and network notices for the operator.
-    pub(crate) notices: mpsc::Sender<String>,
-}
-
-impl Blueprint {
-    fn tmp_bytes(&self) -> u64 {
-        u64::from(self.function.ephemeral_storage_mb) * MIB
-    }
-
-    fn confinement(&self) -> Confinement {
-        Confinement { id: self.id, shared_memory_bytes: self.shared_memory_bytes }
-    }
-}
 
 /// An execution environment: one sandbox at a time, one `/tmp`, one identity.
 pub(crate) struct Environment {
@@ -182,20 +103,7 @@ impl Environment {
 
     /// Every step that a start will take, in order; nothing is made for it.
     pub(crate) fn planned(&self) -> Plan {
-        let Blueprint { shell, trees, links, tmp, .. } = &self.blueprint;
-        let tmp = match tmp {
-            Tmp::Image(_) => TmpPlan::Device {
-                index: 0,
-                shows: "an image on a loop device".into(),
-                options: TmpImage::MOUNT_OPTIONS.to_owned(),
-            },
-            Tmp::Memory => TmpPlan::Memory { bytes: self.blueprint.tmp_bytes() },
-        };
-        Plan {
-            namespaces: shell.namespaces(),
-            prepare: shell.steps(&self.workshop.root),
-            launch: launch_steps(planned_steps(trees, links), tmp, &self.blueprint.confinement()),
-        }
+        self.blueprint.planned(&self.workshop.root)
     }
 
     /// The sandbox that runs now, for looking into.
@@ -468,93 +376,4 @@ impl Environment {
             notes: self.blueprint.notes.clone(),
         }));
     }
-}
-
-/// Everything of the host that one start needs.
-struct Opened {
-    trees: OpenTrees,
-    steps: Vec<Step>,
-    /// In the host's own network, a listener of ours.
-    own_listener: Option<TcpListener>,
-    /// Present where there is a network to lay.
-    namespace: Option<OwnedFd>,
-    wire: Option<Wire>,
-}
-
-async fn open(
-    blueprint: &Blueprint,
-    workshop: &Workshop,
-    begun: &Begun,
-    starts: u32,
-) -> Result<Opened, SandboxError> {
-    let namespace = match &blueprint.nat {
-        Some(_) => Some(begun.network_namespace().map_err(SandboxError::Init)?),
-        None => None,
-    };
-    let (spawner, id) = (&workshop.spawner, blueprint.id);
-    let mut trees = OpenTrees::open(spawner, &blueprint.trees, &blueprint.links, id).await?;
-    let tmp = match &blueprint.tmp {
-        Tmp::Image(image) => {
-            let image = image.get().await?;
-            TmpPlan::Device {
-                index: trees.add(image.descriptor().map_err(SandboxError::Pipes)?),
-                shows: image.device().to_owned(),
-                options: TmpImage::MOUNT_OPTIONS.to_owned(),
-            }
-        }
-        Tmp::Memory => TmpPlan::Memory { bytes: blueprint.tmp_bytes() },
-    };
-    let steps = launch_steps(std::mem::take(&mut trees.steps), tmp, &blueprint.confinement());
-    let own_listener = match blueprint.shell.network {
-        Network::Host => {
-            Some(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(SandboxError::Pipes)?)
-        }
-        Network::None | Network::Nat => None,
-    };
-    let wire = match (&namespace, blueprint.network_laid) {
-        (Some(namespace), NetworkLaid::BeforeStart) => {
-            connect(blueprint, namespace, starts).await?
-        }
-        _ => None,
-    };
-    Ok(Opened { trees, steps, own_listener, namespace, wire })
-}
-
-/// Lays the environment's wire, if it is to have one.
-async fn connect(
-    blueprint: &Blueprint,
-    namespace: &OwnedFd,
-    starts: u32,
-) -> Result<Option<Wire>, SandboxError> {
-    let Some(nat) = &blueprint.nat else { return Ok(None) };
-    let nat = nat.get().await?;
-    if starts > 0 {
-        nat.disconnect(blueprint.number).await?;
-    }
-    Ok(Some(nat.connect(blueprint.number, namespace.as_fd()).await?))
-}
-
-/// The pipes of a program's output; the write ends belong to the environment's id, or opening
-/// `/dev/stderr` inside would be refused.
-fn pipes(blueprint: &Blueprint) -> io::Result<(Output, OutputCollector)> {
-    let pipe = || -> io::Result<(OwnedFd, OwnedFd)> {
-        let (reader, writer) = io::pipe()?;
-        nix::unistd::fchown(&writer, Some(blueprint.id.into()), Some(blueprint.id.into()))?;
-        Ok((reader.into(), writer.into()))
-    };
-    let (raw_reader, raw) = pipe()?;
-    let (frames_reader, frames) = match blueprint.frames {
-        true => pipe().map(|(reader, writer)| (Some(reader), Some(writer)))?,
-        false => (None, None),
-    };
-    let collected = OutputCollector::new(raw_reader, frames_reader);
-    let collected = collected.map_err(|error: OutputError| io::Error::other(error))?;
-    Ok((Output { raw, frames }, collected))
-}
-
-/// The kernel's words for an error, without Rust's number behind it.
-fn error_name(errno: i32) -> String {
-    let text = nix::errno::Errno::from_raw(errno).desc();
-    let mut characters = text.chars();
-    characters.next().map_or_else(String::new, |c| c.to_lowercase().chain(characters).collect())
 }

@@ -1,0 +1,107 @@
+//! Everything an execution environment is made from, decided before it is started.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::model::Function;
+use crate::sandbox::{
+    Ahead, Confinement, HostRoot, Link, Nat, Plan, Program, Shell, TmpImage, TmpPlan, Tree,
+    launch_steps, planned_steps,
+};
+
+const MIB: u64 = 1024 * 1024;
+
+/// How `/tmp` is held for the life of an environment.
+#[derive(Debug)]
+pub(crate) enum Tmp {
+    /// An image on a loop device, kept through resets.
+    Image(Ahead<TmpImage>),
+    /// Memory: charged to the function and lost at a reset.
+    Memory,
+}
+
+/// Whether the CPU is in proportion to memory, as on AWS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CpuShare {
+    /// 1,769 MB is one vCPU.
+    Proportional,
+    /// No quota; said in REPORT.
+    Unlimited,
+}
+
+/// When the environment's network is laid. That takes longer than the rest of a sandbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NetworkLaid {
+    /// Before the program is started.
+    BeforeStart,
+    /// While it starts: the program promises to ask the Runtime API for `ping`, which is not served
+    /// before, ahead of any code of the customer's.
+    DuringStart,
+}
+
+/// Everything an environment is made from.
+#[derive(Debug)]
+pub(crate) struct Blueprint {
+    pub(crate) function: Function,
+    /// Prefix of the names of its cgroups: the lease's name.
+    pub(crate) lease: String,
+    /// Distinguishes environments of one host.
+    pub(crate) number: u32,
+    /// Its id on the host.
+    pub(crate) id: u32,
+    pub(crate) shell: Shell,
+    /// Host port behind each forwarded port and address, in the order of their listeners.
+    pub(crate) forwards_to: Vec<u16>,
+    pub(crate) nat: Option<Arc<Ahead<Nat>>>,
+    pub(crate) network_laid: NetworkLaid,
+    pub(crate) trees: Vec<Tree>,
+    pub(crate) links: Vec<Link>,
+    pub(crate) tmp: Tmp,
+    pub(crate) shared_memory_bytes: Option<u64>,
+    pub(crate) cpu: CpuShare,
+    pub(crate) init_limit: Duration,
+    /// What to say instead of the kernel's words when the program cannot be executed.
+    pub(crate) no_entry: Option<String>,
+    /// Program, arguments and directory; its variables are composed here.
+    pub(crate) program: Program,
+    /// Whether the runtime knows the framed log descriptor.
+    pub(crate) frames: bool,
+    pub(crate) credentials: Vec<(&'static str, String)>,
+    pub(crate) runtime_variables: Vec<(String, String)>,
+    pub(crate) log_stream: String,
+    /// Told the phases of a start, for benchmarks.
+    pub(crate) lap: fn(&'static str),
+    /// Repeated in each REPORT.
+    pub(crate) notes: Vec<String>,
+    /// Forwarding and network notices for the operator.
+    pub(crate) notices: mpsc::Sender<String>,
+}
+
+impl Blueprint {
+    pub(super) fn tmp_bytes(&self) -> u64 {
+        u64::from(self.function.ephemeral_storage_mb) * MIB
+    }
+
+    pub(super) fn confinement(&self) -> Confinement {
+        Confinement { id: self.id, shared_memory_bytes: self.shared_memory_bytes }
+    }
+
+    /// Every step that a start will take, in order; nothing is made for it.
+    pub(super) fn planned(&self, root: &HostRoot) -> Plan {
+        let tmp = match &self.tmp {
+            Tmp::Image(_) => TmpPlan::Device {
+                index: 0,
+                shows: "an image on a loop device".into(),
+                options: TmpImage::MOUNT_OPTIONS.to_owned(),
+            },
+            Tmp::Memory => TmpPlan::Memory { bytes: self.tmp_bytes() },
+        };
+        Plan {
+            namespaces: self.shell.namespaces(),
+            prepare: self.shell.steps(root),
+            launch: launch_steps(planned_steps(&self.trees, &self.links), tmp, &self.confinement()),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What one start of an environment takes from the host: trees, `/tmp`, a wire, pipes.
+
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::fd::{AsFd, OwnedFd};
+
+use super::blueprint::{Blueprint, NetworkLaid, Tmp};
+use crate::model::Network;
+use crate::runtime_api::{OutputCollector, OutputError};
+use crate::sandbox::{
+    Begun, OpenTrees, Output, SandboxError, Step, TmpImage, TmpPlan, Wire, Workshop, launch_steps,
+};
+
+/// Everything of the host that one start needs.
+pub(super) struct Opened {
+    pub(super) trees: OpenTrees,
+    pub(super) steps: Vec<Step>,
+    /// In the host's own network, a listener of ours.
+    pub(super) own_listener: Option<TcpListener>,
+    /// Present where there is a network to lay.
+    pub(super) namespace: Option<OwnedFd>,
+    pub(super) wire: Option<Wire>,
+}
+
+pub(super) async fn open(
+    blueprint: &Blueprint,
+    workshop: &Workshop,
+    begun: &Begun,
+    starts: u32,
+) -> Result<Opened, SandboxError> {
+    let namespace = match &blueprint.nat {
+        Some(_) => Some(begun.network_namespace().map_err(SandboxError::Init)?),
+        None => None,
+    };
+    let (spawner, id) = (&workshop.spawner, blueprint.id);
+    let mut trees = OpenTrees::open(spawner, &blueprint.trees, &blueprint.links, id).await?;
+    let tmp = match &blueprint.tmp {
+        Tmp::Image(image) => {
+            let image = image.get().await?;
+            TmpPlan::Device {
+                index: trees.add(image.descriptor().map_err(SandboxError::Pipes)?),
+                shows: image.device().to_owned(),
+                options: TmpImage::MOUNT_OPTIONS.to_owned(),
+            }
+        }
+        Tmp::Memory => TmpPlan::Memory { bytes: blueprint.tmp_bytes() },
+    };
+    let steps = launch_steps(std::mem::take(&mut trees.steps), tmp, &blueprint.confinement());
+    let own_listener = match blueprint.shell.network {
+        Network::Host => {
+            Some(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(SandboxError::Pipes)?)
+        }
+        Network::None | Network::Nat => None,
+    };
+    let wire = match (&namespace, blueprint.network_laid) {
+        (Some(namespace), NetworkLaid::BeforeStart) => {
+            connect(blueprint, namespace, starts).await?
+        }
+        _ => None,
+    };
+    Ok(Opened { trees, steps, own_listener, namespace, wire })
+}
+
+/// Lays the environment's wire, if it is to have one.
+pub(super) async fn connect(
+    blueprint: &Blueprint,
+    namespace: &OwnedFd,
+    starts: u32,
+) -> Result<Option<Wire>, SandboxError> {
+    let Some(nat) = &blueprint.nat else { return Ok(None) };
+    let nat = nat.get().await?;
+    if starts > 0 {
+        nat.disconnect(blueprint.number).await?;
+    }
+    Ok(Some(nat.connect(blueprint.number, namespace.as_fd()).await?))
+}
+
+/// The pipes of a program's output; the write ends belong to the environment's id, or opening
+/// `/dev/stderr` inside would be refused.
+pub(super) fn pipes(blueprint: &Blueprint) -> io::Result<(Output, OutputCollector)> {
+    let pipe = || -> io::Result<(OwnedFd, OwnedFd)> {
+        let (reader, writer) = io::pipe()?;
+        nix::unistd::fchown(&writer, Some(blueprint.id.into()), Some(blueprint.id.into()))?;
+        Ok((reader.into(), writer.into()))
+    };
+    let (raw_reader, raw) = pipe()?;
+    let (frames_reader, frames) = match blueprint.frames {
+        true => pipe().map(|(reader, writer)| (Some(reader), Some(writer)))?,
+        false => (None, None),
+    };
+    let collected = OutputCollector::new(raw_reader, frames_reader);
+    let collected = collected.map_err(|error: OutputError| io::Error::other(error))?;
+    Ok((Output { raw, frames }, collected))
+}
+
+/// The kernel's words for an error, without Rust's number behind it.
+pub(super) fn error_name(errno: i32) -> String {
+    let text = nix::errno::Errno::from_raw(errno).desc();
+    let mut characters = text.chars();
+    characters.next().map_or_else(String::new, |c| c.to_lowercase().chain(characters).collect())
+}
