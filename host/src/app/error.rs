@@ -95,9 +95,7 @@ impl AppError {
                     .to_owned(),
             ),
             Self::NoNat(missing) => Some(missing.remedy().to_owned()),
-            Self::Cgroup(_) => {
-                Some("run as root (sudo); functions are not run without limits".to_owned())
-            }
+            Self::Cgroup(Failed(error)) => Some(error.remedy().to_owned()),
             _ => None,
         }
     }

@@ -45,10 +45,14 @@ pub(super) struct Ground {
 
 impl Ground {
     /// Cleans up after dead instances, then takes a lease.
-    pub(super) async fn take(config: &config::Invoke) -> Result<Self, AppError> {
+    pub(super) async fn take(
+        config: &config::Invoke,
+        started: &StartedSpawner,
+    ) -> Result<Self, AppError> {
         let mut notices = Vec::new();
         let run_dir = run_dir();
-        let cgroups = Cgroups::detect(Path::new("/proc"))?;
+        let host = rustix::process::getpid().as_raw_nonzero().get();
+        let cgroups = Cgroups::take(&[host, started.pid]).await?;
         sweep(&run_dir, &config.data_dir, &cgroups, &mut notices).await?;
         let lease = Lease::take(&run_dir, &config.data_dir)?;
         Ok(Self { lease, cgroups, run_dir, notices })

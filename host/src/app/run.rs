@@ -48,7 +48,7 @@ pub fn invoke(config: &config::Invoke, started: StartedSpawner) -> ExitCode {
 
 async fn run(config: &config::Invoke, started: StartedSpawner, say: &Say) -> Result<u8, AppError> {
     let interrupted = watch_for_interruption()?;
-    let ground = Ground::take(config).await?;
+    let ground = Ground::take(config, &started).await?;
     timings::lap("lease");
     // Before anything that costs: what is wrong with a package is said at once.
     let opened = match blueprint::open(config, ground.lease.work_dir()) {

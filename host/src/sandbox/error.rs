@@ -76,9 +76,7 @@ impl SandboxError {
     pub fn remedy(&self) -> Option<&str> {
         match self {
             Self::Step(failure) => failure.remedy.as_deref(),
-            Self::Cgroup(_) => {
-                Some("run as root on a machine with the memory, cpu and pids controllers")
-            }
+            Self::Cgroup(Failed(error)) => Some(error.remedy()),
             Self::Tree { .. } => Some("the path must be readable, and the kernel 5.12 or newer"),
             _ => None,
         }

@@ -11,7 +11,7 @@ use super::layout::{Layout, V1Mounts};
 use super::unified::Unified;
 use super::v1::{SwapLimit, V1};
 use super::v2::{self, V2};
-use super::{CgroupError, Limits, kill};
+use super::{CgroupError, Limits, kill, scope};
 
 /// The directory all groups live in, in every tree.
 const PARENT: &str = "lambdabox";
@@ -44,7 +44,29 @@ impl Cgroups {
         Layout::detect(proc_root).map(|layout| Self::with_layout(layout, PARENT))
     }
 
-    /// Uses a known layout: a v2 scope that systemd delegated, or a test's own parent directory.
+    /// Finds the hierarchies, and a group that is ours to divide: on v2 under systemd, a scope of our
+    /// own, into which `processes` (the host and its spawner) move.
+    ///
+    /// # Errors
+    /// As [`Cgroups::detect`], or if systemd does not give us a scope.
+    pub async fn take(processes: &[i32]) -> Result<Self, CgroupError> {
+        let proc_root = Path::new("/proc");
+        let found = Self::detect(proc_root)?;
+        match found.layout {
+            Layout::V2 { .. } if scope::systemd_runs(Path::new("/")) => {
+                scope::enter(processes).await?;
+                // Where we are now is the scope.
+                let delegated = Self::detect(proc_root)?;
+                if let Layout::V2 { parent } = &delegated.layout {
+                    scope::settle(parent, processes)?;
+                }
+                Ok(delegated)
+            }
+            _ => Ok(found),
+        }
+    }
+
+    /// Uses a known layout: one that was found, or a test's own parent directory.
     pub(crate) fn with_layout(layout: Layout, parent: &str) -> Self {
         let swap = match &layout {
             Layout::Hybrid { limits, .. } | Layout::V1 { limits, .. } => {
@@ -67,8 +89,16 @@ impl Cgroups {
     pub fn make(&self, name: &str, limits: &Limits) -> Result<Group, CgroupError> {
         check_name(name)?;
         let mut made = Made(Vec::with_capacity(4));
+        let v2 = matches!(self.layout, Layout::V2 { .. });
         for tree in self.layout.trees() {
+            if v2 {
+                v2::enable_controllers(tree)?;
+            }
             made.0.push(self.make_dir(tree, name)?);
+            if v2 {
+                // Only now: nobody can remove the parent any more.
+                v2::enable_controllers(&tree.join(&self.parent))?;
+            }
         }
         let limiter = self.limiter(name);
         let group = Group::open(name, *limits, made.0.clone(), self.control(name), limiter)?;
@@ -141,11 +171,6 @@ impl Cgroups {
         let dir = self.dir(tree, name);
         let parent = tree.join(&self.parent);
         for _ in 0..PARENT_LOST_MAX {
-            if let Layout::V2 { .. } = self.layout {
-                v2::enable_controllers(tree)?;
-                make_parent(&parent)?;
-                v2::enable_controllers(&parent)?;
-            }
             match fs::create_dir(&dir) {
                 Ok(()) => return Ok(dir),
                 // ENODEV: the parent is going away this moment.

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use thiserror::Error;
 
 /// A cgroup could not be found, made, limited, read, emptied or removed.
@@ -36,6 +37,14 @@ pub enum CgroupError {
         cgroup: PathBuf,
         /// The kernel's answer, or what was missing.
         source: io::Error,
+    },
+    /// systemd manages the groups of this machine and gave us none.
+    #[error("get a control group from systemd over {bus}")]
+    Scope {
+        /// Whose bus.
+        bus: String,
+        /// The cause.
+        source: ScopeError,
     },
     /// A name that would leave `lambdabox/`, or that `sweep` could not tell apart.
     #[error("use {name:?} as the name of a cgroup: letters, digits, '.' and '-' only")]
@@ -139,4 +148,81 @@ pub enum CgroupError {
         /// The cause.
         source: io::Error,
     },
+}
+
+impl CgroupError {
+    /// What the operator can do.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::NoController { .. } => {
+                "the kernel must have the memory, cpu and pids controllers on, and mounted"
+            }
+            Self::NotDelegated { source, .. } if is(source, Errno::BUSY) => {
+                "other processes live in this control group: start lambdabox in one of its own, in \
+                 a container as its only process"
+            }
+            Self::NotDelegated { source, .. } if is(source, Errno::ROFS) => {
+                "/sys/fs/cgroup is read-only: start the container with it writable, such as with \
+                 --privileged"
+            }
+            Self::Scope { .. } => {
+                "systemd and its bus must run for this user: log in, or install \
+                 dbus-user-session; or start lambdabox as root"
+            }
+            _ => "run as root (sudo); functions are not run without limits",
+        }
+    }
+}
+
+fn is(error: &io::Error, errno: Errno) -> bool {
+    error.raw_os_error() == Some(errno.raw_os_error())
+}
+
+/// systemd did not make a scope.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ScopeError {
+    /// The bus cannot be reached, or systemd said no.
+    #[error(transparent)]
+    Bus(Box<zbus::Error>),
+    /// The scope was not started.
+    #[error("systemd ended the start of the scope as {result:?}")]
+    Refused {
+        /// In systemd's word, such as `failed`.
+        result: String,
+    },
+    /// The bus went away while we waited.
+    #[error("the bus closed the connection")]
+    Closed,
+    /// The bus is there, and silent.
+    #[error("systemd did not answer within {waited:?}")]
+    NoAnswer {
+        /// How long we waited.
+        waited: Duration,
+    },
+}
+
+impl From<zbus::Error> for ScopeError {
+    fn from(error: zbus::Error) -> Self {
+        Self::Bus(Box::new(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_remedy_depends_on_what_the_kernel_said() {
+        let not_delegated = |errno: Errno| CgroupError::NotDelegated {
+            cgroup: "/sys/fs/cgroup".into(),
+            source: errno.into(),
+        };
+        for (errno, word) in
+            [(Errno::BUSY, "other processes"), (Errno::ROFS, "read-only"), (Errno::ACCESS, "root")]
+        {
+            let remedy = not_delegated(errno).remedy();
+            assert!(remedy.contains(word), "{errno}: {remedy}");
+        }
+    }
 }

@@ -13,7 +13,7 @@
 //! In `lambdabox/<lease>-<n>` below what is mounted of each v1 hierarchy, as Docker does: the group
 //! lambdabox was itself started in may differ from hierarchy to hierarchy (a CI runner's memory
 //! group, the root elsewhere) and may carry limits that are not the function's. On v2 below the
-//! group delegated to us, never beside systemd's. Only what `make` made is touched.
+//! group delegated to us, never beside systemd's: where it runs, a scope is asked for (`scope`). Only what `make` made is touched.
 //!
 //! # Invariants
 //! - A group is made new, used by one environment and removed; `make` refuses a name that exists.
@@ -28,8 +28,7 @@
 //!   statistics read eleven files and turn a failed read into 0, so those are read here.
 //!
 //! # Not here
-//! When to throttle, sample, freeze or kill (`pool`), which leases are dead (`sandbox::lease`),
-//! asking systemd for a delegated scope (to come: it yields the `parent` of [`Layout::V2`]).
+//! When to throttle, sample, freeze or kill (`pool`), which leases are dead (`sandbox::lease`).
 //!
 //! # Sources
 //! `reference/sandbox.md` 4, `reference/components.md` 1.1 and 8, `reference/performance.md` 2.2 and
@@ -44,6 +43,7 @@ mod kill;
 mod layout;
 mod limits;
 mod memory;
+mod scope;
 mod unified;
 mod v1;
 mod v2;
@@ -53,7 +53,7 @@ mod watch;
 pub(crate) mod tests;
 
 pub use cgroups::{Cgroups, SweepCount};
-pub use error::CgroupError;
+pub use error::{CgroupError, ScopeError};
 pub use group::{Entry, Group};
 pub use layout::{Layout, V1Mounts};
 pub use limits::{CpuQuota, Limits, PIDS_MAX};
