@@ -45,7 +45,8 @@ impl Cgroups {
     }
 
     /// Finds the hierarchies, and a group that is ours to divide: on v2 under systemd, a scope of our
-    /// own, into which `processes` (the host and its spawner) move.
+    /// own, into which `processes` (the host and its spawner) move. Without systemd it is the group we
+    /// are in: the top, or one where nobody else lives, as in a container.
     ///
     /// # Errors
     /// As [`Cgroups::detect`], or if systemd does not give us a scope.
@@ -61,6 +62,10 @@ impl Cgroups {
                     scope::settle(parent, processes)?;
                 }
                 Ok(delegated)
+            }
+            Layout::V2 { ref parent } if scope::holds_only(parent, processes)? => {
+                scope::settle(parent, processes)?;
+                Ok(found)
             }
             _ => Ok(found),
         }

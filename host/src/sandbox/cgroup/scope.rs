@@ -19,6 +19,7 @@
 //! `reference/sandbox.md` 4.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -61,11 +62,26 @@ pub(super) async fn enter(processes: &[i32]) -> Result<(), CgroupError> {
     result.map_err(|source| CgroupError::Scope { bus: bus.to_string(), source })
 }
 
-/// Moves them on into a leaf of the scope, so that the scope can be divided.
-pub(super) fn settle(scope: &Path, processes: &[i32]) -> Result<(), CgroupError> {
-    let leaf = scope.join(LEAF);
-    fs::create_dir(&leaf)
-        .map_err(|source| CgroupError::NotDelegated { cgroup: scope.to_owned(), source })?;
+/// Whether a group below the top has these processes and no other. At the top anybody's may stay; the
+/// kernel gives it no `cgroup.type`.
+pub(super) fn holds_only(group: &Path, processes: &[i32]) -> Result<bool, CgroupError> {
+    if !group.join("cgroup.type").exists() {
+        return Ok(false);
+    }
+    let held = file::read_pids(&group.join("cgroup.procs"))?;
+    Ok(!held.is_empty() && held.iter().all(|pid| processes.contains(pid)))
+}
+
+/// Moves them on into a leaf of the group, so that it can be divided.
+pub(super) fn settle(group: &Path, processes: &[i32]) -> Result<(), CgroupError> {
+    let leaf = group.join(LEAF);
+    match fs::create_dir(&leaf) {
+        // Of an earlier instance in the same container.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        made => {
+            made.map_err(|source| CgroupError::NotDelegated { cgroup: group.to_owned(), source })?
+        }
+    }
     let procs = leaf.join("cgroup.procs");
     processes.iter().try_for_each(|pid| file::write(&procs, &pid.to_string()))
 }
@@ -167,6 +183,19 @@ mod tests {
         assert!(!systemd_runs(root.path()));
         fs::create_dir_all(root.path().join("run/systemd/system")).unwrap();
         assert!(systemd_runs(root.path()));
+    }
+
+    #[test]
+    fn only_a_group_below_the_top_without_strangers_is_settled_in() {
+        let group = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(group.path().join(name), text).unwrap();
+        write("cgroup.procs", "7\n8\n");
+        assert!(!holds_only(group.path(), &[7, 8]).unwrap(), "the top has no type");
+        write("cgroup.type", "domain\n");
+        assert!(holds_only(group.path(), &[7, 8]).unwrap());
+        assert!(!holds_only(group.path(), &[7]).unwrap(), "8 is a stranger");
+        write("cgroup.procs", "");
+        assert!(!holds_only(group.path(), &[7, 8]).unwrap(), "we live elsewhere");
     }
 
     #[test]
