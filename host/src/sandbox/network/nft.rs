@@ -43,6 +43,8 @@ impl Nft {
         let mut child = Command::new(&self.program)
             .args(arguments)
             .env_clear()
+            // A Ctrl-C is for lambdabox, which needs the program to take its rules away.
+            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
