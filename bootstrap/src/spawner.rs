@@ -131,7 +131,15 @@ pub fn live_if_asked() -> Option<i32> {
     match serve(socket) {
         Ok(()) => Some(0),
         // The host has ended, which is how a spawner is told to end.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Some(0),
+        // With a reset if a message of ours was not read any more.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+            ) =>
+        {
+            Some(0)
+        }
         Err(error) => {
             eprintln!("lambdabox: the spawner failed: {error}");
             Some(1)
