@@ -72,6 +72,8 @@ async fn run(config: &config::Invoke, started: StartedSpawner, say: &Say) -> Res
 
 /// Remembers the first Ctrl-C or SIGTERM until somebody asks.
 fn watch_for_interruption() -> Result<Arc<Notify>, AppError> {
+    // A caller may ignore SIGCHLD and so make us: then no child's end would be told, not even `nft`'s.
+    let _handled_from_now_on = signal(SignalKind::child()).map_err(AppError::EventLoop)?;
     let interrupted = Arc::new(Notify::new());
     for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
         let (mut signals, told) =
@@ -106,8 +108,12 @@ async fn run_with(
     let log = log(config, &function, say);
     let mut environment = Environment::new(Arc::clone(&resources.workshop), blueprint, log);
     if config.explain == Explain::Explain {
-        print!("{}", environment.planned());
-        return Ok(0);
+        let plan = environment.planned().to_string();
+        let written = io::stdout().write_all(plan.as_bytes()).and_then(|()| io::stdout().flush());
+        return written.map(|()| 0).map_err(|source| {
+            let path = PathBuf::from("standard output");
+            AppError::Write { path, source }
+        });
     }
     let mut answers = Answers::new(config)?;
     let result = tokio::select! {
