@@ -75,7 +75,10 @@ fn watch_for_interruption() -> Result<Arc<Notify>, AppError> {
     // A caller may ignore SIGCHLD and so make us: then no child's end would be told, not even `nft`'s.
     let _handled_from_now_on = signal(SignalKind::child()).map_err(AppError::EventLoop)?;
     let interrupted = Arc::new(Notify::new());
-    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
+    let ending = [SignalKind::interrupt(), SignalKind::terminate()];
+    // Who starts us by `nohup` wants to go.
+    let hang_up = (!is_ignored(SignalKind::hangup())).then(SignalKind::hangup);
+    for kind in ending.into_iter().chain(hang_up) {
         let (mut signals, told) =
             (signal(kind).map_err(AppError::EventLoop)?, Arc::clone(&interrupted));
         tokio::spawn(async move {
@@ -85,6 +88,14 @@ fn watch_for_interruption() -> Result<Arc<Notify>, AppError> {
         });
     }
     Ok(interrupted)
+}
+
+/// Whether our caller has a signal ignored: signal N is bit N-1 of `SigIgn` (proc_pid_status(5)).
+fn is_ignored(kind: SignalKind) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    mask >> (kind.as_raw_value() - 1) & 1 == 1
 }
 
 async fn run_with(
