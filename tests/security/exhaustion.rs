@@ -221,5 +221,5 @@ def lambda_handler(event, context):
     );
     let arguments = ["--timeout", "2", "--cpu", "unlimited", "--memory-size", "512"];
     let run = invoke(&function).args(arguments).run().failed_with("Sandbox.Timedout");
-    assert!(run.wall < Duration::from_secs(30), "{:?}", run.wall);
+    assert!(run.wall < Duration::from_secs(8), "{:?}", run.wall);
 }
