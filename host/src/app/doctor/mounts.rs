@@ -28,11 +28,12 @@ impl Mounts {
         Self(mountinfo.lines().filter_map(Mount::parse).collect())
     }
 
-    /// Whether the mount that `path` is on cannot be written to.
-    pub(super) fn is_read_only(&self, path: &Path) -> bool {
-        let on = self.0.iter().filter(|mount| path.starts_with(&mount.point));
+    /// Where the mount that `path` is on is, if it cannot be written to.
+    pub(super) fn read_only(&self, path: &Path) -> Option<&Path> {
+        let over = self.0.iter().filter(|mount| path.starts_with(&mount.point));
         // Of two at one place the later covers the earlier, and `max_by_key` keeps the last.
-        on.max_by_key(|mount| mount.point.components().count()).is_some_and(|m| m.is_read_only)
+        let on = over.max_by_key(|mount| mount.point.components().count())?;
+        on.is_read_only.then_some(&on.point)
     }
 
     /// What of `/proc` is hidden or made read-only by a mount over it, as containers do.

@@ -100,18 +100,19 @@ fn delegation(facts: &Facts, layout: &Layout) -> Check {
         Layout::V1 { limits, freezer } => vec![&limits.memory, &limits.cpu, &limits.pids, freezer],
         Layout::V2 { parent } => vec![parent],
     };
-    if let Some(tree) = trees.iter().find(|tree| facts.mounts.is_read_only(tree)) {
-        let fact = format!("{} is mounted read-only", tree.display());
-        let remount = || as_root(facts, &format!("mount -o remount,rw {MOUNT_POINT}"));
-        let remedy = if facts.is_in_container { PRIVILEGED.to_owned() } else { remount() };
-        return about.missing(fact, remedy);
+    if let Some(mount) = trees.iter().find_map(|tree| facts.mounts.read_only(tree)) {
+        let remedy = match facts.is_in_container {
+            true => PRIVILEGED.to_owned(),
+            false => as_root(facts, &format!("mount -o remount,rw {}", mount.display())),
+        };
+        return about.missing(format!("{} is mounted read-only", mount.display()), remedy);
     }
     match &facts.own_group {
         Some(Ok(group)) => of_own_group(about, facts, group),
         // Read by nobody: said where the controllers are.
         Some(Err(_)) | None if facts.uid == 0 => about.ok("root makes groups of its own"),
         Some(Err(_)) | None => {
-            about.missing("the hierarchies are root's to divide", "sudo lambdabox …")
+            about.missing("the hierarchies are root's to divide", "sudo lambdabox doctor")
         }
     }
 }

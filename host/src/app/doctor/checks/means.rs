@@ -10,7 +10,7 @@ pub(super) fn tmp(facts: &Facts) -> Check {
     let about = About { id: "tmp", read: "/dev/loop-control, /proc/filesystems" };
     let less = |why: &str| format!("memory, and counted as the function's: {why}");
     if facts.uid != 0 {
-        return about.warn(less("loop devices are root's"), "sudo lambdabox …");
+        return about.warn(less("loop devices are root's"), "sudo lambdabox doctor");
     }
     if !may(facts, SYS_ADMIN) {
         return about.warn(less("no CAP_SYS_ADMIN to mount an image"), PRIVILEGED);
@@ -32,7 +32,7 @@ pub(super) fn nat(facts: &Facts) -> Check {
     let about = About { id: "nat", read: "/proc/sys/net/ipv4/ip_forward, PATH" };
     let less = |why: &str| format!("functions have no network but --network host: {why}");
     if facts.uid != 0 {
-        return about.warn(less("it takes root"), "sudo lambdabox …");
+        return about.warn(less("it takes root"), "sudo lambdabox doctor");
     }
     for (name, number) in [("CAP_NET_ADMIN", NET_ADMIN), ("CAP_SYS_ADMIN", SYS_ADMIN)] {
         if !may(facts, number) {
@@ -40,10 +40,11 @@ pub(super) fn nat(facts: &Facts) -> Check {
         }
     }
     let is_on = matches!(facts.ip_forward, Switch::Is(1..));
-    if !is_on && facts.mounts.is_read_only(Path::new("/proc/sys/net/ipv4/ip_forward")) {
+    let mount = facts.mounts.read_only(Path::new("/proc/sys/net/ipv4/ip_forward"));
+    if let (false, Some(mount)) = (is_on, mount) {
         let remedy = match facts.is_in_container {
-            true => "docker run --sysctl net.ipv4.ip_forward=1",
-            false => "mount -o remount,rw /proc/sys",
+            true => "docker run --sysctl net.ipv4.ip_forward=1".to_owned(),
+            false => format!("mount -o remount,rw {}", mount.display()),
         };
         return about.warn(less("ip_forward is 0 and cannot be written"), remedy);
     }

@@ -45,7 +45,7 @@ pub(super) fn privileges(facts: &Facts) -> Check {
     let about = About { id: "privileges", read: "/proc/self/status" };
     if facts.uid != 0 {
         let fact = format!("uid {}, and this release makes sandboxes as root only", facts.uid);
-        return about.missing(fact, "sudo lambdabox …");
+        return about.missing(fact, "sudo lambdabox doctor");
     }
     let lacking: Vec<&str> = CAPABILITIES
         .iter()

@@ -160,7 +160,11 @@ fn a_group_given_to_a_user_is_that_users_to_divide() {
 #[test]
 fn a_read_only_cgroup_tree_is_named_on_v1_and_on_v2() {
     let v1 = Machine::good().mounts(&HYBRID.replace("/memory rw,", "/memory ro,"));
-    v1.lacks_only("cgroup-delegation", "/sys/fs/cgroup/memory is mounted read-only", "remount,rw");
+    v1.lacks_only(
+        "cgroup-delegation",
+        "/sys/fs/cgroup/memory is mounted read-only",
+        "remount,rw /sys/fs/cgroup/memory",
+    );
     let v2 = Machine::with_systemd()
         .group("/", "cpu memory pids", "")
         .mounts("30 23 0:26 / /sys/fs/cgroup ro,nosuid - cgroup2 cgroup rw\n")
