@@ -1,6 +1,7 @@
 //! Namespaces: whether the kernel has them, and whether it lets us make some.
 
 use super::super::facts::{Facts, Switch, USER_LIMIT};
+use super::process::{SYS_ADMIN, may};
 use super::{About, Check, as_root};
 
 /// What a limit is raised to; the kernel's own default is a share of memory, mostly more than that.
@@ -39,9 +40,16 @@ pub(super) fn user_namespaces(facts: &Facts) -> Check {
         let fact = format!("user namespaces are turned off ({USER_LIMIT} is 0)");
         return about.missing(fact, switched(&format!("user.{USER_LIMIT}"), ENOUGH));
     }
+    // As root the init still has CAP_SYS_ADMIN when it makes the function's namespace, which both
+    // switches ask for.
+    if may(facts, SYS_ADMIN) {
+        return match limit {
+            Some(Switch::Is(limit)) => about.ok(format!("up to {limit}")),
+            _ => about.ok("allowed"),
+        };
+    }
     if facts.unprivileged_userns_clone == Switch::Is(0) {
-        let fact = "user namespaces are kept from ordinary users (unprivileged_userns_clone is 0), \
-                    and a function's is made as one";
+        let fact = "user namespaces are kept from ordinary users (unprivileged_userns_clone is 0)";
         return about.missing(fact, switched("kernel.unprivileged_userns_clone", 1));
     }
     // A profile of ours, which may allow them, has a name of its own.
@@ -50,7 +58,7 @@ pub(super) fn user_namespaces(facts: &Facts) -> Check {
     match (facts.apparmor_restrict, limit) {
         (Switch::Is(1..), _) if is_unconfined => about.missing(
             "AppArmor takes the capabilities from user namespaces of ordinary users (Ubuntu 23.10 \
-             and newer), and a function's is made as one",
+             and newer)",
             unrestrict(),
         ),
         (Switch::Unreadable, _) if is_unconfined => about.warn(
