@@ -71,7 +71,7 @@ pub(super) fn open(config: &config::Invoke, workspace: &Path) -> Result<Opened, 
         links: Vec::new(),
         said: &mut said,
         workspace,
-        task_root: &package.root,
+        task_root: package.source(),
     };
     let running = if inference.runtime.is_custom() {
         custom(&inference)
@@ -193,7 +193,7 @@ struct Parts<'a> {
     links: Vec<Link>,
     said: &'a mut Vec<String>,
     workspace: &'a Path,
-    /// Where the user keeps the code.
+    /// Where the user keeps the code, for commands to be typed.
     task_root: &'a Path,
 }
 

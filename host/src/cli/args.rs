@@ -211,7 +211,7 @@ pub(crate) struct Invoke {
     #[arg(long, help_heading = "Output")]
     pub(crate) print_config: bool,
 
-    /// Keep the sandbox afterwards, and print where it is
+    /// Keep the sandbox afterwards until Ctrl-C, and print where it is
     #[arg(long, help_heading = "Sandbox")]
     pub(crate) keep: bool,
     /// Give the function a /dev/shm, which Lambda does not have
