@@ -14,7 +14,9 @@ mod error;
 mod language_loop;
 mod resources;
 mod run;
+mod runtime;
 mod timings;
+mod tree;
 
 pub use doctor::{Doctor, Form, doctor};
 pub use run::invoke;
