@@ -16,7 +16,7 @@ use super::resources::{Ground, Resources};
 use super::timings;
 use crate::config::{self, Explain, Keep, Verbosity};
 use crate::model::{
-    Event, FailureKind, Function, Invocation, MEMORY_MB, Outcome, RequestId, TIMEOUT_SECS,
+    Event, Failure, FailureKind, Function, Invocation, MEMORY_MB, Outcome, RequestId, TIMEOUT_SECS,
 };
 use crate::pool::{Environment, Log};
 use crate::sandbox::StartedSpawner;
@@ -246,7 +246,7 @@ fn log(config: &config::Invoke, function: &Function, say: &Say) -> Log {
 struct Answers {
     target: Target,
     newline: bool,
-    last_failure: Option<FailureKind>,
+    last_failure: Option<Failure>,
 }
 
 enum Target {
@@ -273,8 +273,9 @@ impl Answers {
         let mut bytes = match outcome {
             Outcome::Answered { payload, .. } => payload.to_vec(),
             Outcome::Failed(failure) => {
-                self.last_failure = Some(failure.kind);
-                failure.payload.to_vec()
+                let payload = failure.payload.to_vec();
+                self.last_failure = Some(failure);
+                payload
             }
         };
         if self.newline {
@@ -293,9 +294,16 @@ impl Answers {
         written.map_err(|source| AppError::Write { path: path.to_owned(), source })
     }
 
+    /// Whether the error is that of a client that nobody answered, as Python and its SDK word it.
+    fn was_refused(&self) -> bool {
+        let payload = self.last_failure.as_ref().map(|failure| failure.payload.as_ref());
+        let text = String::from_utf8_lossy(payload.unwrap_or_default());
+        ["Connection refused", "Could not connect to the endpoint"].iter().any(|w| text.contains(w))
+    }
+
     /// Which setting would have helped, and what the function had to do without.
     fn explain(&self, function: &Function, network_notice: Option<&str>, say: &Say) {
-        match self.last_failure {
+        match self.last_failure.as_ref().map(|failure| failure.kind) {
             Some(FailureKind::Timeout) => say.hint(&format!(
                 "--timeout SECONDS gives the function more time (now {}, at most {})",
                 function.timeout.as_secs(),
@@ -306,6 +314,9 @@ impl Answers {
                 function.memory_mb,
                 MEMORY_MB.end()
             )),
+            Some(FailureKind::Handler) if self.was_refused() => say.hint(
+                "localhost is the function's own: --forward PORT lets a service of this machine in",
+            ),
             _ => {}
         }
         if let Some(notice) = network_notice {
