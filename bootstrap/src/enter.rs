@@ -142,7 +142,11 @@ impl Entering {
             Step::Identity { id } => {
                 setgroups(&[])?;
                 setresgid(Gid::from_raw(*id), Gid::from_raw(*id), Gid::from_raw(*id))?;
+                // Where user namespaces are kept from ordinary users (Ubuntu 24.04, Debian's switch)
+                // the next step needs this one; the namespace and the steps after it take it away.
+                sys::keep_capabilities()?;
                 setresuid(Uid::from_raw(*id), Uid::from_raw(*id), Uid::from_raw(*id))?;
+                sys::hold_only_sys_admin()?;
             }
             Step::UserNamespace { uid, gid, outside } => user_namespace(*uid, *gid, *outside)?,
             Step::ForbidUserNamespaces => fs::write("/proc/sys/user/max_user_namespaces", "0")?,

@@ -10,6 +10,7 @@
 use std::collections::HashMap;
 use std::ffi::CString;
 use std::io::{self, PipeReader, Read};
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -195,11 +196,11 @@ impl Start<'_> {
                 outcome_of_exec(reader).map(|()| Pid::from_raw(pid))
             }
             Side::Child => {
-                let error =
-                    match self.become_program(&writer.into(), descriptors, &program, &argv, &env) {
-                        Err(error) => error,
-                        Ok(never) => match never {},
-                    };
+                let writer = ManuallyDrop::new(OwnedFd::from(writer));
+                let error = match self.become_program(&writer, descriptors, &program, &argv, &env) {
+                    Err(error) => error,
+                    Ok(never) => match never {},
+                };
                 let errno = error.raw_os_error().unwrap_or(libc::EINVAL);
                 sys::write_and_exit(EXEC_REPORT, &errno.to_ne_bytes(), EXEC_FAILED);
             }
@@ -207,6 +208,9 @@ impl Start<'_> {
     }
 
     /// In the child: only what the function may have, then the program.
+    ///
+    /// Nothing that is opened here is dropped: its number may be closed or another's by the time
+    /// `exec` fails, and the report's must stay open until it is written.
     fn become_program(
         &self,
         exec_report: &OwnedFd,
@@ -215,13 +219,16 @@ impl Start<'_> {
         argv: &[CString],
         env: &[CString],
     ) -> io::Result<std::convert::Infallible> {
-        let exec_report = rustix::io::fcntl_dupfd_cloexec(exec_report, PARKED)?;
-        let output = rustix::io::fcntl_dupfd_cloexec(&descriptors[0], PARKED)?;
+        let park = |fd: &OwnedFd| -> io::Result<ManuallyDrop<OwnedFd>> {
+            Ok(ManuallyDrop::new(rustix::io::fcntl_dupfd_cloexec(fd, PARKED)?))
+        };
+        let exec_report = park(exec_report)?;
+        let output = park(&descriptors[0])?;
         let frames = match self.frames {
-            true => Some(rustix::io::fcntl_dupfd_cloexec(&descriptors[1], PARKED)?),
+            true => Some(park(&descriptors[1])?),
             false => None,
         };
-        let null = std::fs::File::open("/dev/null")?;
+        let null = ManuallyDrop::new(std::fs::File::open("/dev/null")?);
         sys::place_descriptor(exec_report.as_fd(), EXEC_REPORT)?;
         sys::close_on_exec(EXEC_REPORT)?;
         sys::place_descriptor(null.as_fd(), 0)?;

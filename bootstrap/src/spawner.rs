@@ -130,8 +130,8 @@ pub fn live_if_asked() -> Option<i32> {
     };
     match serve(socket) {
         Ok(()) => Some(0),
-        // The host has ended, which is how a spawner is told to end; a reset if it did so without
-        // reading our first word.
+        // The host has ended, which is how a spawner is told to end.
+        // With a reset if a message of ours was not read any more.
         Err(error)
             if matches!(
                 error.kind(),

@@ -3,7 +3,9 @@
 
 use std::process::ExitCode;
 
-use lambdabox::{app, cli};
+use lambdabox::app;
+use lambdabox::cli::{self, Call};
+use lambdabox::config;
 use lambdabox_bootstrap::spawner;
 
 /// What the first argument must be for a spawner to be of use.
@@ -16,11 +18,18 @@ fn main() -> ExitCode {
     // First thing, while there is one thread; it starts up while the arguments are read.
     let runs_functions = std::env::args_os().nth(1).is_some_and(|word| word == RUNS_FUNCTIONS);
     let started = runs_functions.then(spawner::start);
-    cli::run(std::env::args_os(), |config| match started.unwrap_or_else(spawner::start) {
-        Ok(started) => app::invoke(&config, started),
+    cli::run(std::env::args_os(), |call| match call {
+        Call::Doctor(asked) => app::doctor(&asked),
+        Call::Invoke(config) => invoke(&config, started.unwrap_or_else(spawner::start)),
+    })
+}
+
+fn invoke(config: &config::Invoke, started: std::io::Result<spawner::Spawner>) -> ExitCode {
+    match started {
+        Ok(started) => app::invoke(config, started),
         Err(error) => {
             eprintln!("error: failed to fork the process that makes sandboxes: {error}");
             ExitCode::from(3)
         }
-    })
+    }
 }

@@ -1161,8 +1161,8 @@ def _pip_hint(template, missing, handler):
     if module == own or module in sys.modules or module in standard or module.startswith("_"):
         return None  # not a package that pip could add
     command = template.replace("{module}", _PACKAGE_OF.get(module, module))
-    text = "lambdabox: %s is not in the package nor installed for this interpreter; "
-    return (text + "add it with: %s\n") % (module, command)
+    text = "lambdabox: %s is in neither the package nor a layer; add it with: %s\n"
+    return text % (module, command)
 
 
 # ---------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 //! The command line's contract: outputs, colours, help, completions, exit codes.
 
-use crate::harness::{Function, invoke, lambdabox, on_a_terminal};
+use crate::harness::{Function, binary, invoke, lambdabox, on_a_terminal};
 
 const HELLO: &str = "def lambda_handler(event, context):\n    print('hi')\n    return 1\n";
 
@@ -149,4 +149,35 @@ fn roots(log: &str) -> Vec<std::path::PathBuf> {
             [pid, path].into_iter().flatten()
         })
         .collect()
+}
+
+#[test]
+fn a_plan_that_cannot_be_written_is_an_error_and_leaves_nothing() {
+    let function = Function::python(HELLO);
+    let data = tempfile::tempdir().unwrap();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = std::process::Command::new(binary());
+    let ended = command
+        .args(["invoke", "--explain"])
+        .arg(function.path())
+        .env("LAMBDABOX_DATA_DIR", data.path())
+        .stdout(full)
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&ended.stderr);
+    assert!(stderr.contains("error: failed to write standard output"), "{stderr}");
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    let runs = std::fs::read_dir(data.path().join("run")).unwrap().count();
+    assert_eq!(runs, 0, "the work directory is gone");
+}
+
+#[test]
+fn a_directory_whose_name_is_no_text_is_a_function_like_any_other() {
+    use std::os::unix::ffi::OsStrExt;
+    let parent = tempfile::tempdir().unwrap();
+    let directory = parent.path().join(std::ffi::OsStr::from_bytes(b"fun\xffction"));
+    std::fs::create_dir(&directory).unwrap();
+    std::fs::write(directory.join("lambda_function.py"), HELLO).unwrap();
+    let run = lambdabox([std::ffi::OsStr::new("invoke"), directory.as_os_str()]).run().answered();
+    assert_eq!(run.json(), 1);
 }

@@ -103,10 +103,23 @@ fn the_functions_own_bootstrap_wins_over_a_layers() {
 fn without_any_bootstrap_the_entry_point_is_invalid() {
     let function = Function::empty().file("data.txt", "");
     let run = invoke(&function).args(["--runtime", "provided.al2023"]).run();
-    // Known before anything runs, so it may be refused; on AWS it is found at init.
-    assert!([1, 2].contains(&run.code()), "{}", run.stderr);
-    let all = format!("{}{}", run.text(), run.stderr);
-    assert!(all.contains("bootstrap"), "{all}");
+    let run = run.failed_with("Runtime.InvalidEntrypoint");
+    let said = "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]";
+    assert!(run.text().contains(said), "{}", run.text());
+}
+
+#[test]
+fn a_bootstrap_the_kernel_cannot_run_is_told_with_its_reason() {
+    for (script, reason) in [
+        ("#!/bin/no-such-shell\n", "no such file or directory"),
+        ("#!/bin/sh\r\nexit 0\r\n", "no such file or directory"),
+        ("neither a script nor a program\n", "exec format error"),
+    ] {
+        let run = invoke(&Function::bootstrap(script)).run();
+        let run = run.failed_with("Runtime.InvalidEntrypoint");
+        let said = format!("fork/exec /var/task/bootstrap: {reason}");
+        assert!(run.text().contains(&said), "{}", run.text());
+    }
 }
 
 #[test]

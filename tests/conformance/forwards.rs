@@ -154,3 +154,15 @@ fn a_forwarded_port_is_reachable_at_both_loopback_addresses_inside() {
         .answered();
     assert_eq!(run.json(), json!(["the host's", "the host's", "the host's", "the host's"]));
 }
+
+#[test]
+fn a_refused_connection_is_followed_by_the_flag_that_lets_a_service_in() {
+    let function = Function::python(
+        "import socket
+def lambda_handler(event, context):
+    socket.create_connection(('127.0.0.1', 5432), timeout=2)
+",
+    );
+    let run = invoke(&function).args(["--network", "none"]).run();
+    run.failed_with("ConnectionRefusedError").said(&["--forward"]);
+}

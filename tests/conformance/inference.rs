@@ -54,6 +54,26 @@ fn a_zip_runs_like_its_directory() {
 }
 
 #[test]
+fn messages_name_the_zip_and_not_where_it_was_unpacked() {
+    let code = "import boto3\ndef lambda_handler(event, context):\n    pass\n";
+    let zip = zip_bytes(&[("lambda_function.py", code.as_bytes(), 0o644)]);
+    let package = Function::empty().file("package.zip", zip);
+    let zip = package.at("package.zip");
+    let of = |more: &[&str]| lambdabox(["invoke"]).args([&zip]).args(more).run();
+    let name = zip.display();
+    let run = of(&["--handler", "gone.x"]).expect_code(1);
+    run.said(&[&format!("there is no gone.py in {name}")]);
+    let run = of(&["--handler", "lambda_function.other", "--sdk", "off"]).expect_code(1);
+    run.said(&[
+        &format!("{name}/lambda_function.py has no other to be seen"),
+        "pip install --target DIRECTORY-OF-THE-ZIP boto3",
+    ]);
+    let empty = Function::empty().file("empty.zip", zip_bytes(&[("data.txt", b"x", 0o644)]));
+    let run = lambdabox(["invoke"]).args([empty.at("empty.zip")]).run();
+    run.refused(&[&format!("find a handler in {}:", empty.at("empty.zip").display())]);
+}
+
+#[test]
 fn members_of_a_zip_are_readable_whatever_their_modes_and_keep_execution() {
     let code = "import os, subprocess
 def lambda_handler(event, context):

@@ -25,10 +25,12 @@ macro_rules! on_both_loops {
 }
 
 mod bad_input;
+mod ci_page;
 mod command_line;
 mod config_file;
 mod credentials;
 mod custom_runtimes;
+mod doctor;
 mod environment;
 mod events;
 mod forwards;

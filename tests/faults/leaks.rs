@@ -59,6 +59,34 @@ fn every_network_placement_leaves_nothing() {
 }
 
 #[test]
+fn what_could_not_be_taken_away_is_swept_by_the_next_start() {
+    let nft = ["/usr/sbin/nft", "/sbin/nft", "/usr/bin/nft", "/usr/local/sbin/nft"];
+    let Some(nft) = nft.into_iter().find(|path| std::path::Path::new(path).exists()) else {
+        skip!("no nft");
+    };
+    let _machine = alone();
+    let data = tempfile::tempdir().unwrap();
+    one_start(data.path());
+    let before = Leftovers::now(data.path());
+    let script = format!(
+        "#!/bin/sh\ncase \"$1\" in -f) text=$(cat);; esac\n\
+         case \"$text\" in 'delete table'*) kill -9 $$;; esac\n\
+         printf '%s\\n' \"$text\" | exec {nft} \"$@\"\n"
+    );
+    let stubborn = Function::empty().executable("nft", script);
+    let path = format!("{}:{}", stubborn.path().display(), std::env::var("PATH").unwrap());
+    let function = hello();
+    let run = invoke(&function).args(["--network", "nat"]).env("PATH", path).data(data.path());
+    let run = run.while_alone().run().answered();
+    assert!(run.stderr.contains("failed to clean up: remove the firewall rules"), "{}", run.stderr);
+    // With another placement, which makes no rules of its own over the old ones.
+    let next = invoke(&function).args(["--network", "none"]).data(data.path());
+    next.while_alone().run().answered();
+    let left = before.since(data.path());
+    assert!(left.is_empty(), "left: {left:#?}");
+}
+
+#[test]
 fn layers_and_zips_leave_nothing_but_the_store() {
     let _machine = alone();
     let data = tempfile::tempdir().unwrap();

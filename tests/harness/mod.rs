@@ -19,8 +19,8 @@ mod server;
 mod terminal;
 
 pub(crate) use function::{Function, zip_bytes};
-pub(crate) use leftovers::{Leftovers, alone, processes_with, wait_until_gone};
-pub(crate) use program::{Invoke, Run, Running, binary, invoke, lambdabox};
+pub(crate) use leftovers::{Leftovers, alone, processes_with, shared, wait_until_gone};
+pub(crate) use program::{Invoke, Run, Running, binary, invoke, lambdabox, quiet_environment};
 pub(crate) use python::{Client, default_minor, e2e_venv, interpreter, vendored};
 pub(crate) use report::Report;
 pub(crate) use server::{Server, wait_until};

@@ -56,8 +56,45 @@ fn sigterm_leaves_nothing() {
     assert!(!run.status.success(), "{:?}", run.status);
 }
 
+/// As behind `nohup … &`: whoever ignores a signal has children that do.
+fn is_ignored(signal: Signal) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
+    u64::from_str_radix(ignored.trim(), 16).unwrap() & (1 << (signal as u32 - 1)) != 0
+}
+
+#[test]
+fn behind_nohup_a_hang_up_changes_nothing() {
+    let function = Function::python(
+        "import time
+def lambda_handler(event, context):
+    print('in the handler', flush=True)
+    time.sleep(1)
+    return 1
+",
+    );
+    // `$$` is the shell, which becomes the program.
+    let script = "trap '' HUP
+(while ! grep -q 'in the handler' \"$LOG\"; do sleep 0.05; done; kill -HUP $$) &
+exec \"$@\" 2> \"$LOG\"";
+    let (data, log) = (tempfile::tempdir().unwrap(), tempfile::NamedTempFile::new().unwrap());
+    let output = std::process::Command::new("sh")
+        .args(["-c", script, "sh"])
+        .arg(crate::harness::binary())
+        .arg("invoke")
+        .arg(function.path())
+        .env("LAMBDABOX_DATA_DIR", data.path())
+        .env("LOG", log.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.stdout, b"1", "{}", std::fs::read_to_string(log.path()).unwrap());
+}
+
 #[test]
 fn a_hang_up_leaves_nothing() {
+    if is_ignored(Signal::SIGHUP) {
+        skip!("SIGHUP is ignored here");
+    }
     let run = ended_by(Signal::SIGHUP, SLEEPS, "in the handler");
     assert!(!run.status.success(), "{:?}", run.status);
 }
@@ -101,10 +138,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 #[test]
 fn ctrl_c_while_reading_the_event_from_standard_input_ends_it() {
     use std::process::{Command, Stdio};
-    // As behind `nohup … &`: whoever ignores SIGINT has children that do.
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
-    if u64::from_str_radix(ignored.trim(), 16).unwrap() & (1 << (Signal::SIGINT as u32 - 1)) != 0 {
+    if is_ignored(Signal::SIGINT) {
         skip!("SIGINT is ignored here");
     }
     let function = Function::python("def lambda_handler(e, c):\n    return 1\n");

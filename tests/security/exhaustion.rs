@@ -206,3 +206,20 @@ fn a_flood_of_lines_does_not_stall_the_function_for_ever() {
     let lines = run.stderr.lines().filter(|line| line.starts_with("line ")).count();
     assert_eq!(lines, 200_000);
 }
+
+#[test]
+fn output_of_many_processes_without_end_does_not_put_off_the_timeout() {
+    let function = Function::python(
+        "import os
+def lambda_handler(event, context):
+    for _ in range(8):
+        if os.fork() == 0:
+            break
+    while True:
+        os.write(1, b'x\\n' * 2000)
+",
+    );
+    let arguments = ["--timeout", "2", "--cpu", "unlimited", "--memory-size", "512"];
+    let run = invoke(&function).args(arguments).run().failed_with("Sandbox.Timedout");
+    assert!(run.wall < Duration::from_secs(8), "{:?}", run.wall);
+}

@@ -146,7 +146,7 @@ fn no_path_of_a_machine_is_in_the_tree() {
 
 #[test]
 fn scripts_stop_at_the_first_failure() {
-    for name in ["check", "test", "bench", "soak", "package"] {
+    for name in ["check", "test", "bench", "soak", "package", "ci-example"] {
         let path = root().join("scripts").join(name);
         let source =
             std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("scripts/{name}: {e}"));

@@ -8,7 +8,8 @@
 //! - A call that is not in the table is answered ENOSYS, as a kernel without it would: so a newer
 //!   kernel's calls are closed until somebody decides, and libraries fall back.
 //! - No answer kills. A function that is refused lives on to say so in its log.
-//! - The program is the same for every environment, so it is installed once, before the fork.
+//! - The program is the same for every environment. It refuses what making a sandbox needs, so it is
+//!   the last step of the plan, taken by the init before it starts anything.
 //!
 //! # Not here
 //! Installing (`sys`), when in the order of steps it happens (`plan`), what a function may reach once

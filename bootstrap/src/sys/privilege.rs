@@ -30,11 +30,35 @@ pub fn drop_capabilities() -> io::Result<()> {
         libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL as libc::c_ulong, 0, 0, 0)
     };
     check(libc::c_long::from(cleared))?;
+    set_capabilities(0)
+}
+
+/// Lets the next change of id keep the permitted capabilities; [`hold_only_sys_admin`] then decides
+/// which are used.
+///
+/// # Errors
+/// The kernel's.
+pub fn keep_capabilities() -> io::Result<()> {
+    prctl(libc::PR_SET_KEEPCAPS, 1)
+}
+
+/// Gives up every capability but `CAP_SYS_ADMIN`.
+///
+/// # Errors
+/// `EPERM` if it is not permitted.
+pub fn hold_only_sys_admin() -> io::Result<()> {
+    const CAP_SYS_ADMIN: u32 = 21;
+    set_capabilities(1 << CAP_SYS_ADMIN)
+}
+
+/// Effective and permitted capabilities from now on, all below number 32; none is inheritable.
+fn set_capabilities(low: u32) -> io::Result<()> {
     const VERSION_3: u32 = 0x2008_0522;
     let header = [VERSION_3, 0];
-    let none = [0_u32; 6];
+    // Twice effective, permitted, inheritable: numbers 0 to 31, then 32 to 63.
+    let data = [low, low, 0, 0, 0, 0];
     // SAFETY: header and data have the layout of version 3 (two times three words).
-    check(unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), none.as_ptr()) }).map(drop)
+    check(unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), data.as_ptr()) }).map(drop)
 }
 
 /// `no_new_privs`: no later `exec` can gain privileges.

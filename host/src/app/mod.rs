@@ -1,17 +1,22 @@
 //! Builds every part once, wires them, and owns start and end.
 //!
 //! One `invoke` is: resources of this process ([`resources`]), the function on disk turned into a
-//! blueprint ([`blueprint`]), and the invocations themselves ([`run`]).
+//! blueprint ([`blueprint`]), and the invocations themselves ([`run`]). [`mod@doctor`] makes nothing: it
+//! tells what this machine offers.
 //!
 //! # Invariants
 //! - Whatever was made is given back on every way out, Ctrl-C included; what a `kill -9` leaves is
 //!   swept by the next start.
 
 mod blueprint;
+mod doctor;
 mod error;
 mod language_loop;
 mod resources;
 mod run;
+mod runtime;
 mod timings;
+mod tree;
 
+pub use doctor::{Doctor, Form, doctor};
 pub use run::invoke;

@@ -102,8 +102,9 @@ impl Resources {
             }
             Err(error) => {
                 // The first error is the one to tell; the next start sweeps what stays.
-                let _swept_later = close_nat(nat).await;
-                let _swept_later = lease.release();
+                if close_nat(nat).await.is_empty() {
+                    let _swept_later = lease.release();
+                }
                 Err(error)
             }
         }
@@ -118,9 +119,11 @@ impl Resources {
             failed.push(error.to_string());
         }
         workshop.cgroups.remove_empty_parents();
-        if let Err(error) = lease.release() {
-            failed.push(error.to_string());
+        if !failed.is_empty() {
+            // Dropped, not released: only what a lease stands for is swept.
+            return failed;
         }
+        failed.extend(lease.release().err().map(|error| error.to_string()));
         failed
     }
 }

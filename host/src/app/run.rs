@@ -16,7 +16,7 @@ use super::resources::{Ground, Resources};
 use super::timings;
 use crate::config::{self, Explain, Keep, Verbosity};
 use crate::model::{
-    Event, FailureKind, Function, Invocation, MEMORY_MB, Outcome, RequestId, TIMEOUT_SECS,
+    Event, Failure, FailureKind, Function, Invocation, MEMORY_MB, Outcome, RequestId, TIMEOUT_SECS,
 };
 use crate::pool::{Environment, Log};
 use crate::sandbox::StartedSpawner;
@@ -72,8 +72,13 @@ async fn run(config: &config::Invoke, started: StartedSpawner, say: &Say) -> Res
 
 /// Remembers the first Ctrl-C or SIGTERM until somebody asks.
 fn watch_for_interruption() -> Result<Arc<Notify>, AppError> {
+    // A caller may ignore SIGCHLD and so make us: then no child's end would be told, not even `nft`'s.
+    let _handled_from_now_on = signal(SignalKind::child()).map_err(AppError::EventLoop)?;
     let interrupted = Arc::new(Notify::new());
-    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
+    let ending = [SignalKind::interrupt(), SignalKind::terminate()];
+    // Who starts us by `nohup` wants to go.
+    let hang_up = (!is_ignored(SignalKind::hangup())).then(SignalKind::hangup);
+    for kind in ending.into_iter().chain(hang_up) {
         let (mut signals, told) =
             (signal(kind).map_err(AppError::EventLoop)?, Arc::clone(&interrupted));
         tokio::spawn(async move {
@@ -83,6 +88,14 @@ fn watch_for_interruption() -> Result<Arc<Notify>, AppError> {
         });
     }
     Ok(interrupted)
+}
+
+/// Whether our caller has a signal ignored: signal N is bit N-1 of `SigIgn` (proc_pid_status(5)).
+fn is_ignored(kind: SignalKind) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    mask >> (kind.as_raw_value() - 1) & 1 == 1
 }
 
 async fn run_with(
@@ -106,8 +119,12 @@ async fn run_with(
     let log = log(config, &function, say);
     let mut environment = Environment::new(Arc::clone(&resources.workshop), blueprint, log);
     if config.explain == Explain::Explain {
-        print!("{}", environment.planned());
-        return Ok(0);
+        let plan = environment.planned().to_string();
+        let written = io::stdout().write_all(plan.as_bytes()).and_then(|()| io::stdout().flush());
+        return written.map(|()| 0).map_err(|source| {
+            let path = PathBuf::from("standard output");
+            AppError::Write { path, source }
+        });
     }
     let mut answers = Answers::new(config)?;
     let result = tokio::select! {
@@ -229,7 +246,7 @@ fn log(config: &config::Invoke, function: &Function, say: &Say) -> Log {
 struct Answers {
     target: Target,
     newline: bool,
-    last_failure: Option<FailureKind>,
+    last_failure: Option<Failure>,
 }
 
 enum Target {
@@ -256,8 +273,9 @@ impl Answers {
         let mut bytes = match outcome {
             Outcome::Answered { payload, .. } => payload.to_vec(),
             Outcome::Failed(failure) => {
-                self.last_failure = Some(failure.kind);
-                failure.payload.to_vec()
+                let payload = failure.payload.to_vec();
+                self.last_failure = Some(failure);
+                payload
             }
         };
         if self.newline {
@@ -276,9 +294,16 @@ impl Answers {
         written.map_err(|source| AppError::Write { path: path.to_owned(), source })
     }
 
+    /// Whether the error is that of a client that nobody answered, as Python and its SDK word it.
+    fn was_refused(&self) -> bool {
+        let payload = self.last_failure.as_ref().map(|failure| failure.payload.as_ref());
+        let text = String::from_utf8_lossy(payload.unwrap_or_default());
+        ["Connection refused", "Could not connect to the endpoint"].iter().any(|w| text.contains(w))
+    }
+
     /// Which setting would have helped, and what the function had to do without.
     fn explain(&self, function: &Function, network_notice: Option<&str>, say: &Say) {
-        match self.last_failure {
+        match self.last_failure.as_ref().map(|failure| failure.kind) {
             Some(FailureKind::Timeout) => say.hint(&format!(
                 "--timeout SECONDS gives the function more time (now {}, at most {})",
                 function.timeout.as_secs(),
@@ -289,6 +314,9 @@ impl Answers {
                 function.memory_mb,
                 MEMORY_MB.end()
             )),
+            Some(FailureKind::Handler) if self.was_refused() => say.hint(
+                "localhost is the function's own: --forward PORT lets a service of this machine in",
+            ),
             _ => {}
         }
         if let Some(notice) = network_notice {

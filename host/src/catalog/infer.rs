@@ -208,7 +208,7 @@ impl Look<'_> {
             Some(_) => {}
             None => notices.push(format!(
                 "there is no bootstrap in {} or in a layer, and a custom runtime is nothing else",
-                self.package.root.display()
+                self.package.called.display()
             )),
         }
         let handler = self.wanted.handler.unwrap_or(BOOTSTRAP).to_owned();
@@ -228,10 +228,13 @@ impl Look<'_> {
                     Some(entry) => self.handler_of_file(entry, language)?,
                     None => self.handler_of_directory(language)?,
                 };
-                let runtime = runtime.identifier.unwrap_or(&language.name);
-                said.push(format!(
-                    "handler {handler}, runtime {runtime} (--handler and --runtime say otherwise)"
-                ));
+                let name = &language.name;
+                said.push(match self.wanted.runtime {
+                    Some(_) => format!("handler {handler} (--handler says otherwise)"),
+                    None => format!(
+                        "handler {handler}, runtime {name} (--handler and --runtime say otherwise)"
+                    ),
+                });
                 handler
             }
         };
@@ -289,7 +292,7 @@ impl Look<'_> {
         }
         match first {
             Some(file) => Err(InferError::NoFunction {
-                file,
+                file: self.package.called(&file),
                 wanted: language.functions.join(" nor "),
                 remedy: pass_handler(&offers),
             }),
@@ -310,18 +313,20 @@ impl Look<'_> {
                 format!(
                     "handler {handler}: there is no {}.{extension} in {}",
                     module.replace('.', "/"),
-                    self.package.root.display()
+                    self.package.called.display()
                 )
             });
         };
         let names = look_into(&file, language)?;
         (!names.open_ended && !names.has(function)).then(|| {
             let offers = offered(module, &Some(names));
-            let offers =
-                if offers.is_empty() { "no function".to_owned() } else { offers.join(", ") };
+            let offers = match offers.as_slice() {
+                [] => "nor any other function".to_owned(),
+                offers => format!("but {}", offers.join(", ")),
+            };
             format!(
-                "handler {handler}: {} has no {function} to be seen, but {offers}",
-                file.display()
+                "handler {handler}: {} has no {function} to be seen, {offers}",
+                self.package.called(&file).display()
             )
         })
     }
@@ -333,7 +338,7 @@ impl Look<'_> {
 
     fn not_executable(&self) -> InferError {
         InferError::NotExecutable {
-            file: self.package.root.join(BOOTSTRAP),
+            file: self.package.called.join(BOOTSTRAP),
             remedy: match self.package.origin {
                 Origin::Zip => {
                     "run chmod +x bootstrap and zip it again, on Linux or macOS: a zip \
@@ -355,7 +360,7 @@ impl Look<'_> {
             (USUAL_STEMS.contains(&stem) || handler == Some(stem)).then(|| InferError::Later {
                 language: later.name,
                 known: self.catalogue.known(),
-                file,
+                file: self.package.called(&file),
             })
         })
     }
@@ -382,7 +387,7 @@ impl Look<'_> {
         }
         offers.sort();
         InferError::NothingFound {
-            root: self.package.root.clone(),
+            root: self.package.called.clone(),
             wanted: wanted.join(", "),
             remedy: pass_handler(&offers),
         }

@@ -130,6 +130,8 @@ fn a_given_handler_is_taken_and_only_doubted_aloud() {
     assert!(function.infer("", handler("star.any")).unwrap().notices.is_empty());
     let found = function.infer("", handler("src/app.other")).unwrap();
     assert!(found.notices[0].contains("has no other to be seen, but src/app.handler"));
+    let found = Function::of(&[("app.py", "x = 1\n")]).infer("", handler("app.h")).unwrap();
+    assert!(found.notices[0].ends_with("has no h to be seen, nor any other function"));
     let wanted = Wanted { runtime: Some("python3.11"), handler: Some("gone.x"), client: None };
     let found = function.infer("", wanted).unwrap();
     assert_eq!(found.handler, "gone.x");

@@ -52,11 +52,16 @@ pub enum Origin {
     Zip,
 }
 
+/// Stands in commands for the directory a zip was made of.
+const SOURCE_OF_A_ZIP: &str = "DIRECTORY-OF-THE-ZIP";
+
 /// A function's code, ready to become `/var/task`.
 #[derive(Debug, Clone)]
 pub struct Package {
     /// The directory to bind.
     pub root: PathBuf,
+    /// What messages call `root`: of a zip the zip, which the user knows.
+    pub called: PathBuf,
     /// Name, below `root`, of the file the user named.
     pub entry_file: Option<PathBuf>,
     /// What the user named.
@@ -67,6 +72,22 @@ pub struct Package {
     pub warnings: Vec<String>,
     /// Whose rights are needed to read it.
     pub access: Access,
+}
+
+impl Package {
+    /// Where the user adds to the code, for commands to be typed; of a zip that is not known.
+    pub(crate) fn source(&self) -> &Path {
+        match self.origin {
+            Origin::Zip => Path::new(SOURCE_OF_A_ZIP),
+            Origin::File | Origin::Directory => &self.root,
+        }
+    }
+
+    /// What messages call a file of `root`.
+    pub(crate) fn called(&self, file: &Path) -> PathBuf {
+        file.strip_prefix(&self.root)
+            .map_or_else(|_| file.to_owned(), |name| self.called.join(name))
+    }
 }
 
 /// Opens a package. A zip is unpacked to `task` below `workspace`, which must be there and be new.
@@ -88,6 +109,7 @@ pub fn open(path: &Path, workspace: &Path, homes: &[PathBuf]) -> Result<Package,
         let unpacked = unpack(path, &root, 0)?;
         return Ok(Package {
             root,
+            called: path.to_owned(),
             entry_file: None,
             origin: Origin::Zip,
             unpacked_bytes: unpacked.bytes,
@@ -128,7 +150,7 @@ fn bound(
         ));
     }
     let (unpacked_bytes, access) = (found.bytes, found.access);
-    Ok(Package { root, entry_file, origin, unpacked_bytes, warnings, access })
+    Ok(Package { called: root.clone(), root, entry_file, origin, unpacked_bytes, warnings, access })
 }
 
 fn refuse_too_much(root: &Path, homes: &[PathBuf]) -> Result<(), PackageError> {

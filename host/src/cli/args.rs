@@ -33,6 +33,14 @@ variable over the file. Variables of the function: --env wins over --env-file ov
 Exit status: 0 answered, 1 the function failed, 2 bad usage, configuration or package,
 3 the sandbox could not be made, 130 after Ctrl-C.";
 
+const DOCTOR_EXAMPLES: &str = "Examples:
+  sudo lambdabox doctor             one line for each thing; under it the command that mends it
+  sudo lambdabox doctor --quiet     only what is not as it should be
+  sudo lambdabox doctor --json      {\"can_run\": …, \"checks\": [{id, status, fact, remedy}, …]}
+
+Status: ok; warn, functions run with less; missing, no function runs.
+Exit status: 0 functions can run here, 3 they cannot, 2 bad usage.";
+
 /// AWS Lambda's execution environment as one Linux binary
 #[derive(Debug, Parser)]
 #[command(name = "lambdabox", bin_name = "lambdabox", version, after_help = EXAMPLES)]
@@ -64,6 +72,9 @@ pub(crate) enum Command {
     /// Run one event through one function in a full sandbox, and print the answer
     #[command(after_help = INVOKE_EXAMPLES)]
     Invoke(Box<Invoke>),
+    /// Say what this machine offers, what is missing, and the command that adds it
+    #[command(after_help = DOCTOR_EXAMPLES)]
+    Doctor(Doctor),
     /// Print a completion script for a shell
     Completions {
         /// Which shell
@@ -74,6 +85,16 @@ pub(crate) enum Command {
         /// Which command
         command: Option<String>,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Print JSON instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Look at the machine below this directory
+    #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
+    pub(crate) root: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -190,7 +211,7 @@ pub(crate) struct Invoke {
     #[arg(long, help_heading = "Output")]
     pub(crate) print_config: bool,
 
-    /// Keep the sandbox afterwards, and print where it is
+    /// Keep the sandbox afterwards until Ctrl-C, and print where it is
     #[arg(long, help_heading = "Sandbox")]
     pub(crate) keep: bool,
     /// Give the function a /dev/shm, which Lambda does not have

@@ -67,7 +67,7 @@ pub(crate) fn asked(invoke: args::Invoke, output: &args::Output) -> (Asked, Purp
 }
 
 /// The parser has refused both at once.
-fn verbosity(output: &args::Output) -> Verbosity {
+pub(super) fn verbosity(output: &args::Output) -> Verbosity {
     match (output.quiet, output.verbose) {
         (true, _) => Verbosity::Quiet,
         (_, true) => Verbosity::Verbose,

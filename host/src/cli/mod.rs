@@ -12,6 +12,7 @@
 //! Checking values (`config`), doing what was asked (`app`), the function's own log (`usage`).
 
 mod args;
+mod doctor;
 mod documents;
 mod invoke;
 mod run;
@@ -19,4 +20,4 @@ mod run;
 mod tests;
 mod words;
 
-pub use run::{EXIT_USAGE, run};
+pub use run::{Call, EXIT_USAGE, run};

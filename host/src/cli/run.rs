@@ -7,23 +7,31 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use super::args::{Cli, Command};
+use super::doctor;
 use super::documents;
 use super::invoke::{self, Purpose};
+use crate::app;
 use crate::config::{self, Caller, Color, Verbosity};
 use crate::usage::{Device, Say};
 
 /// Exit status of bad usage or configuration, or a package that cannot be used.
 pub const EXIT_USAGE: u8 = 2;
 
-/// Parses the arguments (the program's name first), and calls `start` for an invocation, once
-/// everything about it was checked and said.
+/// What the program behind the command line is asked for.
+#[derive(Debug)]
+pub enum Call {
+    /// Run a function.
+    Invoke(Box<config::Invoke>),
+    /// Look at the machine.
+    Doctor(app::Doctor),
+}
+
+/// Parses the arguments (the program's name first), and calls `start` for what is not the command
+/// line's own to do, once everything about it was checked and said.
 ///
 /// Standard input is read only if the event is to come from there, standard output is left alone
 /// except for what was asked to be printed there.
-pub fn run(
-    args: impl Iterator<Item = OsString>,
-    start: impl FnOnce(config::Invoke) -> ExitCode,
-) -> ExitCode {
+pub fn run(args: impl Iterator<Item = OsString>, start: impl FnOnce(Call) -> ExitCode) -> ExitCode {
     let device = Device::of(&io::stderr());
     let caller = match Caller::of_process() {
         Ok(caller) => caller,
@@ -65,7 +73,7 @@ pub(crate) fn run_with(
     args: impl Iterator<Item = OsString>,
     caller: &Caller,
     streams: &mut Streams<'_>,
-    start: impl FnOnce(config::Invoke) -> ExitCode,
+    start: impl FnOnce(Call) -> ExitCode,
 ) -> ExitCode {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
@@ -82,6 +90,10 @@ pub(crate) fn run_with(
             }
             Err(error) => streams.complain(&streams.plain().error_lines(&error, None)),
         },
+        Command::Doctor(typed) => match doctor::asked(typed, &cli.output, caller) {
+            Ok(asked) => start(Call::Doctor(asked)),
+            Err(problems) => streams.complain(&streams.plain().problem_lines(&problems)),
+        },
         Command::Invoke(typed) => {
             let (asked, purpose) = invoke::asked(*typed, &cli.output);
             let color = config::color_of_problems(&asked.settings, caller);
@@ -97,7 +109,7 @@ pub(crate) fn run_with(
             streams.tell(&say.notice_lines(&resolved.notices));
             match purpose {
                 Purpose::PrintConfig => streams.print(resolved.print_config().as_bytes()),
-                Purpose::Run => start(resolved.invoke),
+                Purpose::Run => start(Call::Invoke(Box::new(resolved.invoke))),
             }
         }
     }

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 
 use super::args::Cli;
-use super::run::{Streams, run_with};
+use super::run::{Call, Streams, run_with};
+use crate::app;
 use crate::config::{Caller, Color, CredentialsOrigin, Invoke, Keep, Verbosity};
 use crate::usage::Device;
 
@@ -16,6 +17,7 @@ struct Ran {
     out: String,
     err: String,
     started: Option<Invoke>,
+    doctor: Option<app::Doctor>,
 }
 
 struct Place {
@@ -41,6 +43,7 @@ impl Place {
     fn run_on(&self, args: &[&str], stdin: &mut &[u8], device: Device) -> Ran {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let started = RefCell::new(None);
+        let doctor = RefCell::new(None);
         let mut streams = Streams {
             stdin,
             stdout: &mut out,
@@ -49,8 +52,11 @@ impl Place {
             stderr_device: device,
         };
         let args = ["lambdabox"].iter().chain(args).map(|arg| (*arg).into());
-        let status = run_with(args, &self.caller, &mut streams, |invoke| {
-            *started.borrow_mut() = Some(invoke);
+        let status = run_with(args, &self.caller, &mut streams, |call| {
+            match call {
+                Call::Invoke(invoke) => *started.borrow_mut() = Some(*invoke),
+                Call::Doctor(asked) => *doctor.borrow_mut() = Some(asked),
+            }
             ExitCode::from(7)
         });
         Ran {
@@ -58,6 +64,7 @@ impl Place {
             out: String::from_utf8(out).unwrap(),
             err: String::from_utf8(err).unwrap(),
             started: started.into_inner(),
+            doctor: doctor.into_inner(),
         }
     }
 }
@@ -309,4 +316,24 @@ fn every_setting_has_its_flag() {
         assert!(flags.iter().any(|arg| arg.get_long() == Some(long)), "{}", setting.flag());
     }
     Cli::command().debug_assert();
+}
+
+#[test]
+fn the_doctor_is_asked_with_form_colour_and_verbosity() {
+    let place = Place::new(&[("NO_COLOR", "1")]);
+    let ran = place.run(&["doctor"], b"");
+    assert_eq!((ran.status, ran.out.as_str()), (status(7), ""), "{}", ran.err);
+    let asked = ran.doctor.unwrap();
+    assert_eq!((asked.root.to_str(), asked.form), (Some("/"), app::Form::Text));
+    assert_eq!((asked.color, asked.verbosity), (Color::Never, Verbosity::Normal));
+    let asked = place.run(&["doctor", "--json", "--color", "always", "-q"], b"").doctor.unwrap();
+    assert_eq!(asked.form, app::Form::Json);
+    assert_eq!((asked.color, asked.verbosity), (Color::Always, Verbosity::Quiet));
+}
+
+#[test]
+fn the_doctor_refuses_a_colour_that_is_none() {
+    let ran = Place::new(&[]).run(&["doctor", "--color", "mauve"], b"");
+    assert_eq!(ran.status, status(2));
+    assert!(ran.doctor.is_none() && ran.err.contains("mauve"), "{}", ran.err);
 }

@@ -114,6 +114,9 @@ fn of_flag(text: &str, caller: &Caller) -> Result<(String, Variable), Problem> {
     if let Some((name, value)) = text.split_once('=') {
         return Ok((name.to_owned(), Variable { value: value.to_owned(), origin }));
     }
+    if text.is_empty() {
+        return Err(Problem::VariableName { name: String::new(), origin });
+    }
     let value = caller
         .env
         .get(OsStr::new(text))
@@ -335,6 +338,8 @@ mod tests {
     fn copying_an_unset_variable_is_a_problem() {
         let problem = of_flag("NOPE", &caller("/", &[])).unwrap_err();
         assert_eq!(problem.to_string(), "--env NOPE copies a variable that is not set here");
+        let problem = of_flag("", &caller("/", &[])).unwrap_err();
+        assert!(matches!(problem, Problem::VariableName { .. }), "{problem}");
     }
 
     #[test]

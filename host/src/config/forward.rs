@@ -14,6 +14,9 @@ use crate::model::Network;
 
 /// Where the Runtime API listens inside a sandbox; no forward can have it.
 pub(crate) const RUNTIME_API_PORT: u16 = 9_001;
+/// Their listeners, one for each loopback address, come out of the sandbox in one message with the
+/// Runtime API's (`lambdabox_bootstrap::wire::MAX_DESCRIPTORS`).
+const MAX_FORWARDS: usize = 31;
 /// The standard variables that name a stand-in for AWS, for all services or one.
 const ENDPOINT_VARIABLE: &str = "AWS_ENDPOINT_URL";
 /// Names that mean the host's loopback. LocalStack's is a public name with a loopback address.
@@ -66,6 +69,9 @@ pub(crate) fn read(
         let said = format!("forwarding port {port} to this host, because {name} names loopback");
         notices.push(Notice::normal(said.clone()));
         forwards.push(Forward { port, host_port: port, said: Some(said) });
+    }
+    if forwards.len() > MAX_FORWARDS {
+        problems.push(Problem::TooManyForwards { asked: forwards.len(), limit: MAX_FORWARDS });
     }
     forwards
 }
@@ -178,6 +184,18 @@ mod tests {
         ] {
             assert_eq!(of(flags, &[], None), expected, "{flags:?}");
         }
+    }
+
+    #[test]
+    fn more_forwards_than_listeners_that_can_be_handed_over_are_refused() {
+        let ports: Vec<String> = (1..=32).map(|port| port.to_string()).collect();
+        let ports: Vec<&str> = ports.iter().map(String::as_str).collect();
+        assert!(of(&ports[..31], &[], None).is_ok());
+        let refused = "32 ports are forwarded, but the limit is 31".to_owned();
+        assert_eq!(of(&ports, &[], None), Err(refused));
+        const LOOPBACK_ADDRESSES: usize = 2;
+        let listeners = 1 + MAX_FORWARDS * LOOPBACK_ADDRESSES;
+        assert!(listeners <= 64, "wire::MAX_DESCRIPTORS");
     }
 
     #[test]

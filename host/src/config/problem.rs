@@ -134,6 +134,8 @@ pub enum Problem {
     ForwardMalformed { place: String, value: String },
     #[error("{place} cannot forward port {port}: the Runtime API listens there in the sandbox")]
     ForwardRuntimeApi { place: String, port: u16 },
+    #[error("{asked} ports are forwarded, but the limit is {limit}")]
+    TooManyForwards { asked: usize, limit: usize },
     #[error("port {port} is forwarded to both {one} and {other} of the host")]
     ForwardTwice { port: u16, one: u16, other: u16 },
     #[error("-o: cannot write {}", path.display())]

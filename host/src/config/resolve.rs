@@ -311,11 +311,20 @@ fn color(raw: &Raw, caller: &Caller) -> Result<Color, Problem> {
     Ok(if color == Color::Auto && plain { Color::Never } else { color })
 }
 
+/// The colour of a command that has no other setting: by flag, variable, then the device.
+///
+/// # Errors
+/// A value that is none of the words.
+pub fn color_of(flags: &Raw, caller: &Caller) -> Result<Color, Problems> {
+    // Variables about functions are none of its business, wrong ones neither.
+    let from_variables = variables::read(caller, &mut Vec::new(), &mut Vec::new());
+    color(&merge([flags.clone(), from_variables]), caller).map_err(|wrong| Problems(vec![wrong]))
+}
+
 /// The colour to report problems in, when there may be no valid setting of it.
 pub fn color_of_problems(flags: &Raw, caller: &Caller) -> Color {
-    let from_variables = variables::read(caller, &mut Vec::new(), &mut Vec::new());
     // A wrong value is among the problems that are about to be reported.
-    color(&merge([flags.clone(), from_variables]), caller).unwrap_or(Color::Never)
+    color_of(flags, caller).unwrap_or(Color::Never)
 }
 
 fn layers(raw: &Raw, caller: &Caller, problems: &mut Vec<Problem>) -> Vec<PathBuf> {

@@ -140,6 +140,8 @@ impl Environment {
             sleep.await;
             return Woken::Deadline;
         };
+        // However much the function writes, the loop's other tasks, its clock and Ctrl-C get a turn.
+        tokio::task::coop::consume_budget().await;
         // Whatever loses is asked again in the next round; none of these futures holds anything.
         // In this order, an answer that is already there wins over the deadline.
         tokio::select! {

@@ -73,7 +73,9 @@ impl OpenTrees {
         let mut all = Self::default();
         for tree in trees {
             let opened = open(spawner, tree, id).await?;
-            let source = Source::Tree { index: all.add(opened), shows: tree.source.clone() };
+            // For people only, and messages carry text: a name that is not UTF-8 must not stop them.
+            let shows = PathBuf::from(tree.source.to_string_lossy().into_owned());
+            let source = Source::Tree { index: all.add(opened), shows };
             all.steps.push(Step::Bind {
                 source,
                 target: tree.target.clone(),

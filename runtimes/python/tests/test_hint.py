@@ -18,7 +18,7 @@ class Hint(OursCase):
         return records[1:]
 
     def test_the_command_that_would_add_a_missing_package_is_told(self):
-        text = "lambdabox: %s is not in the package nor installed for this interpreter; add it with: "
+        text = "lambdabox: %s is in neither the package nor a layer; add it with: "
         for statement, module, package in [
             ("import boto3", "boto3", "boto3"),
             ("import botocore.exceptions", "botocore", "botocore"),

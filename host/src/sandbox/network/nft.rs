@@ -43,6 +43,8 @@ impl Nft {
         let mut child = Command::new(&self.program)
             .args(arguments)
             .env_clear()
+            // A Ctrl-C is for lambdabox, which needs the program to take its rules away.
+            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -61,7 +63,11 @@ impl Nft {
             return Ok(output.stdout);
         }
         let said = String::from_utf8_lossy(&output.stderr);
-        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        let said = match said.split_whitespace().collect::<Vec<_>>().join(" ") {
+            // It was killed.
+            nothing if nothing.is_empty() => output.status.to_string(),
+            said => said,
+        };
         Err(NatError::Refused { what, program: self.program.clone(), said })
     }
 }

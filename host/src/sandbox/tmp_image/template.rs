@@ -25,6 +25,7 @@ use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, FileExt};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -144,6 +145,8 @@ impl Templates {
             .args(["-E", "num_backup_sb=0,lazy_itable_init=0,root_owner=0:0"])
             .arg(path)
             .env_remove("MKE2FS_CONFIG")
+            // A Ctrl-C is for lambdabox: a template cut short would be told as a failure.
+            .process_group(0)
             .stdin(Stdio::null())
             .output()
             .map_err(|source| TmpImageError::Template { path: self.mkfs.clone(), source })?;

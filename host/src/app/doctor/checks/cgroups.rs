@@ -1,0 +1,152 @@
+//! cgroups: which layout, whether its controllers are there, and whether we may divide it.
+
+use std::path::Path;
+
+use super::super::facts::{Facts, OwnGroup};
+use super::process::version;
+use super::{About, Check, PRIVILEGED, as_root};
+use crate::sandbox::cgroup::{CgroupError, Layout};
+
+/// What every environment is limited by.
+const CONTROLLERS: [&str; 3] = ["memory", "cpu", "pids"];
+/// Where distributions mount v2.
+const MOUNT_POINT: &str = "/sys/fs/cgroup";
+/// `cgroup.kill` is new in it.
+const KILL_SINCE: (u32, u32) = (5, 14);
+
+/// The layout, and what follows from it; nothing follows from none.
+pub(super) fn all(facts: &Facts) -> Vec<Check> {
+    match &facts.layout {
+        Err(error) => vec![no_layout(facts, error)],
+        Ok(layout) => vec![
+            of_layout(facts, layout),
+            controllers(facts),
+            delegation(facts, layout),
+            kill(facts, layout),
+        ],
+    }
+}
+
+const LAYOUT: About = About { id: "cgroup-layout", read: "/proc/self/mountinfo" };
+
+fn no_layout(facts: &Facts, error: &CgroupError) -> Check {
+    let CgroupError::NoController { controller } = error else {
+        return LAYOUT.missing(format!("failed to {error}"), "mount -t proc proc /proc");
+    };
+    if facts.disabled_controllers.iter().any(|name| name == controller) {
+        return LAYOUT.missing(
+            format!("the kernel was told not to use the {controller} controller"),
+            format!("boot with cgroup_enable={controller} on the kernel's command line"),
+        );
+    }
+    let command = match *controller {
+        // The first that is looked for: there is neither v1 nor v2.
+        "memory" => format!("mount -t cgroup2 cgroup2 {MOUNT_POINT}"),
+        name => format!("mount --mkdir -t cgroup -o {name} cgroup {MOUNT_POINT}/{name}"),
+    };
+    let fact = format!("no hierarchy with the {controller} controller is mounted");
+    LAYOUT.missing(fact, as_root(facts, &command))
+}
+
+fn of_layout(facts: &Facts, layout: &Layout) -> Check {
+    match layout {
+        Layout::Hybrid { unified, .. } => LAYOUT.ok(format!(
+            "hybrid: v1 controllers, and the unified tree of v2 at {}",
+            unified.display()
+        )),
+        Layout::V2 { .. } => LAYOUT.ok("v2"),
+        Layout::V1 { .. } => LAYOUT.warn(
+            "v1 without a unified tree: groups are emptied by freezing and killing one by one",
+            as_root(facts, "mount --mkdir -t cgroup2 cgroup2 /sys/fs/cgroup/unified"),
+        ),
+    }
+}
+
+fn controllers(facts: &Facts) -> Check {
+    let about = About { id: "cgroup-controllers", read: "cgroup.controllers, /proc/cgroups" };
+    let group = match &facts.own_group {
+        None => return about.ok(format!("{}, each mounted", CONTROLLERS.join(", "))),
+        Some(Err(error)) => {
+            let fact = format!("our own group cannot be read: {error}");
+            return about.missing(fact, format!("mount -t cgroup2 cgroup2 {MOUNT_POINT}"));
+        }
+        Some(Ok(group)) => group,
+    };
+    let lacking = lacking(&group.controllers);
+    if lacking.is_empty() {
+        return about.ok(format!("{}, of {}", CONTROLLERS.join(", "), group.dir.display()));
+    }
+    let enable: Vec<String> = lacking.iter().map(|name| format!("+{name}")).collect();
+    let parent = group.dir.parent().unwrap_or(&group.dir);
+    let switch = parent.join("cgroup.subtree_control");
+    about.missing(
+        format!("{} has no {}: its parent hands none on", group.dir.display(), lacking.join(", ")),
+        format!("echo {} | {} {}", enable.join(" "), as_root(facts, "tee"), switch.display()),
+    )
+}
+
+fn lacking(text: &str) -> Vec<&'static str> {
+    let has = |name: &str| text.split_ascii_whitespace().any(|there| there == name);
+    CONTROLLERS.into_iter().filter(|name| !has(name)).collect()
+}
+
+/// Whether groups with limits can be made where we are.
+fn delegation(facts: &Facts, layout: &Layout) -> Check {
+    let about = About { id: "cgroup-delegation", read: "/proc/self/mountinfo, /proc/self/cgroup" };
+    let trees: Vec<&Path> = match layout {
+        Layout::Hybrid { limits, unified } => {
+            vec![&limits.memory, &limits.cpu, &limits.pids, unified]
+        }
+        Layout::V1 { limits, freezer } => vec![&limits.memory, &limits.cpu, &limits.pids, freezer],
+        Layout::V2 { parent } => vec![parent],
+    };
+    if let Some(mount) = trees.iter().find_map(|tree| facts.mounts.read_only(tree)) {
+        let remedy = match facts.is_in_container {
+            true => PRIVILEGED.to_owned(),
+            false => as_root(facts, &format!("mount -o remount,rw {}", mount.display())),
+        };
+        return about.missing(format!("{} is mounted read-only", mount.display()), remedy);
+    }
+    match &facts.own_group {
+        Some(Ok(group)) => of_own_group(about, facts, group),
+        // Read by nobody: said where the controllers are.
+        Some(Err(_)) | None if facts.uid == 0 => about.ok("root makes groups of its own"),
+        Some(Err(_)) | None => {
+            about.missing("the hierarchies are root's to divide", "sudo lambdabox doctor")
+        }
+    }
+}
+
+/// v2: a group with processes hands no controllers on, unless it is the very top. We are in our own
+/// group, so that a place below it has to be given to us, or we go to the top.
+fn of_own_group(about: About, facts: &Facts, group: &OwnGroup) -> Check {
+    let dir = group.dir.display();
+    if group.owner == facts.uid && (group.is_top || lacking(&group.handed_on).is_empty()) {
+        return about.ok(format!("{dir} is ours to divide"));
+    }
+    let fact = if group.owner == facts.uid {
+        format!("the controllers of {dir} are not delegated: it has processes, ours among them")
+    } else {
+        format!("the controllers of {dir} are not delegated to uid {}", facts.uid)
+    };
+    let enter = "sh -c 'echo $$ > /sys/fs/cgroup/cgroup.procs && exec lambdabox doctor'";
+    let remedy = match facts.is_in_container {
+        true => format!("{PRIVILEGED}, and in it {enter}"),
+        false => as_root(facts, enter),
+    };
+    about.missing(fact, remedy)
+}
+
+fn kill(facts: &Facts, layout: &Layout) -> Check {
+    let about =
+        About { id: "cgroup-kill", read: "/proc/self/mountinfo, /proc/sys/kernel/osrelease" };
+    match layout {
+        Layout::V1 { freezer, .. } => about.ok(format!("freezer at {}", freezer.display())),
+        _ if version(&facts.kernel_release) >= Some(KILL_SINCE) => {
+            about.ok("cgroup.kill and cgroup.freeze")
+        }
+        _ => {
+            about.ok("cgroup.freeze; no cgroup.kill before Linux 5.14, processes are killed singly")
+        }
+    }
+}

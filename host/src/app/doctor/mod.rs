@@ -1,0 +1,25 @@
+//! `lambdabox doctor`: what this machine offers, what is missing, and the command that adds it.
+//!
+//! Three parts: [`facts`] reads what the kernel says, [`checks`] judges it, [`render`] prints it.
+//!
+//! # Invariants
+//! - Nothing is changed and nothing is tried: it only reads, and as an ordinary user too.
+//! - Everything is read below one root, so that each kind of machine is a directory in a test.
+//! - The judgement is of this release. What a later one will do without (root, a place of its own
+//!   at the top of cgroup v2) is missing here, because functions do not run without it.
+//!
+//! # Not here
+//! Why a given start failed: each step of the plan has its own remedy (`lambdabox-bootstrap`).
+//!
+//! # Sources
+//! `reference/sandbox.md` 1 to 4 and 6, `reference/components.md` 7 and 8.
+
+mod asked;
+mod checks;
+mod facts;
+mod mounts;
+mod render;
+#[cfg(test)]
+mod tests;
+
+pub use asked::{Doctor, Form, doctor};

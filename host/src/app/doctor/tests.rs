@@ -1,0 +1,5 @@
+//! Each kind of machine as a small tree of files, and this machine itself.
+
+mod cases;
+mod machine;
+mod prints;
