@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use lambdabox_runtimes::discover::{self, Search};
 
 use super::mounts::Mounts;
+use crate::sandbox::cgroup::scope::systemd_runs;
 use crate::sandbox::cgroup::{CgroupError, Layout};
 
 /// Namespaces a sandbox has of its own: their file below `/proc/self/ns`, and what their limit is
@@ -78,6 +79,8 @@ pub(super) struct Facts {
     pub(super) apparmor_label: Option<String>,
     pub(super) uid_map: String,
     pub(super) is_in_container: bool,
+    /// Whether systemd can be asked for a scope of our own.
+    pub(super) systemd_runs: bool,
     pub(super) namespaces: Vec<Namespace>,
     /// Debian's switch: 0 leaves user namespaces to who has `CAP_SYS_ADMIN`.
     pub(super) unprivileged_userns_clone: Switch,
@@ -132,6 +135,7 @@ impl Facts {
             seccomp_actions: machine.read("proc/sys/kernel/seccomp/actions_avail"),
             apparmor_label: machine.read("proc/self/attr/apparmor/current"),
             uid_map: machine.need("proc/self/uid_map")?,
+            systemd_runs: systemd_runs(root),
             is_in_container: CONTAINER_MARKS.iter().any(|mark| root.join(mark).exists()),
             namespaces: NAMESPACES.map(|names| machine.namespace(names)).to_vec(),
             unprivileged_userns_clone: machine.switch("kernel/unprivileged_userns_clone"),

@@ -43,7 +43,7 @@ mod kill;
 mod layout;
 mod limits;
 mod memory;
-mod scope;
+pub(crate) mod scope;
 mod unified;
 mod v1;
 mod v2;

@@ -44,7 +44,7 @@ const NO_LIMIT: u64 = u64::MAX;
 type Property<'a> = (&'a str, Value<'a>);
 
 /// Whether systemd manages this machine (or container); `root` is `/`.
-pub(super) fn systemd_runs(root: &Path) -> bool {
+pub(crate) fn systemd_runs(root: &Path) -> bool {
     root.join("run/systemd/system").is_dir()
 }
 

@@ -118,9 +118,12 @@ fn delegation(facts: &Facts, layout: &Layout) -> Check {
 }
 
 /// v2: a group with processes hands no controllers on, unless it is the very top. We are in our own
-/// group, so that a place below it has to be given to us, or we go to the top.
+/// group, so that a place below it has to be given to us, as systemd does, or we go to the top.
 fn of_own_group(about: About, facts: &Facts, group: &OwnGroup) -> Check {
     let dir = group.dir.display();
+    if facts.uid == 0 && facts.systemd_runs {
+        return about.ok("systemd gives us a scope of our own");
+    }
     if group.owner == facts.uid && (group.is_top || lacking(&group.handed_on).is_empty()) {
         return about.ok(format!("{dir} is ours to divide"));
     }

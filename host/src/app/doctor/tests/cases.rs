@@ -127,6 +127,8 @@ fn a_controller_that_is_missing_is_told_from_one_that_is_disabled() {
 
 #[test]
 fn controllers_that_are_not_delegated_are_named_with_the_group() {
+    let asked = Machine::with_systemd().with("run/systemd/system/x", "");
+    assert_eq!(asked.missing(), [""; 0], "systemd is asked for a scope");
     let root = Machine::with_systemd();
     let fact = "session-2.scope are not delegated: it has processes";
     root.lacks_only("cgroup-delegation", fact, "/sys/fs/cgroup/cgroup.procs");
