@@ -102,7 +102,11 @@ impl Cgroups {
             made.0.push(self.make_dir(tree, name)?);
             if v2 {
                 // Only now: nobody can remove the parent any more.
-                v2::enable_controllers(&tree.join(&self.parent))?;
+                let parent = tree.join(&self.parent);
+                v2::enable_controllers(&parent)?;
+                if !v2::is_furnished(&self.dir(tree, name)) {
+                    v2::switch_on(&parent)?;
+                }
             }
         }
         let limiter = self.limiter(name);

@@ -44,7 +44,19 @@ pub(super) fn enable_controllers(dir: &Path) -> Result<(), CgroupError> {
     if CONTROLLERS.iter().all(|name| is_on(name)) {
         return Ok(());
     }
-    file::try_write(&switch, "+cpu +memory +pids").map_err(refused)
+    switch_on(dir)
+}
+
+/// Switches them on in any case, and waits for whoever is just doing that: a reader sees them on before
+/// the children have their files.
+pub(super) fn switch_on(dir: &Path) -> Result<(), CgroupError> {
+    let refused = |source: io::Error| CgroupError::NotDelegated { cgroup: dir.to_owned(), source };
+    file::try_write(&dir.join("cgroup.subtree_control"), "+cpu +memory +pids").map_err(refused)
+}
+
+/// Whether a new group has the files of every controller yet.
+pub(super) fn is_furnished(group: &Path) -> bool {
+    ["memory.max", "pids.max", "cpu.max"].iter().all(|file| group.join(file).exists())
 }
 
 impl Limiter for V2 {
