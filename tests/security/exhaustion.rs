@@ -1,20 +1,30 @@
-//! Taking more than one's share: memory, processes, `/tmp`, descriptors, the log.
+//! Taking more than one's share: memory, processes, `/tmp`, descriptors.
 
-use std::time::Duration;
+use super::attack::Attacker;
+use crate::harness::{Function, wait_until_gone};
 
-use super::probe_run;
-use crate::harness::{Function, invoke, wait_until, wait_until_gone};
-
-#[test]
-fn a_gigabyte_in_128_mb_is_ended() {
-    let run = probe_run("held = bytearray(1 << 30)\nprint('HAS IT')", &[]);
-    let run = run.failed_with("Runtime.OutOfMemory");
-    assert!(!run.stderr.contains("HAS IT"), "{}", run.stderr);
+attacks! {
+    a_gigabyte_in_128_mb_is_ended needs Limits,
+    a_gigabyte_of_a_grandchild_ends_the_whole_environment needs Limits,
+    memory_in_many_small_processes_counts_together needs Limits,
+    memory_held_by_shared_or_unnamed_files_counts needs Limits,
+    a_fork_bomb_meets_the_process_limit_and_leaves_nothing needs Limits,
+    a_shells_fork_bomb_is_ended_by_the_timeout needs Limits,
+    tmp_is_sized_and_not_the_functions_memory needs Root,
+    tmp_can_be_made_larger,
+    a_million_files_in_tmp_meet_a_limit needs Root,
+    descriptors_end_at_1024,
 }
 
-#[test]
-fn a_gigabyte_of_a_grandchild_ends_the_whole_environment() {
-    let run = probe_run(
+fn a_gigabyte_in_128_mb_is_ended(by: &Attacker) -> String {
+    let run = by.probe_run("held = bytearray(1 << 30)\nprint('HAS IT')", &[]);
+    let run = run.failed_with("Runtime.OutOfMemory");
+    assert!(!run.stderr.contains("HAS IT"), "{}", run.stderr);
+    "Runtime.OutOfMemory".to_owned()
+}
+
+fn a_gigabyte_of_a_grandchild_ends_the_whole_environment(by: &Attacker) -> String {
+    let run = by.probe_run(
         "code = 'held = bytearray(1 << 30); print(\"HAS IT\", flush=True)'
 subprocess.run(['sh', '-c', '\"$0\" -c \"$1\"; echo RUNTIME LIVES ON', sys.executable, code])
 time.sleep(1)
@@ -24,11 +34,11 @@ print('RUNTIME LIVES ON', flush=True)",
     let run = run.failed_with("Runtime.OutOfMemory");
     assert!(!run.stderr.contains("HAS IT"), "{}", run.stderr);
     assert!(!run.stderr.contains("RUNTIME LIVES ON"), "the group ends as one: {}", run.stderr);
+    "Runtime.OutOfMemory".to_owned()
 }
 
-#[test]
-fn memory_in_many_small_processes_counts_together() {
-    let run = probe_run(
+fn memory_in_many_small_processes_counts_together(by: &Attacker) -> String {
+    let run = by.probe_run(
         "code = 'import time; held = bytearray(40 << 20); time.sleep(20)'
 children = [subprocess.Popen([sys.executable, '-I', '-S', '-c', code]) for _ in range(10)]
 for child in children:
@@ -38,11 +48,11 @@ print('HAVE IT')",
     );
     let run = run.failed_with("Runtime.OutOfMemory");
     assert!(!run.stderr.contains("HAVE IT"), "{}", run.stderr);
+    "Runtime.OutOfMemory".to_owned()
 }
 
-#[test]
-fn memory_held_by_shared_or_unnamed_files_counts() {
-    let run = probe_run(
+fn memory_held_by_shared_or_unnamed_files_counts(by: &Attacker) -> String {
+    let run = by.probe_run(
         "file = os.memfd_create('hidden')
 block = b'x' * (1 << 20)
 for i in range(1024):
@@ -52,11 +62,11 @@ print('HAS IT')",
     );
     assert_eq!(run.code(), 1, "a gigabyte of memfd is memory too: {}", run.stderr);
     assert!(!run.stderr.contains("HAS IT"), "{}", run.stderr);
+    "ended".to_owned()
 }
 
-#[test]
-fn a_fork_bomb_meets_the_process_limit_and_leaves_nothing() {
-    let run = probe_run(
+fn a_fork_bomb_meets_the_process_limit_and_leaves_nothing(by: &Attacker) -> String {
+    let run = by.probe_run(
         "children = 0
 try:
     while children < 5000:
@@ -73,24 +83,24 @@ found['children'] = children",
     assert_eq!(found["error"], "EAGAIN", "{found}");
     let children = found["children"].as_u64().unwrap();
     assert!((200..=1_024).contains(&children), "AWS allows 1,024: {children}");
+    format!("EAGAIN after {children}")
 }
 
-#[test]
-fn a_shells_fork_bomb_is_ended_by_the_timeout() {
+fn a_shells_fork_bomb_is_ended_by_the_timeout(by: &Attacker) -> String {
     let function = Function::bootstrap(
         "#!/bin/bash\nmark() { mark 86402.5 | mark 86402.5 & }\nmark\nsleep 86402.5\n",
     );
     let run =
-        invoke(&function).args(["--timeout", "2"]).env("LAMBDABOX_INIT_LIMIT_MS", "1000").run();
+        by.invoke(&function).args(["--timeout", "2"]).env("LAMBDABOX_INIT_LIMIT_MS", "1000").run();
     assert_eq!(run.code(), 1, "{}", run.stderr.chars().take(2_000).collect::<String>());
     wait_until_gone("86402.5");
     let hello = Function::python("def lambda_handler(e, c):\n    return 1\n");
-    invoke(&hello).run().answered();
+    by.invoke(&hello).run().answered();
+    "all killed, the next environment answers".to_owned()
 }
 
-#[test]
-fn tmp_is_sized_and_not_the_functions_memory() {
-    let run = probe_run(
+fn tmp_is_sized_and_not_the_functions_memory(by: &Attacker) -> String {
+    let run = by.probe_run(
         "block, written = b'x' * (1 << 20), 0
 try:
     with open('/tmp/fill', 'wb', buffering=0) as file:
@@ -110,21 +120,21 @@ found['after'] = os.path.getsize('/tmp/after')",
     let written = found["written"].as_u64().unwrap();
     assert!((450..=512).contains(&written), "512 MB less the file system's own: {written}");
     assert_eq!(found["after"], 10);
+    format!("ENOSPC after {written} MB")
 }
 
-#[test]
-fn tmp_can_be_made_larger() {
-    let run = probe_run(
+fn tmp_can_be_made_larger(by: &Attacker) -> String {
+    let run = by.probe_run(
         "s = os.statvfs('/tmp')\nfound['mb'] = s.f_bsize * s.f_blocks >> 20",
         &["--ephemeral-storage", "1024"],
     );
     let mb = run.answered().json()["mb"].as_u64().unwrap();
     assert!((950..=1100).contains(&mb), "{mb}");
+    format!("{mb} MB")
 }
 
-#[test]
-fn a_million_files_in_tmp_meet_a_limit() {
-    let run = probe_run(
+fn a_million_files_in_tmp_meet_a_limit(by: &Attacker) -> String {
+    let run = by.probe_run(
         "made = 0
 try:
     while made < 200000:
@@ -136,11 +146,11 @@ found['made'] = made",
         &["--timeout", "120", "--cpu", "unlimited"],
     );
     assert_eq!(run.answered().json()["error"], "ENOSPC");
+    "ENOSPC".to_owned()
 }
 
-#[test]
-fn descriptors_end_at_1024() {
-    let found = super::probe(
+fn descriptors_end_at_1024(by: &Attacker) -> String {
+    let found = by.probe(
         "import resource
 files = []
 try:
@@ -155,71 +165,5 @@ found['raise'] = attempt(resource.setrlimit, resource.RLIMIT_NOFILE, (4096, 4096
     assert_eq!(found["error"], "EMFILE");
     assert!(found["opened"].as_u64().unwrap() < 1_024, "{found}");
     assert_eq!(found["raise"][0], "refused", "{found}");
-}
-
-#[test]
-fn megabytes_of_log_without_a_newline_keep_the_host_small() {
-    let function = Function::python(
-        "import sys
-def lambda_handler(event, context):
-    block = 'x' * 1048576
-    for _ in range(64):
-        sys.stdout.write(block)
-    sys.stdout.flush()
-    print()
-    print('the end of it')
-    return 'done'
-",
-    );
-    let arguments = ["--timeout", "60", "--cpu", "unlimited"];
-    let running = invoke(&function).args(arguments).start();
-    let status = format!("/proc/{}/status", running.pid());
-    let mut peak_kb = 0;
-    let sampled = wait_until(Duration::from_secs(90), || {
-        let Ok(text) = std::fs::read_to_string(&status) else { return true };
-        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let Some(line) = line else { return true };
-        peak_kb = line.trim().trim_end_matches(" kB").parse::<u64>().unwrap();
-        false
-    });
-    assert!(sampled, "it ended");
-    let run = running.wait().answered();
-    assert_eq!(run.json(), "done");
-    assert!(peak_kb > 0 && peak_kb < 100 << 10, "the host held {peak_kb} kB");
-    assert!(run.stderr.contains("the end of it"), "what follows is not lost");
-    let written = run.stderr.matches('x').count();
-    assert!(written >= 64 << 20, "nothing is lost: {written} bytes");
-}
-
-#[test]
-fn a_flood_of_lines_does_not_stall_the_function_for_ever() {
-    let function = Function::python(
-        "def lambda_handler(event, context):
-    for i in range(200000):
-        print('line', i)
-    return 'done'
-",
-    );
-    let arguments = ["--timeout", "60", "--cpu", "unlimited", "--memory-size", "512"];
-    let run = invoke(&function).args(arguments).run().answered();
-    assert_eq!(run.json(), "done");
-    let lines = run.stderr.lines().filter(|line| line.starts_with("line ")).count();
-    assert_eq!(lines, 200_000);
-}
-
-#[test]
-fn output_of_many_processes_without_end_does_not_put_off_the_timeout() {
-    let function = Function::python(
-        "import os
-def lambda_handler(event, context):
-    for _ in range(8):
-        if os.fork() == 0:
-            break
-    while True:
-        os.write(1, b'x\\n' * 2000)
-",
-    );
-    let arguments = ["--timeout", "2", "--cpu", "unlimited", "--memory-size", "512"];
-    let run = invoke(&function).args(arguments).run().failed_with("Sandbox.Timedout");
-    assert!(run.wall < Duration::from_secs(8), "{:?}", run.wall);
+    "EMFILE".to_owned()
 }

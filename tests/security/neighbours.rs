@@ -2,10 +2,17 @@
 
 use serde_json::json;
 
-use crate::harness::{Function, invoke};
+use super::attack::{Attacker, guard};
+use crate::harness::Function;
 
-#[test]
-fn code_in_one_sandbox_cannot_reach_the_runtime_api_of_another() {
+attacks! {
+    code_in_one_sandbox_cannot_reach_the_runtime_api_of_another,
+    abstract_and_named_sockets_of_the_host_are_out_of_reach,
+    system_v_memory_of_the_host_is_out_of_reach,
+    signals_do_not_cross_to_the_host,
+}
+
+fn code_in_one_sandbox_cannot_reach_the_runtime_api_of_another(by: &Attacker) -> String {
     let victim = Function::python(
         "import socket, time
 def lambda_handler(event, context):
@@ -19,7 +26,7 @@ def lambda_handler(event, context):
     return 'mine'
 ",
     );
-    let victim = invoke(&victim).args(["--timeout", "10"]).start();
+    let victim = by.invoke(&victim).args(["--timeout", "10"]).start();
     victim.wait_for_log("ADDRESS ");
     let log = victim.stderr_so_far();
     let address =
@@ -38,17 +45,18 @@ def lambda_handler(event, context):
     return reached
 ",
     );
-    let run = invoke(&attacker)
+    let run = by
+        .invoke(&attacker)
         .args(["--timeout", "10"])
         .event(json!([address, "127.0.0.1"]).to_string())
         .run()
         .answered();
     assert_eq!(run.json(), json!([]));
     assert_eq!(victim.wait().answered().json(), "mine");
+    "not reached".to_owned()
 }
 
-#[test]
-fn abstract_and_named_sockets_of_the_host_are_out_of_reach() {
+fn abstract_and_named_sockets_of_the_host_are_out_of_reach(by: &Attacker) -> String {
     use std::os::linux::net::SocketAddrExt as _;
     let name = format!("e2e-abstract-{}", std::process::id());
     let address = std::os::unix::net::SocketAddr::from_abstract_name(name.as_bytes()).unwrap();
@@ -71,23 +79,22 @@ def lambda_handler(event, context):
     return reached
 ",
     );
-    let run = invoke(&function).event(json!([name, path]).to_string()).run().answered();
+    let run = by.invoke(&function).event(json!([name, path]).to_string()).run().answered();
     assert_eq!(run.json(), json!([]));
+    "none reached".to_owned()
 }
 
-#[test]
-fn system_v_memory_of_the_host_is_out_of_reach() {
-    let found = super::probe(
+fn system_v_memory_of_the_host_is_out_of_reach(by: &Attacker) -> String {
+    let found = by.probe(
         "found['segments'] = [line for line in open('/proc/sysvipc/shm')][1:]
 found['queues'] = [line for line in open('/proc/sysvipc/msg')][1:]",
     );
     assert_eq!(found, json!({"segments": [], "queues": []}));
+    "none there".to_owned()
 }
 
-#[test]
-fn signals_do_not_cross_to_the_host() {
-    let mut bystander = std::process::Command::new("sleep").arg("60").spawn().unwrap();
-    let guard = super::guard();
+fn signals_do_not_cross_to_the_host(by: &Attacker) -> String {
+    let guard = guard();
     let function = Function::python(&format!(
         "import os, signal
 {guard}def lambda_handler(event, context):
@@ -104,9 +111,8 @@ fn signals_do_not_cross_to_the_host() {
 "
     ));
     let arguments = ["--timeout", "30", "--cpu", "unlimited"];
-    let run = invoke(&function).args(arguments).event(bystander.id().to_string()).run().answered();
-    let alive = bystander.try_wait().unwrap().is_none();
-    bystander.kill().unwrap();
-    bystander.wait().unwrap();
-    assert!(alive, "the host's process lives; sent: {}", run.text());
+    let run = by.invoke(&function).args(arguments).event(by.bystander().to_string()).run();
+    let sent: Vec<u32> = serde_json::from_value(run.answered().json()).unwrap();
+    assert!(!sent.contains(&by.bystander()), "{sent:?}");
+    "ESRCH or EPERM for every number".to_owned()
 }

@@ -19,8 +19,8 @@ fn tests() -> BTreeSet<String> {
             armed = armed || line == "#[test]" || line.starts_with("#[tokio::test");
             if let Some(rest) = line.strip_prefix("fn ").or(line.strip_prefix("async fn ")) {
                 let name = rest.split('(').next().unwrap_or("");
-                // Tests of the suite for both loops are plain functions of a client.
-                if armed || rest.contains("(client: Client)") {
+                // Tests for both loops and attacks are plain functions, of a client or an attacker.
+                if armed || rest.contains("(client: Client)") || rest.contains("(by: &Attacker)") {
                     names.insert(format!("{module}::{name}"));
                 }
                 armed = false;
