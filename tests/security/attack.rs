@@ -93,7 +93,7 @@ static ORDINARY: LazyLock<Ordinary> = LazyLock::new(|| {
 });
 
 /// Arguments that let an ordinary user's function run where it cannot be limited.
-const WITHOUT_LIMITS: [&str; 2] = ["--isolation", "reduced"];
+const WITHOUT_LIMITS: [&str; 2] = ["--isolation", "no-limits"];
 
 /// A caller in front of an attack.
 #[derive(Debug)]

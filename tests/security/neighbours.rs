@@ -1,15 +1,18 @@
 //! One environment cannot reach another's, nor the host's, doors.
 
+use std::time::Duration;
+
 use serde_json::json;
 
-use super::attack::{Attacker, guard};
-use crate::harness::Function;
+use super::attack::{Attacker, Outcome, all_refused, guard};
+use crate::harness::{Function, wait_until};
 
 attacks! {
     code_in_one_sandbox_cannot_reach_the_runtime_api_of_another,
     abstract_and_named_sockets_of_the_host_are_out_of_reach,
     system_v_memory_of_the_host_is_out_of_reach,
     signals_do_not_cross_to_the_host,
+    processes_of_the_host_cannot_be_traced_or_changed,
 }
 
 fn code_in_one_sandbox_cannot_reach_the_runtime_api_of_another(by: &Attacker) -> String {
@@ -115,4 +118,55 @@ fn signals_do_not_cross_to_the_host(by: &Attacker) -> String {
     let sent: Vec<u32> = serde_json::from_value(run.answered().json()).unwrap();
     assert!(!sent.contains(&by.bystander()), "{sent:?}");
     "ESRCH or EPERM for every number".to_owned()
+}
+
+fn processes_of_the_host_cannot_be_traced_or_changed(by: &Attacker) -> Outcome {
+    if std::env::consts::ARCH != "x86_64" {
+        return Outcome::NotHere("the numbers of its calls are those of x86-64".to_owned());
+    }
+    let guard = guard();
+    let function = Function::python(&format!(
+        "import ctypes, errno, os
+{guard}libc = ctypes.CDLL(None, use_errno=True)
+def call(number, *arguments):
+    ctypes.set_errno(0)
+    if libc.syscall(ctypes.c_long(number), *[ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]) == -1:
+        raise OSError(ctypes.get_errno(), 'refused')
+def lambda_handler(event, context):
+    word = ctypes.create_string_buffer(64)
+    limit = (ctypes.c_uint64 * 2)(1, 1)
+    attempts = {{
+        'ptrace attach': (101, 16, event, 0, 0), 'ptrace seize': (101, 0x4206, event, 0, 0),
+        'process_vm_readv': (310, event, word, 1, word, 1, 0), 'process_vm_writev': (311, event, word, 1, word, 1, 0),
+        'pidfd_open': (434, event, 0), 'tgkill': (234, event, event, 15), 'rt_sigqueueinfo': (129, event, 15, word),
+        'kcmp': (312, event, os.getpid(), 0, 0, 0), 'setpriority': (141, 0, event, 19),
+        'sched_setaffinity': (203, event, 8, word), 'prlimit64': (302, event, 7, limit, None),
+        'migrate_pages': (256, event, 64, word, word), 'perf_event_open': (298, word, event, -1, -1, 0),
+        'setpgid': (109, event, 0), 'get_robust_list': (274, event, word, word), 'ioprio_set': (251, 1, event, 0),
+    }}
+    found = {{}}
+    for name, arguments in attempts.items():
+        try:
+            call(*arguments)
+            found[name] = ['done', '']
+        except OSError as error:
+            found[name] = ['refused', errno.errorcode[error.errno]]
+    return found
+"
+    ));
+    let status = || {
+        let pid = by.bystander();
+        let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let kept = ["State:", "TracerPid:", "Cpus_allowed:", "SigQ:"];
+        let lines: Vec<&str> =
+            text.lines().filter(|line| kept.iter().any(|name| line.starts_with(name))).collect();
+        lines.join(" ") + &std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap()
+    };
+    let asleep = wait_until(Duration::from_secs(10), || status().contains("(sleeping)"));
+    assert!(asleep, "{}", status());
+    let before = status();
+    let run = by.invoke(&function).args(["--timeout", "10"]).event(by.bystander().to_string());
+    let answers = all_refused(&run.run().answered().json());
+    assert_eq!(status(), before);
+    Outcome::Held(answers)
 }
