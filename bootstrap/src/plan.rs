@@ -155,8 +155,8 @@ pub enum Step {
     Limits {
         /// Open descriptors.
         descriptors: u64,
-        /// Processes of this user; not set where all environments share one user.
-        processes: Option<u64>,
+        /// Processes of this user in this user namespace.
+        processes: u64,
     },
     /// An empty session keyring.
     SessionKeyring,
@@ -254,11 +254,7 @@ impl fmt::Display for Step {
             Self::Pivot => write!(f, "change into the new root and detach the host's"),
             Self::SealRoot => write!(f, "make the root read-only"),
             Self::Limits { descriptors, processes } => {
-                write!(f, "limit descriptors to {descriptors}")?;
-                match processes {
-                    Some(processes) => write!(f, ", processes to {processes}"),
-                    None => Ok(()),
-                }
+                write!(f, "limit descriptors to {descriptors}, processes to {processes}")
             }
             Self::SessionKeyring => write!(f, "take an empty session keyring"),
             Self::Identity { id } => write!(f, "become user and group {id}, no other groups"),

@@ -11,14 +11,17 @@
 //! # Sources
 //! `reference/sandbox.md` section 2 ("The sandbox's own executable") and 3.
 
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use nix::sched::{CloneFlags, unshare};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
-use crate::plan::{Namespace, Step};
+use crate::enter::open_bound;
+use crate::plan::{Namespace, Step, Use};
 use crate::sys::{self, Side};
 use crate::wire::{self, Failure, FromSpawner, ToSpawner};
 use crate::{idmap, init};
@@ -168,9 +171,26 @@ fn serve(socket: OwnedFd) -> io::Result<()> {
                     FromSpawner::IdMapped
                 })?;
             }
+            ToSpawner::OpenTrees { paths } => open_trees(&socket, &paths)?,
         }
     }
     Ok(())
+}
+
+/// Opens all of them, or says which one cannot be.
+fn open_trees(socket: &OwnedFd, paths: &[Vec<u8>]) -> io::Result<()> {
+    let mut opened = Vec::with_capacity(paths.len());
+    for (index, path) in paths.iter().enumerate() {
+        match open_bound(Path::new(OsStr::from_bytes(path)), Use::ReadOnly) {
+            Ok(tree) => opened.push(tree),
+            Err(error) => {
+                let errno = error.raw_os_error().unwrap_or(libc::EINVAL);
+                return wire::send(socket, &FromSpawner::NotOpened { index, errno }, &[]);
+            }
+        }
+    }
+    let trees: Vec<_> = opened.iter().map(AsFd::as_fd).collect();
+    wire::send(socket, &FromSpawner::Opened, &trees)
 }
 
 fn answer<T>(

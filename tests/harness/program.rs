@@ -125,6 +125,7 @@ impl Invoke {
 
     /// Runs as an ordinary user without any right of its own ([`ordinary_user`]). What the arguments
     /// name below the directory for temporary files is given to that user.
+    #[expect(clippy::wrong_self_convention, reason = "the words of a sentence, not a conversion")]
     pub(crate) fn as_user(mut self) -> Self {
         self.user = User::Ordinary;
         self

@@ -214,10 +214,19 @@ async fn keep(environment: &Environment, interrupted: &Notify, say: &Say) {
             let pid = sandbox.pid();
             let groups: Vec<_> =
                 sandbox.group().dirs().iter().map(|dir| dir.display().to_string()).collect();
+            let groups = match groups.is_empty() {
+                true => String::new(),
+                false => format!(", its control groups are {}", groups.join(" ")),
+            };
+            // An ordinary user's sandbox is entered by way of the user namespace above it.
+            let user = if rustix::process::geteuid().is_root() {
+                ""
+            } else {
+                " -U --preserve-credentials"
+            };
             say.warning(&format!(
                 "the sandbox is kept until Ctrl-C: its files are in /proc/{pid}/root, a shell in it is \
-                 `nsenter -t {pid} -m -n -p -i -u`, its control groups are {}",
-                groups.join(" ")
+                 `nsenter -t {pid}{user} -m -n -p -i -u`{groups}"
             ));
             interrupted.notified().await;
         }
