@@ -8,10 +8,12 @@
 //! # Invariants
 //! - The order is the order of application; nothing is added by the code that applies it.
 //! - A step that fails ends the start: nothing runs in a sandbox that is less than its plan.
-//! - Credentials, capabilities and seccomp come last, in this order.
+//! - Credentials, capabilities and seccomp come last, in this order; [`invariants`] has every rule.
 //!
 //! # Sources
 //! `reference/sandbox.md` section 1 (the two orders) and 2 (mounts).
+
+pub mod invariants;
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};

@@ -151,6 +151,8 @@ pub fn live_if_asked() -> Option<i32> {
 }
 
 fn serve(socket: OwnedFd) -> io::Result<()> {
+    // What whoever called the host had open would be open in every sandbox's init.
+    sys::close_from(SOCKET as u32 + 1)?;
     sys::set_name(c"lambdabox-spawn")?;
     sys::die_with_parent()?;
     sys::reap_children_automatically()?;

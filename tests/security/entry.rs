@@ -81,12 +81,51 @@ def lambda_handler(event, context):
 ";
     let run = by.invoke(&Function::python(handler)).args(["--timeout", "10"]).run().answered();
     assert_eq!(run.json(), json!([[], []]), "{}", run.stderr);
+    assert_eq!(descriptors_of_the_makers(by), Vec::<String>::new());
     let script = "#!/bin/sh\nls -l /proc/self/fd\nexit 1\n";
     let run = by.invoke(&Function::bootstrap(script)).run().expect_code(1);
     assert!(run.stderr.contains("/dev/null"), "it listed something: {}", run.stderr);
     assert!(!run.stderr.contains("e2e-open-"), "{}", run.stderr);
     assert!(!run.stderr.contains("socket:"), "{}", run.stderr);
     "a file, the root directory and a listener stayed outside".to_owned()
+}
+
+/// What the spawner and the init of a sandbox that lives now have open of the caller's.
+fn descriptors_of_the_makers(by: &Attacker) -> Vec<String> {
+    let waiting = Function::python(
+        "import time
+def lambda_handler(event, context):
+    print('it waits', flush=True)
+    time.sleep(60)
+",
+    );
+    let running = by.invoke(&waiting).args(["--timeout", "60"]).start();
+    running.wait_for_log("it waits");
+    let host = running.pid().as_raw();
+    let spawners = children(host);
+    let inits: Vec<i32> = spawners.iter().flat_map(|pid| children(*pid)).collect();
+    assert!(!spawners.is_empty() && !inits.is_empty(), "{spawners:?} {inits:?}");
+    let mut open = Vec::new();
+    for pid in spawners.into_iter().chain(inits) {
+        for entry in std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap() {
+            let target = std::fs::read_link(entry.unwrap().path()).unwrap();
+            let name = target.to_string_lossy();
+            if name.contains("e2e-open-") || name == "/" {
+                open.push(format!("{pid}: {name}"));
+            }
+        }
+    }
+    running.signal(nix::sys::signal::Signal::SIGINT);
+    running.wait();
+    open
+}
+
+/// Children of a process, by any of its threads.
+fn children(pid: i32) -> Vec<i32> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let lists = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("children")));
+    let lists: Vec<String> = lists.map(Result::unwrap).collect();
+    lists.iter().flat_map(|list| list.split_whitespace()).map(|pid| pid.parse().unwrap()).collect()
 }
 
 /// Joins a session keyring of its own with a key for each id a sandbox may get, readable by whoever has

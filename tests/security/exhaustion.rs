@@ -1,18 +1,19 @@
 //! Taking more than one's share: memory, processes, `/tmp`, descriptors.
 
-use super::attack::Attacker;
-use crate::harness::{Function, wait_until_gone};
+use super::attack::{Attacker, Caller};
+use crate::harness::{Function, Run, wait_until_gone};
 
 attacks! {
     a_gigabyte_in_128_mb_is_ended needs Limits,
     a_gigabyte_of_a_grandchild_ends_the_whole_environment needs Limits,
     memory_in_many_small_processes_counts_together needs Limits,
     memory_held_by_shared_or_unnamed_files_counts needs Limits,
-    a_fork_bomb_meets_the_process_limit_and_leaves_nothing needs Limits,
-    a_shells_fork_bomb_is_ended_by_the_timeout needs Limits,
+    a_fork_bomb_meets_the_process_limit_and_leaves_nothing,
+    a_shells_fork_bomb_is_ended_by_the_timeout,
     tmp_is_sized_and_not_the_functions_memory needs Root,
+    filling_tmp_ends_at_its_size_or_at_the_functions_memory,
     tmp_can_be_made_larger,
-    a_million_files_in_tmp_meet_a_limit needs Root,
+    a_million_files_in_tmp_meet_a_limit,
     descriptors_end_at_1024,
 }
 
@@ -99,9 +100,8 @@ fn a_shells_fork_bomb_is_ended_by_the_timeout(by: &Attacker) -> String {
     "all killed, the next environment answers".to_owned()
 }
 
-fn tmp_is_sized_and_not_the_functions_memory(by: &Attacker) -> String {
-    let run = by.probe_run(
-        "block, written = b'x' * (1 << 20), 0
+/// Fills `/tmp`, then makes room and writes again.
+const FILL: &str = "block, written = b'x' * (1 << 20), 0
 try:
     with open('/tmp/fill', 'wb', buffering=0) as file:
         while written < 2000:
@@ -112,15 +112,30 @@ except OSError as error:
 found['written'] = written
 os.unlink('/tmp/fill')
 open('/tmp/after', 'w').write('room again')
-found['after'] = os.path.getsize('/tmp/after')",
-        &["--timeout", "120"],
-    );
-    let found = run.answered().json();
+found['after'] = os.path.getsize('/tmp/after')";
+
+fn tmp_is_sized_and_not_the_functions_memory(by: &Attacker) -> String {
+    let run = by.probe_run(FILL, &["--timeout", "120"]).answered();
+    format!("ENOSPC after {} MB", filled(&run))
+}
+
+/// How much went in before the end, MB.
+fn filled(run: &Run) -> u64 {
+    let found = run.json();
     assert_eq!(found["error"], "ENOSPC", "{found}");
     let written = found["written"].as_u64().unwrap();
     assert!((450..=512).contains(&written), "512 MB less the file system's own: {written}");
     assert_eq!(found["after"], 10);
-    format!("ENOSPC after {written} MB")
+    written
+}
+
+fn filling_tmp_ends_at_its_size_or_at_the_functions_memory(by: &Attacker) -> String {
+    let run = by.probe_run(FILL, &["--timeout", "120"]);
+    if by.caller == Caller::OrdinaryUser && run.code() == 1 {
+        run.failed_with("Runtime.OutOfMemory");
+        return "Runtime.OutOfMemory: it is memory there".to_owned();
+    }
+    format!("ENOSPC after {} MB", filled(&run.answered()))
 }
 
 fn tmp_can_be_made_larger(by: &Attacker) -> String {

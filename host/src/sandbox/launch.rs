@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use lambdabox_bootstrap::plan::{Plan, Step};
+use lambdabox_bootstrap::plan::{Plan, Step, invariants};
 use lambdabox_bootstrap::spawner::message_pair;
 use lambdabox_bootstrap::wire::{ExitStatus, FromInit, ToInit};
 use tokio::io::unix::AsyncFd;
@@ -157,6 +157,11 @@ impl Begun {
         output: Output,
     ) -> Result<(Sandbox, Vec<TcpListener>), SandboxError> {
         self.plan.launch.clone_from(&steps);
+        debug_assert!(
+            invariants::broken(&self.plan).is_empty(),
+            "{:?}",
+            invariants::broken(&self.plan)
+        );
         match self.try_launch(trees, steps, program, output).await {
             Ok(listeners) => {
                 let Self { hold, control, pidfd, pid, plan } = self;

@@ -271,3 +271,6 @@ pub(crate) fn launch_steps(trees: Vec<Step>, tmp: TmpPlan, confinement: &Confine
     ]);
     steps
 }
+
+#[cfg(test)]
+mod tests;
