@@ -282,11 +282,11 @@ fn limits(descriptors: u64, processes: u64) -> io::Result<()> {
     cap(Resource::RLIMIT_NPROC, processes)
 }
 
-fn user_namespace(uid: u32, gid: u32, outside: u32) -> io::Result<()> {
+fn user_namespace(uid: u32, gid: u32, outside: (u32, u32)) -> io::Result<()> {
     unshare(CloneFlags::CLONE_NEWUSER)?;
     // After the change of id /proc/self belongs to root until this is set; the maps are below it.
     sys::set_dumpable(sys::Dumpable::Yes)?;
     fs::write("/proc/self/setgroups", "deny")?;
-    fs::write("/proc/self/uid_map", format!("{uid} {outside} 1"))?;
-    fs::write("/proc/self/gid_map", format!("{gid} {outside} 1"))
+    fs::write("/proc/self/uid_map", format!("{uid} {} 1", outside.0))?;
+    fs::write("/proc/self/gid_map", format!("{gid} {} 1", outside.1))
 }

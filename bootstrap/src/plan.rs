@@ -173,8 +173,8 @@ pub enum Step {
         uid: u32,
         /// Group id inside.
         gid: u32,
-        /// Id outside that both stand for.
-        outside: u32,
+        /// User and group id outside that they stand for.
+        outside: (u32, u32),
     },
     /// No user namespace can be made below this one.
     ForbidUserNamespaces,
@@ -261,7 +261,11 @@ impl fmt::Display for Step {
             Self::SessionKeyring => write!(f, "take an empty session keyring"),
             Self::Identity { id } => write!(f, "become user and group {id}, no other groups"),
             Self::UserNamespace { uid, gid, outside } => {
-                write!(f, "enter a user namespace ({uid}:{gid} inside, {outside} outside)")
+                let (outer_uid, outer_gid) = outside;
+                write!(
+                    f,
+                    "enter a user namespace ({uid}:{gid} inside, {outer_uid}:{outer_gid} outside)"
+                )
             }
             Self::ForbidUserNamespaces => write!(f, "forbid further user namespaces"),
             Self::DropCapabilities => write!(f, "drop all capabilities"),

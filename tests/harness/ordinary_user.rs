@@ -25,7 +25,7 @@ pub(crate) fn uid() -> u32 {
 
 /// Makes the command one of the user's, with `home` as everything it owns. Where the tests do not run
 /// as root it is one already.
-pub(super) fn become_user(command: &mut Command, home: &Path, arguments: &[PathBuf]) {
+pub(super) fn become_user(command: &mut Command, home: &Path, paths: &[PathBuf]) {
     if !nix::unistd::geteuid().is_root() {
         return;
     }
@@ -34,7 +34,7 @@ pub(super) fn become_user(command: &mut Command, home: &Path, arguments: &[PathB
     std::fs::set_permissions(&runtime, std::fs::Permissions::from_mode(0o700)).unwrap();
     give(home);
     let temporary = std::env::temp_dir();
-    arguments.iter().filter(|path| path.starts_with(&temporary)).for_each(|path| give(path));
+    paths.iter().filter(|path| path.starts_with(&temporary)).for_each(|path| give(path));
     // Supplementary groups go with the id (`std::process`, as root).
     command.uid(uid()).gid(uid());
     let theirs = ["SUDO_", "DBUS_", "XDG_", "PYENV_"];

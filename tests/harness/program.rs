@@ -166,8 +166,9 @@ impl Invoke {
         quiet_environment(&mut command);
         command.env("LAMBDABOX_DATA_DIR", self.data.as_deref().unwrap_or(own.path()));
         if self.user == User::Ordinary {
-            let arguments: Vec<PathBuf> = self.arguments.iter().map(PathBuf::from).collect();
-            ordinary_user::become_user(&mut command, own.path(), &arguments);
+            let mut paths: Vec<PathBuf> = self.arguments.iter().map(PathBuf::from).collect();
+            paths.extend(self.data.clone());
+            ordinary_user::become_user(&mut command, own.path(), &paths);
         }
         command.envs(self.environment.iter().map(|(k, v)| (k, v)));
         for name in &self.removed {

@@ -165,6 +165,10 @@ async fn sweep(
     notices: &mut Notices,
 ) -> Result<(), AppError> {
     let mut network_of_dead = |dead: &lease::DeadLease| -> Result<(), lease::HookError> {
+        if !rustix::process::geteuid().is_root() {
+            // It made no rule and no link, and could not.
+            return Ok(());
+        }
         // The sweep is plain blocking code, so this gets an event loop, and a thread, of its own.
         let (slot, dir) = (dead.slot(), run_dir);
         let sweep = || -> Result<(), lease::HookError> {
@@ -187,7 +191,8 @@ async fn sweep(
 fn environment_id(slot: u16) -> Result<Identity, AppError> {
     let caller = rustix::process::geteuid();
     if !caller.is_root() {
-        return Ok(Identity::Callers { uid: caller.as_raw() });
+        let (uid, gid) = (caller.as_raw(), rustix::process::getegid().as_raw());
+        return Ok(Identity::Callers { uid, gid });
     }
     let read = std::fs::read_to_string("/proc/self/uid_map");
     let map =

@@ -17,8 +17,6 @@ use crate::model::Network;
 const UID_INSIDE: u32 = 993;
 /// Group id inside.
 const GID_INSIDE: u32 = 990;
-/// What the caller's id is called in the user namespace of an ordinary user's spawner.
-const SPAWNERS_ROOT: u32 = 0;
 /// Open descriptors of a function (Lambda quotas).
 const MAX_DESCRIPTORS: u64 = 1_024;
 /// Where the Runtime API listens inside.
@@ -220,6 +218,8 @@ pub(crate) enum Identity {
     Callers {
         /// User.
         uid: u32,
+        /// Group.
+        gid: u32,
     },
 }
 
@@ -227,7 +227,7 @@ impl Identity {
     /// The user id on the host.
     pub(crate) fn uid(self) -> u32 {
         match self {
-            Self::Own { id: uid } | Self::Callers { uid } => uid,
+            Self::Own { id: uid } | Self::Callers { uid, .. } => uid,
         }
     }
 }
@@ -256,11 +256,13 @@ pub(crate) fn launch_steps(trees: Vec<Step>, tmp: TmpPlan, confinement: &Confine
     steps.push(Step::SealRoot);
     steps.extend(match confinement.identity {
         Identity::Own { id } => {
-            vec![limits, Step::SessionKeyring, Step::Identity { id }, namespace(id)]
+            vec![limits, Step::SessionKeyring, Step::Identity { id }, namespace((id, id))]
         }
         // The limit on processes counts those of one user in one namespace: before it were entered,
         // all of the caller's.
-        Identity::Callers { .. } => vec![Step::SessionKeyring, namespace(SPAWNERS_ROOT), limits],
+        Identity::Callers { uid, gid } => {
+            vec![Step::SessionKeyring, namespace((uid, gid)), limits]
+        }
     });
     steps.extend([
         Step::ForbidUserNamespaces,

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use lambdabox_bootstrap::plan::{Namespace, Step};
 use lambdabox_bootstrap::wire::{FromSpawner, MAX_DESCRIPTORS, ToSpawner};
@@ -17,6 +17,7 @@ use super::error::SandboxError;
 pub(crate) struct Spawner {
     /// Requests and answers alternate, so whoever asks holds the lock until the answer is there.
     channel: Mutex<Channel>,
+    pid: i32,
 }
 
 impl Spawner {
@@ -24,12 +25,18 @@ impl Spawner {
     pub(crate) async fn adopt(
         started: lambdabox_bootstrap::spawner::Spawner,
     ) -> Result<Self, SandboxError> {
+        let pid = started.pid;
         let channel = Channel::new(started.socket).map_err(SandboxError::Spawner)?;
         match channel.receive().await.map_err(SandboxError::Spawner)? {
-            Some((FromSpawner::Running, _)) => Ok(Self { channel: Mutex::new(channel) }),
+            Some((FromSpawner::Running, _)) => Ok(Self { channel: Mutex::new(channel), pid }),
             Some((FromSpawner::Failed(failure), _)) => Err(SandboxError::Step(failure)),
             other => Err(SandboxError::Spawner(unexpected(&other))),
         }
+    }
+
+    /// The user namespace that owns the namespaces of every sandbox. The function's own is one below.
+    pub(crate) fn user_namespace(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/ns/user", self.pid))
     }
 
     /// Clones a sandbox's init; the answer is its process id and pidfd.
