@@ -24,3 +24,5 @@ mod proc;
 mod rootless;
 mod services;
 mod syscalls;
+
+use attack::{all_refused, guard};

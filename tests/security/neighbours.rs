@@ -157,7 +157,7 @@ def lambda_handler(event, context):
     let status = || {
         let pid = by.bystander();
         let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-        let kept = ["State:", "TracerPid:", "Cpus_allowed:", "SigQ:"];
+        let kept = ["State:", "TracerPid:", "Cpus_allowed:", "SigPnd:", "ShdPnd:"];
         let lines: Vec<&str> =
             text.lines().filter(|line| kept.iter().any(|name| line.starts_with(name))).collect();
         lines.join(" ") + &std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap()

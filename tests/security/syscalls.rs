@@ -77,7 +77,11 @@ found['clone3'] = attempt(cloned3)",
 fn setns_into_any_namespace(by: &Attacker) -> String {
     refused(
         by,
-        "for name in ('user', 'mnt', 'pid', 'net', 'uts', 'ipc', 'cgroup'):
+        "def by_pidfd(pid):
+    call(308, call(434, pid, 0), 0x20000 | 0x20000000 | 0x40000000)
+for pid in (1, os.getpid()):
+    found['pidfd %d' % pid] = attempt(by_pidfd, pid)
+for name in ('user', 'mnt', 'pid', 'net', 'uts', 'ipc', 'cgroup'):
     for pid in ('self', '1'):
         def enter():
             file = os.open('/proc/%s/ns/%s' % (pid, name), os.O_RDONLY)

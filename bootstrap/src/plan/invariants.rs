@@ -302,10 +302,10 @@ pub const ALL: [Invariant; 27] = [
                     _ => None,
                 })
                 .collect();
-            // Without a step the spawner's root, which is an ordinary user, stays who it is.
-            let outside_is = |outside: u32| match ids[..] {
-                [] => outside == 0,
-                [id] => outside == id && id != 0,
+            // Without a step an ordinary user stays who it is.
+            let outside_is = |outside: (u32, u32)| match ids[..] {
+                [] => outside.0 != 0,
+                [id] => outside == (id, id) && id != 0,
                 _ => false,
             };
             plan.steps.iter().all(|step| match step {

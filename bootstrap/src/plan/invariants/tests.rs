@@ -46,7 +46,7 @@ fn good() -> Plan {
             Step::Limits { descriptors: 1, processes: 1 },
             Step::SessionKeyring,
             Step::Identity { id: 7 },
-            Step::UserNamespace { uid: 993, gid: 990, outside: 7 },
+            Step::UserNamespace { uid: 993, gid: 990, outside: (7, 7) },
             Step::ForbidUserNamespaces,
             Step::DropCapabilities,
             Step::NoNewPrivileges,
@@ -127,9 +127,12 @@ fn each_rule_is_broken_by_the_plan_it_speaks_of() {
 #[test]
 fn a_user_namespace_of_root_itself_is_never_the_functions() {
     let mut plan = good();
-    plan.launch.retain(|step| !matches!(step, Step::Identity { .. }));
-    assert!(!broken(&plan).is_empty(), "another id than the one it has");
     let namespace = plan.launch.iter_mut().find(|s| matches!(s, Step::UserNamespace { .. }));
-    *namespace.unwrap() = Step::UserNamespace { uid: 0, gid: 990, outside: 0 };
+    *namespace.unwrap() = Step::UserNamespace { uid: 0, gid: 990, outside: (7, 7) };
     assert!(!broken(&plan).is_empty(), "root inside");
+    let mut plan = good();
+    plan.launch.retain(|step| !matches!(step, Step::Identity { .. }));
+    let namespace = plan.launch.iter_mut().find(|s| matches!(s, Step::UserNamespace { .. }));
+    *namespace.unwrap() = Step::UserNamespace { uid: 993, gid: 990, outside: (0, 0) };
+    assert!(!broken(&plan).is_empty(), "root outside");
 }

@@ -67,7 +67,7 @@ fn trees() -> impl Strategy<Value = (Vec<Step>, usize)> {
 fn identity() -> impl Strategy<Value = Identity> {
     prop_oneof![
         (1..u32::MAX).prop_map(|id| Identity::Own { id }),
-        (1..u32::MAX).prop_map(|uid| Identity::Callers { uid }),
+        (1..u32::MAX, any::<u32>()).prop_map(|(uid, gid)| Identity::Callers { uid, gid }),
     ]
 }
 
@@ -146,8 +146,10 @@ proptest! {
 #[test]
 fn processes_are_limited_to_the_same_number_twice() {
     // By the control group and, where that is missing, by the user's own limit.
-    let confinement =
-        Confinement { identity: Identity::Callers { uid: 1_000 }, shared_memory_bytes: None };
+    let confinement = Confinement {
+        identity: Identity::Callers { uid: 1_000, gid: 1_000 },
+        shared_memory_bytes: None,
+    };
     let steps = launch_steps(vec![], TmpPlan::Memory { bytes: 1 }, &confinement);
     let pids = u64::from(Limits::of_function(128).pids);
     assert!(steps.contains(&Step::Limits { descriptors: MAX_DESCRIPTORS, processes: pids }));
