@@ -74,6 +74,18 @@ fn every_test_named_in_the_security_document_exists() {
 }
 
 #[test]
+fn every_step_of_the_security_document_is_shown_by_a_test() {
+    let text = document("SECURITY.md");
+    let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+    assert!(rows.len() > 15, "the table of steps");
+    let silent: Vec<&&str> = rows
+        .iter()
+        .filter(|row| !row.rsplit('|').nth(1).is_some_and(|last| !named_tests(last).is_empty()))
+        .collect();
+    assert!(silent.is_empty(), "steps without a test: {silent:#?}");
+}
+
+#[test]
 fn every_line_of_the_specification_names_a_test() {
     let text = document("SPECIFICATION.md");
     let silent: Vec<&str> = text

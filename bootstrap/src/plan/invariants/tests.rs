@@ -1,3 +1,5 @@
+//! Each rule is broken by a plan that breaks it, and by none that is good.
+
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::*;

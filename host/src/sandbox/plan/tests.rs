@@ -1,3 +1,5 @@
+//! The plan of any configuration: generated, checked against every invariant, and with steps left out.
+
 use lambdabox_bootstrap::plan::{Plan, invariants};
 use proptest::collection::vec;
 use proptest::option;
