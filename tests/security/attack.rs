@@ -22,7 +22,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use crate::harness::{Function, Invoke, Run, invoke, note_skip, ordinary_user};
+use crate::harness::{Function, Invoke, Run, Running, invoke, note_skip, ordinary_user};
 
 /// File that collects one line per attack; set by `scripts/test`.
 const ATTACK_LOG: &str = "LAMBDABOX_ATTACK_LOG";
@@ -146,6 +146,43 @@ impl Attacker {
     #[track_caller]
     pub(super) fn refused(&self, lines: &str) -> String {
         all_refused(&self.probe(lines))
+    }
+}
+
+/// Another environment, which waits for as long as it takes to attack it.
+pub(super) struct Neighbour {
+    running: Running,
+    _function: Function,
+}
+
+impl Neighbour {
+    /// Runs these lines of a handler, then waits.
+    pub(super) fn start(by: &Attacker, lines: &str) -> Self {
+        let body: String = lines.lines().map(|line| format!("    {line}\n")).collect();
+        let function = Function::python(&format!(
+            "import socket, time
+def lambda_handler(event, context):
+{body}    print('neighbour waits', flush=True)
+    time.sleep(600)
+"
+        ));
+        let running = by.invoke(&function).args(["--timeout", "600"]).start();
+        running.wait_for_log("neighbour waits");
+        Self { running, _function: function }
+    }
+
+    /// What it wrote.
+    pub(super) fn log(&self) -> String {
+        self.running.stderr_so_far()
+    }
+
+    /// Asserts that it still waits, and ends it.
+    #[track_caller]
+    pub(super) fn lives_on(self) {
+        let log = self.log();
+        assert!(!log.contains("END RequestId"), "the neighbour did not live through it: {log}");
+        self.running.signal(nix::sys::signal::Signal::SIGINT);
+        self.running.wait();
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::attack::{Attacker, Outcome, all_refused, guard};
+use super::attack::{Attacker, Neighbour, Outcome, all_refused, guard};
 use crate::harness::{Function, wait_until};
 
 attacks! {
@@ -16,46 +16,51 @@ attacks! {
 }
 
 fn code_in_one_sandbox_cannot_reach_the_runtime_api_of_another(by: &Attacker) -> String {
-    let victim = Function::python(
-        "import socket, time
-def lambda_handler(event, context):
-    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    try:
-        s.connect(('192.0.2.1', 9))
-        print('ADDRESS', s.getsockname()[0], flush=True)
-    except OSError:
-        print('ADDRESS 127.0.0.1', flush=True)
-    time.sleep(3)
-    return 'mine'
-",
+    let victim = Neighbour::start(
+        by,
+        "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+try:
+    s.connect(('192.0.2.1', 9))
+    print('ADDRESS', s.getsockname()[0], flush=True)
+except OSError:
+    print('ADDRESS 127.0.0.1', flush=True)",
     );
-    let victim = by.invoke(&victim).args(["--timeout", "10"]).start();
-    victim.wait_for_log("ADDRESS ");
-    let log = victim.stderr_so_far();
-    let address =
-        log.lines().find_map(|line| line.strip_prefix("ADDRESS ")).unwrap().trim().to_owned();
+    let log = victim.log();
+    let word_after = |start: &str| {
+        let rest = log.lines().find_map(|line| line.strip_prefix(start)).unwrap();
+        rest.split_whitespace().next().unwrap().to_owned()
+    };
+    let (address, request) = (word_after("ADDRESS "), word_after("START RequestId: "));
     let attacker = Function::python(
-        "import socket
+        "import http.client, socket
 def lambda_handler(event, context):
     reached = []
-    for host in event:
+    if event['address'] != '127.0.0.1':
         try:
-            s = socket.create_connection((host, 9001), timeout=1)
-            if host != '127.0.0.1':
-                reached.append(host)
+            socket.create_connection((event['address'], 9001), timeout=1)
+            reached.append(event['address'])
         except OSError:
             pass
-    return reached
+    # By the attacker's own Runtime API, in the victim's name.
+    answers = []
+    for what in ('response', 'error'):
+        api = http.client.HTTPConnection('127.0.0.1', 9001, timeout=5)
+        api.request('POST', '/2018-06-01/runtime/invocation/%s/%s' % (event['request'], what), 'stolen')
+        answers.append(api.getresponse().status)
+    return [reached, answers]
 ",
     );
     let run = by
         .invoke(&attacker)
         .args(["--timeout", "10"])
-        .event(json!([address, "127.0.0.1"]).to_string())
+        .event(json!({"address": address, "request": request}).to_string())
         .run()
         .answered();
-    assert_eq!(run.json(), json!([]));
-    assert_eq!(victim.wait().answered().json(), "mine");
+    let (reached, answers): (Vec<String>, Vec<u16>) = serde_json::from_value(run.json()).unwrap();
+    assert_eq!(reached, Vec::<String>::new());
+    assert!(answers.iter().all(|status| *status >= 400), "{answers:?}");
+    assert!(!victim.log().contains("stolen"), "{}", victim.log());
+    victim.lives_on();
     "not reached".to_owned()
 }
 

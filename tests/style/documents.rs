@@ -80,7 +80,7 @@ fn every_step_of_the_security_document_is_shown_by_a_test() {
     assert!(rows.len() > 15, "the table of steps");
     let silent: Vec<&&str> = rows
         .iter()
-        .filter(|row| !row.rsplit('|').nth(1).is_some_and(|last| !named_tests(last).is_empty()))
+        .filter(|row| row.rsplit('|').nth(1).is_none_or(|last| named_tests(last).is_empty()))
         .collect();
     assert!(silent.is_empty(), "steps without a test: {silent:#?}");
 }

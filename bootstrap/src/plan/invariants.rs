@@ -125,7 +125,7 @@ fn descriptors(ordered: &Ordered<'_>) -> Vec<usize> {
         | Step::TmpDevice { device: Source::Tree { index, .. }, .. } => Some(*index),
         _ => None,
     };
-    ordered.steps.iter().filter_map(|step| index(&step)).collect()
+    ordered.steps.iter().filter_map(index).collect()
 }
 
 /// Every rule; a test breaks each of them.
