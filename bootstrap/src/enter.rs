@@ -270,6 +270,10 @@ fn make_parent(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), make_directory)
 }
 
+/// 0 would stop a core file only: a program of the host that takes cores by a pipe (core(5)) is started
+/// all the same, and is not told of the sandbox. A limit of one byte stops that too.
+const NO_CORE_FOR_ANYBODY: u64 = 1;
+
 /// Never above what the host process itself has: raising needs `CAP_SYS_RESOURCE`.
 fn limits(descriptors: u64, processes: u64) -> io::Result<()> {
     let cap = |resource, wanted: u64| -> io::Result<()> {
@@ -278,7 +282,10 @@ fn limits(descriptors: u64, processes: u64) -> io::Result<()> {
         Ok(setrlimit(resource, value, value)?)
     };
     cap(Resource::RLIMIT_NOFILE, descriptors)?;
-    cap(Resource::RLIMIT_CORE, 0)?;
+    cap(Resource::RLIMIT_CORE, NO_CORE_FOR_ANYBODY)?;
+    // Whoever called may have been given the right to a better place than everybody's.
+    cap(Resource::RLIMIT_RTPRIO, 0)?;
+    cap(Resource::RLIMIT_NICE, 0)?;
     cap(Resource::RLIMIT_NPROC, processes)
 }
 

@@ -159,6 +159,7 @@ pub fn live_if_asked() -> Option<i32> {
 fn serve(socket: OwnedFd) -> io::Result<()> {
     // What whoever called the host had open would be open in every sandbox's init.
     sys::close_from(SOCKET as u32 + 1)?;
+    be_killable()?;
     sys::set_name(c"lambdabox-spawn")?;
     sys::die_with_parent()?;
     sys::reap_children_automatically()?;
@@ -181,6 +182,16 @@ fn serve(socket: OwnedFd) -> io::Result<()> {
             }
             ToSpawner::OpenTrees { paths } => open_trees(&socket, &paths)?,
         }
+    }
+    Ok(())
+}
+
+/// A host that the kernel spares when memory runs out hands that on with every fork; a function must be
+/// the first to go.
+fn be_killable() -> io::Result<()> {
+    const OWN: &str = "/proc/self/oom_score_adj";
+    if std::fs::read_to_string(OWN)?.starts_with('-') {
+        std::fs::write(OWN, "0")?;
     }
     Ok(())
 }

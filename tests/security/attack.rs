@@ -207,7 +207,8 @@ pub(super) fn guard() -> String {
     format!("{}{}{user}", namespace("pid"), namespace("mnt"))
 }
 
-fn probe_source(lines: &str) -> String {
+/// A handler made of these lines, which leave their findings in `found`.
+pub(super) fn probe_source(lines: &str) -> String {
     let body: String = lines.lines().map(|line| format!("    {line}\n")).collect();
     let guard = guard();
     format!(

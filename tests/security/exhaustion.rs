@@ -1,6 +1,6 @@
 //! Taking more than one's share: memory, processes, `/tmp`, descriptors.
 
-use super::attack::{Attacker, Caller};
+use super::attack::{Attacker, Caller, Outcome, all_refused, probe_source};
 use crate::harness::{Function, Run, wait_until_gone};
 
 attacks! {
@@ -15,6 +15,9 @@ attacks! {
     tmp_can_be_made_larger,
     a_million_files_in_tmp_meet_a_limit,
     descriptors_end_at_1024,
+    a_caller_of_high_priority_does_not_hand_it_on,
+    a_caller_whom_the_kernel_spares_does_not_hand_that_on needs Limits,
+    a_crash_starts_nothing_on_the_host,
 }
 
 fn a_gigabyte_in_128_mb_is_ended(by: &Attacker) -> String {
@@ -25,10 +28,12 @@ fn a_gigabyte_in_128_mb_is_ended(by: &Attacker) -> String {
 }
 
 fn a_gigabyte_of_a_grandchild_ends_the_whole_environment(by: &Attacker) -> String {
+    // On version 1 the kernel kills the one process and the host, told of it, the others: at once, but a
+    // busy machine may let them run for a moment.
     let run = by.probe_run(
         "code = 'held = bytearray(1 << 30); print(\"HAS IT\", flush=True)'
-subprocess.run(['sh', '-c', '\"$0\" -c \"$1\"; echo RUNTIME LIVES ON', sys.executable, code])
-time.sleep(1)
+subprocess.run(['sh', '-c', '\"$0\" -c \"$1\"; sleep 5; echo RUNTIME LIVES ON', sys.executable, code])
+time.sleep(5)
 print('RUNTIME LIVES ON', flush=True)",
         &[],
     );
@@ -181,4 +186,57 @@ found['raise'] = attempt(resource.setrlimit, resource.RLIMIT_NOFILE, (4096, 4096
     assert!(found["opened"].as_u64().unwrap() < 1_024, "{found}");
     assert_eq!(found["raise"][0], "refused", "{found}");
     "EMFILE".to_owned()
+}
+
+/// Runs a handler by a caller that a shell line has prepared, if that line can be run here.
+fn prepared(by: &Attacker, line: &str, probe: &str) -> Result<Run, Outcome> {
+    let line = format!("{line} || exit 77\nexec \"$@\"");
+    let function = Function::python(&probe_source(probe));
+    let run =
+        by.invoke(&function).args(["--timeout", "30"]).through(["sh", "-c", &line, "sh"]).run();
+    match run.code() {
+        77 => Err(Outcome::NotHere("this caller may not have it itself".to_owned())),
+        _ => Ok(run),
+    }
+}
+
+fn a_caller_of_high_priority_does_not_hand_it_on(by: &Attacker) -> Outcome {
+    let probe =
+        "found['real time'] = attempt(os.sched_setscheduler, 0, os.SCHED_FIFO, os.sched_param(10))
+found['nicer'] = attempt(os.nice, -5)";
+    match prepared(by, "prlimit --pid $$ --rtprio=50:50 --nice=40:40 2>/dev/null", probe) {
+        Ok(run) => Outcome::Held(all_refused(&run.answered().json())),
+        Err(not_here) => not_here,
+    }
+}
+
+fn a_caller_whom_the_kernel_spares_does_not_hand_that_on(by: &Attacker) -> Outcome {
+    let spared = "echo -1000 2>/dev/null >/proc/$$/oom_score_adj";
+    match prepared(by, spared, "held = bytearray(1 << 30)\nprint('HAS IT')") {
+        Ok(run) => {
+            let run = run.failed_with("Runtime.OutOfMemory");
+            assert!(!run.stderr.contains("HAS IT"), "{}", run.stderr);
+            Outcome::Held("Runtime.OutOfMemory".to_owned())
+        }
+        Err(not_here) => not_here,
+    }
+}
+
+fn a_crash_starts_nothing_on_the_host(by: &Attacker) -> String {
+    // What takes cores there (core_pattern) runs outside of every sandbox, as root.
+    let found = by.probe(
+        "import resource
+os.chdir('/tmp')
+if os.fork() == 0:
+    os.abort()
+found['core dumped'] = os.WCOREDUMP(os.wait()[1])
+found['files'] = os.listdir('/tmp')
+found['limit'] = resource.getrlimit(resource.RLIMIT_CORE)[1]
+found['raise'] = attempt(resource.setrlimit, resource.RLIMIT_CORE, (-1, -1))",
+    );
+    assert_eq!(found["core dumped"], false, "{found}");
+    assert_eq!(found["files"], serde_json::json!([]), "{found}");
+    assert_eq!(found["raise"][0], "refused", "{found}");
+    assert!(found["limit"].as_u64().is_some_and(|bytes| bytes <= 1), "{found}");
+    "no core, and none can be asked for".to_owned()
 }
