@@ -287,6 +287,18 @@ pub struct Plan {
     pub launch: Vec<Step>,
 }
 
+impl Plan {
+    /// Positions of the descriptors that come along with the launch, as its steps name them.
+    pub fn descriptors(&self) -> Vec<usize> {
+        let index = |step: &Step| match step {
+            Step::Bind { source: Source::Tree { index, .. }, .. }
+            | Step::TmpDevice { device: Source::Tree { index, .. }, .. } => Some(*index),
+            _ => None,
+        };
+        self.launch.iter().filter_map(index).collect()
+    }
+}
+
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> =

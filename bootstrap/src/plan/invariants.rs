@@ -34,6 +34,7 @@ pub fn broken(plan: &Plan) -> Vec<&'static Invariant> {
 struct Ordered<'a> {
     namespaces: &'a [Namespace],
     steps: Vec<&'a Step>,
+    descriptors: Vec<usize>,
 }
 
 type Kind = fn(&Step) -> bool;
@@ -41,7 +42,7 @@ type Kind = fn(&Step) -> bool;
 impl<'a> Ordered<'a> {
     fn new(plan: &'a Plan) -> Self {
         let steps = plan.prepare.iter().chain(&plan.launch).collect();
-        Self { namespaces: &plan.namespaces, steps }
+        Self { namespaces: &plan.namespaces, steps, descriptors: plan.descriptors() }
     }
 
     fn count(&self, kind: Kind) -> usize {
@@ -116,16 +117,6 @@ fn bound_harmlessly(step: &Step) -> bool {
         }
         _ => true,
     }
-}
-
-/// Positions of the descriptors that come along, as the steps name them.
-fn descriptors(ordered: &Ordered<'_>) -> Vec<usize> {
-    let index = |step: &&Step| match step {
-        Step::Bind { source: Source::Tree { index, .. }, .. }
-        | Step::TmpDevice { device: Source::Tree { index, .. }, .. } => Some(*index),
-        _ => None,
-    };
-    ordered.steps.iter().filter_map(index).collect()
 }
 
 /// Every rule; a test breaks each of them.
@@ -217,7 +208,7 @@ pub const ALL: [Invariant; 27] = [
     Invariant {
         says: "each descriptor that comes along is used by exactly one step, in order",
         because: "one that nobody uses would be a door that nobody watches",
-        holds: |plan| descriptors(plan).into_iter().eq(0..descriptors(plan).len()),
+        holds: |plan| plan.descriptors.iter().copied().eq(0..plan.descriptors.len()),
     },
     Invariant {
         says: "loopback is up before anything listens on it, and all listen before the gate",
