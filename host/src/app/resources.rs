@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use super::error::AppError;
-use crate::config::{self, Isolation};
+use crate::config::{self, Cpu, Isolation};
 use crate::model::Network;
-use crate::sandbox::cgroup::Cgroups;
+use crate::sandbox::cgroup::{Cgroups, Controllers};
 use crate::sandbox::lease::{self, IdRange, Lease};
 use crate::sandbox::network::{self, Nat, NatMeans, NatMissing};
 use crate::sandbox::{
@@ -37,8 +37,9 @@ pub(super) struct Resources {
 pub(super) type Notices = Vec<String>;
 
 /// How the sandbox of an ordinary user differs from root's, in one sentence for both.
-const ROOTLESS: &str = "not root: functions run with your own user id, and their /tmp is memory and \
-                        counts as theirs";
+const ROOTLESS: &str = "not root: functions run with your own user id, and their /tmp is memory";
+/// And that where memory is limited.
+const COUNTS: &str = " that counts as theirs";
 
 /// What is taken first and costs nothing: enough to open a package.
 pub(super) struct Ground {
@@ -59,7 +60,11 @@ impl Ground {
         let cgroups = match config.isolation {
             Isolation::Full => {
                 let host = rustix::process::getpid().as_raw_nonzero().get();
-                Some(Cgroups::take(&[host, started.pid]).await?)
+                let wanted = match config.cpu {
+                    Cpu::Proportional => Controllers::All,
+                    Cpu::Unlimited => Controllers::AllButCpu,
+                };
+                Some(Cgroups::take(&[host, started.pid], wanted).await?)
             }
             Isolation::NoLimits => None,
         };
@@ -204,7 +209,8 @@ fn environment_id(slot: u16) -> Result<Identity, AppError> {
 /// A `/tmp` image in the making, or why there is none; without one `/tmp` is memory.
 fn make_tmp(lease: &Lease, config: &config::Invoke) -> (Option<Ahead<TmpImage>>, Option<String>) {
     if !rustix::process::geteuid().is_root() {
-        return (None, Some(ROOTLESS.to_owned()));
+        let counts = if config.isolation == Isolation::Full { COUNTS } else { "" };
+        return (None, Some(format!("{ROOTLESS}{counts}")));
     }
     let means = match TmpImages::probe() {
         Ok(means) => means,

@@ -72,7 +72,7 @@ fn controllers(facts: &Facts) -> Check {
         return about.missing(
             format!("your systemd was not given {}", lacking.join(", ")),
             "sudo systemctl edit user@.service, there [Service] and Delegate=cpu memory pids, then \
-             log in again",
+             log in again (cpu alone: invoke --cpu unlimited)",
         );
     }
     let group = match &facts.own_group {
