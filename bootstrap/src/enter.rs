@@ -21,6 +21,7 @@ use nix::unistd::{Gid, Uid, chdir, pivot_root, setgroups, setresgid, setresuid};
 
 use crate::plan::{Source, Step, Use};
 use crate::sys;
+use crate::tmp::in_memory;
 use crate::wire::Failure;
 
 /// Where the new root is built, before it becomes `/`. Every Linux has it, nothing we bind is below.
@@ -105,6 +106,14 @@ impl Entering {
                 self.tmp(&device.to_string_lossy(), "ext4", options)?;
             }
             Step::TmpMemory { bytes } => self.tmp("tmpfs", "tmpfs", &in_memory(*bytes))?,
+            Step::TmpKept { tree: source, .. } => {
+                let Source::Tree { index, .. } = source else {
+                    return Err(io::ErrorKind::InvalidInput.into());
+                };
+                let target = self.inside(Path::new("/tmp"));
+                make_directory(&target)?;
+                sys::move_mount(tree(trees, *index)?.as_fd(), &target)?;
+            }
             Step::SharedMemory { bytes } => {
                 self.sized("tmpfs", "tmpfs", "/dev/shm", &in_memory(*bytes))?;
             }
@@ -204,16 +213,6 @@ impl Entering {
         let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOATIME;
         mount_plain(Some(source), &target, Some(kind), flags, Some(options))
     }
-}
-
-/// Options of a file system in memory that everybody may write to. Its files are counted as on the image
-/// that others have (one in 8 KiB), for an empty one costs no byte of its size but a kilobyte of the
-/// kernel's memory.
-fn in_memory(bytes: u64) -> String {
-    const BYTES_PER_FILE: u64 = 8_192;
-    const FILES_MIN: u64 = 1_024;
-    let files = (bytes / BYTES_PER_FILE).max(FILES_MIN);
-    format!("mode=1777,size={bytes},nr_inodes={files}")
 }
 
 /// Opens a tree of the caller's mount namespace as it is shown inside: detached, private, read-only.
