@@ -300,7 +300,8 @@ impl Plan {
     pub fn descriptors(&self) -> Vec<usize> {
         let index = |step: &Step| match step {
             Step::Bind { source: Source::Tree { index, .. }, .. }
-            | Step::TmpDevice { device: Source::Tree { index, .. }, .. } => Some(*index),
+            | Step::TmpDevice { device: Source::Tree { index, .. }, .. }
+            | Step::TmpKept { tree: Source::Tree { index, .. }, .. } => Some(*index),
             _ => None,
         };
         self.launch.iter().filter_map(index).collect()

@@ -77,6 +77,7 @@ fn mounts(step: &Step) -> bool {
         Step::Bind { .. }
             | Step::TmpDevice { .. }
             | Step::TmpMemory { .. }
+            | Step::TmpKept { .. }
             | Step::SharedMemory { .. }
             | Step::Proc
     )
@@ -87,11 +88,12 @@ fn from_a_path(step: &Step) -> bool {
         step,
         Step::Bind { source: Source::Path(_), .. }
             | Step::TmpDevice { device: Source::Path(_), .. }
+            | Step::TmpKept { tree: Source::Path(_), .. }
     )
 }
 
 fn tmp(step: &Step) -> bool {
-    matches!(step, Step::TmpDevice { .. } | Step::TmpMemory { .. })
+    matches!(step, Step::TmpDevice { .. } | Step::TmpMemory { .. } | Step::TmpKept { .. })
 }
 
 /// Changes who the init is or what it may do.

@@ -75,17 +75,18 @@ fn identity() -> impl Strategy<Value = Identity> {
 
 /// A plan of any configuration.
 fn plan() -> impl Strategy<Value = Plan> {
-    let image = any::<bool>();
+    let image = 0..3_u8;
     let shared = option::of(any::<u64>());
     (shell(), host_root(), trees(), image, any::<u64>(), identity(), shared).prop_map(
         |(shell, root, (trees, descriptors), image, bytes, identity, shared_memory_bytes)| {
             let tmp = match image {
-                true => TmpPlan::Device {
+                0 => TmpPlan::Kept { index: descriptors, bytes },
+                1 => TmpPlan::Device {
                     index: descriptors,
                     shows: "/dev/loop0".into(),
                     options: String::new(),
                 },
-                false => TmpPlan::Memory { bytes },
+                _ => TmpPlan::Memory { bytes },
             };
             let confinement = Confinement { identity, shared_memory_bytes };
             Plan {
