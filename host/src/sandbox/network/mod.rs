@@ -2,13 +2,14 @@
 //!
 //! - [`Nat`]: placement `nat` as root. One table of firewall rules per lambdabox process, one veth
 //!   pair per environment, `ip_forward` switched on and put back.
+//! - [`Slirp`]: placement `nat` for an ordinary user. One slirp4netns per environment, and rules inside
+//!   its namespace for what must not be reached.
 //! - [`forward`]: single ports of the host's loopback, let in by a listener that was made inside the
 //!   environment's namespace. Works in every placement.
 //! - [`resolv_conf`]: what the sandbox's `/etc/resolv.conf` says, and when a forwarder must answer.
 //!
 //! # Not here
-//! Making the namespace and raising its loopback (`bootstrap`), the Runtime API's listener, rootless
-//! `nat` (slirp4netns or pasta, a later issue), choosing the slot (`sandbox::lease`).
+//! Making the namespace and raising its loopback (`bootstrap`), the Runtime API's listener, choosing the slot (`sandbox::lease`).
 //!
 //! # Invariants
 //! - The rules are loaded before `ip_forward` is switched on and before any wire exists.
@@ -19,6 +20,7 @@
 //! # Sources
 //! `reference/sandbox.md` section 6, `reference/components.md` sections 1.2 and 7.
 
+mod blocked;
 mod dns;
 mod error;
 pub mod forward;
@@ -30,6 +32,7 @@ mod nft;
 mod plan;
 mod resolver;
 mod rules;
+mod slirp;
 mod tables;
 mod wire;
 
@@ -40,4 +43,5 @@ pub use error::{NatError, NatMissing};
 pub use nat::{Nat, NatMeans, sweep};
 pub use plan::{ENVIRONMENTS_PER_SLOT, SLOTS};
 pub use resolver::{Resolver, resolv_conf};
+pub use slirp::{Slirp, SlirpMeans, SlirpWire};
 pub use wire::Wire;
