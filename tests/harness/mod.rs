@@ -12,6 +12,7 @@ mod skip;
 
 mod function;
 mod leftovers;
+pub(crate) mod ordinary_user;
 mod program;
 mod python;
 mod report;

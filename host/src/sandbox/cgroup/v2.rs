@@ -47,6 +47,30 @@ pub(super) fn enable_controllers(dir: &Path) -> Result<(), CgroupError> {
     switch_on(dir)
 }
 
+/// Names the first controller that `dir` was not given. A user's systemd gives fewer on some systems.
+pub(super) fn require_controllers(dir: &Path) -> Result<(), CgroupError> {
+    let given = file::read(&dir.join("cgroup.controllers"))?;
+    let has = |name: &str| given.split_whitespace().any(|there| there == name);
+    match CONTROLLERS.into_iter().find(|name| !has(name)) {
+        None => Ok(()),
+        Some(controller) => {
+            Err(CgroupError::ControllerNotDelegated { controller, cgroup: dir.to_owned() })
+        }
+    }
+}
+
+/// Says early what making a group would meet.
+pub(super) fn require_writable(dir: &Path) -> Result<(), CgroupError> {
+    let refused = |errno: rustix::io::Errno| CgroupError::NotDelegated {
+        cgroup: dir.to_owned(),
+        source: errno.into(),
+    };
+    use rustix::fs::{Access, access};
+    access(dir, Access::WRITE_OK).map_err(refused)?;
+    access(dir.join("cgroup.subtree_control"), Access::WRITE_OK).map_err(refused)?;
+    require_controllers(dir)
+}
+
 /// Switches them on in any case, and waits for whoever is just doing that: a reader sees them on before
 /// the children have their files.
 pub(super) fn switch_on(dir: &Path) -> Result<(), CgroupError> {
@@ -207,6 +231,19 @@ mod tests {
         fs::write(dir.path().join("cgroup.subtree_control"), "cpu io memory pids\n").unwrap();
         enable_controllers(dir.path()).unwrap();
         assert_eq!(text(&dir, "cgroup.subtree_control"), "cpu io memory pids");
+    }
+
+    #[test]
+    fn a_controller_that_was_not_given_is_named() {
+        let (dir, _group) = plain();
+        fs::write(dir.path().join("cgroup.controllers"), "cpu io memory pids\n").unwrap();
+        require_writable(dir.path()).unwrap();
+        fs::write(dir.path().join("cgroup.controllers"), "memory pids\n").unwrap();
+        let error = require_writable(dir.path()).unwrap_err();
+        assert!(
+            matches!(&error, CgroupError::ControllerNotDelegated { controller: "cpu", .. }),
+            "{error}"
+        );
     }
 
     #[test]
