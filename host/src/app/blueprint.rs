@@ -113,7 +113,7 @@ impl Opened {
             notes.push("CPU is not limited (--cpu unlimited)".to_owned());
         }
         let resolv_conf = match network {
-            Network::Nat => network::resolv_conf()?.text,
+            Network::Nat => resources.inside.resolv_conf.clone(),
             Network::Host => std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default(),
             Network::None => String::new(),
         };
@@ -133,6 +133,7 @@ impl Opened {
                 forwards: forwards.iter().map(|forward| forward.port).collect(),
                 forward_addresses: addresses.clone(),
                 resolv_conf,
+                firewall: resources.inside.firewall.clone(),
                 joins_v1: resources.workshop.joins_v1(),
                 born_in_cgroup_namespace: !resources.workshop.joins_v1(),
             },

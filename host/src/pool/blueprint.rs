@@ -7,8 +7,8 @@ use tokio::sync::mpsc;
 
 use crate::model::Function;
 use crate::sandbox::{
-    Ahead, Confinement, HostRoot, Identity, Link, Nat, Plan, Program, Shell, TmpImage, TmpPlan,
-    Tree, launch_steps, planned_steps,
+    Ahead, Confinement, HostRoot, Identity, Link, Outbound, Plan, Program, Shell, TmpImage,
+    TmpPlan, Tree, launch_steps, planned_steps,
 };
 
 const MIB: u64 = 1024 * 1024;
@@ -54,7 +54,7 @@ pub(crate) struct Blueprint {
     pub(crate) shell: Shell,
     /// Host port behind each forwarded port and address, in the order of their listeners.
     pub(crate) forwards_to: Vec<u16>,
-    pub(crate) nat: Option<Arc<Ahead<Nat>>>,
+    pub(crate) nat: Option<Arc<Ahead<Outbound>>>,
     pub(crate) network_laid: NetworkLaid,
     pub(crate) trees: Vec<Tree>,
     pub(crate) links: Vec<Link>,

@@ -23,7 +23,8 @@ use super::variables::{Platform, variables};
 use crate::model::{Event, Invocation, LogLine, Network, Outcome, Report};
 use crate::runtime_api::{OutputCollector, Peer, RuntimeApi, Signal};
 use crate::sandbox::{
-    ExitStatus, Forwarding, MemoryMeter, Plan, Sandbox, SandboxError, Wire, Word, Workshop, forward,
+    Connection, ExitStatus, Forwarding, MemoryMeter, Plan, Sandbox, SandboxError, Word, Workshop,
+    forward,
 };
 
 /// Signals of the Runtime API are few: one conversation at a time.
@@ -55,7 +56,7 @@ struct Running {
     /// Dropping one stops its port.
     _forwards: Vec<Forwarding>,
     /// Dropping it stops the DNS forwarder.
-    _wire: Option<Wire>,
+    _connection: Option<Connection>,
 }
 
 /// What woke the driver.
@@ -261,7 +262,7 @@ impl Environment {
             }
         };
         (blueprint.lap)("opened");
-        let Opened { trees, steps, own_listener, namespace, mut wire } = opened;
+        let Opened { trees, steps, own_listener, namespaces, mut connection } = opened;
         let (output, collected) = pipes(blueprint).map_err(SandboxError::Pipes)?;
         let mut program = blueprint.program.clone();
         let address = match &own_listener {
@@ -280,9 +281,9 @@ impl Environment {
         );
         let (sandbox, listeners) = begun.launch(trees, steps, program, output).await?;
         (blueprint.lap)("launched");
-        if let (Some(namespace), None) = (&namespace, &wire) {
-            match connect(blueprint, namespace, self.starts).await {
-                Ok(laid) => wire = laid,
+        if let (Some(namespaces), None) = (&namespaces, &connection) {
+            match connect(blueprint, namespaces, self.starts).await {
+                Ok(laid) => connection = laid,
                 Err(error) => {
                     sandbox.end().await?;
                     return Err(error);
@@ -309,7 +310,7 @@ impl Environment {
             signals: receiver,
             output: collected,
             _forwards: forwards,
-            _wire: wire,
+            _connection: connection,
         });
         self.starts += 1;
         Ok(())

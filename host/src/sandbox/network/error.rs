@@ -27,6 +27,9 @@ pub enum NatMissing {
         /// Whether the device is there.
         is_there: bool,
     },
+    /// Nothing could confine the function.
+    #[error("this kernel has no nf_tables, and `nat` would leave the host open to functions")]
+    Nftables,
     /// `ip_forward` is 0 and may not be written, as in most containers.
     #[error("{path} is 0 and cannot be written")]
     IpForward {
@@ -49,6 +52,7 @@ impl NatMissing {
             Self::Tun { is_there: false } => {
                 "modprobe tun; in a container: docker run --device /dev/net/tun"
             }
+            Self::Nftables => "boot a kernel with nf_tables, which every distribution's has",
             Self::NetAdmin | Self::SysAdmin => {
                 "run lambdabox as root; in a container: docker run --privileged"
             }

@@ -4,6 +4,7 @@
 //!   pair per environment, `ip_forward` switched on and put back.
 //! - [`Slirp`]: placement `nat` for an ordinary user. One slirp4netns per environment, and rules inside
 //!   its namespace for what must not be reached.
+//! - [`Outbound`]: either of the two.
 //! - [`forward`]: single ports of the host's loopback, let in by a listener that was made inside the
 //!   environment's namespace. Works in every placement.
 //! - [`resolv_conf`]: what the sandbox's `/etc/resolv.conf` says, and when a forwarder must answer.
@@ -26,9 +27,11 @@ mod error;
 pub mod forward;
 mod gate;
 mod ip_forward;
+mod modules;
 mod nat;
 mod netlink;
 mod nft;
+mod outbound;
 mod plan;
 mod resolver;
 mod rules;
@@ -40,7 +43,9 @@ mod wire;
 mod proof;
 
 pub use error::{NatError, NatMissing};
+pub use modules::KernelModules;
 pub use nat::{Nat, NatMeans, sweep};
+pub use outbound::{Connection, Inside, Namespaces, Outbound, OutboundMeans};
 pub use plan::{ENVIRONMENTS_PER_SLOT, SLOTS};
 pub use resolver::{Resolver, resolv_conf};
 pub use slirp::{Slirp, SlirpMeans, SlirpWire};

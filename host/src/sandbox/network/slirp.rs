@@ -23,7 +23,7 @@ use std::{
     io::{self, PipeReader, PipeWriter},
     net::{IpAddr, Ipv4Addr},
     os::fd::{AsRawFd, OwnedFd},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
 };
@@ -34,12 +34,15 @@ use tokio::{
     io::AsyncReadExt,
     net::unix::pipe,
     process::{Child, Command},
+    sync::{Mutex, oneshot},
+    task::JoinSet,
     time::timeout,
 };
 
 use super::{
     blocked,
     error::{NatError, NatMissing},
+    modules::KernelModules,
     nat::free_block,
     nft::find_program,
     plan::{INSIDE_INTERFACE, SlotPlan},
@@ -67,22 +70,27 @@ pub struct SlirpMeans {
     program: PathBuf,
 }
 
-/// `nat` of one lambdabox process without root. Holds nothing of the machine.
+/// `nat` of one lambdabox process without root. Holds nothing of the machine but its programs.
 #[derive(Debug)]
 pub struct Slirp {
     program: PathBuf,
     network: Ipv4Addr,
     resolver: Resolver,
+    /// One for each program that runs.
+    minders: Mutex<JoinSet<()>>,
 }
 
-/// One environment's slirp4netns. Dropping it kills the program and with it `eth0`.
+/// One environment's slirp4netns. Dropping it ends the program and with it `eth0`.
 #[derive(Debug)]
 pub struct SlirpWire {
     /// The environment's own IPv4 address.
     pub address: Ipv4Addr,
-    process: Child,
+    /// The program's process id.
+    pub pid: Option<u32>,
     /// Its closing ends the program, also when nobody is left to close it.
     _alive: PipeWriter,
+    /// The other end is the minder's: dropped, it kills and waits.
+    _minded: oneshot::Sender<()>,
 }
 
 impl Slirp {
@@ -92,10 +100,15 @@ impl Slirp {
     /// Names what is missing; [`NatMissing::remedy`] says what to do.
     pub fn probe() -> Result<SlirpMeans, NatMissing> {
         let program = find_program("slirp4netns", env::var_os("PATH")).ok_or(NatMissing::Slirp)?;
-        match access(TUN, Access::READ_OK | Access::WRITE_OK) {
-            Ok(()) => Ok(SlirpMeans { program }),
-            Err(error) => Err(NatMissing::Tun { is_there: error != rustix::io::Errno::NOENT }),
+        if let Err(error) = access(TUN, Access::READ_OK | Access::WRITE_OK) {
+            return Err(NatMissing::Tun { is_there: error != rustix::io::Errno::NOENT });
         }
+        let release = rustix::system::uname();
+        let release = release.release().to_string_lossy();
+        if KernelModules::read(Path::new("/"), &release).lacks("nf_tables") {
+            return Err(NatMissing::Nftables);
+        }
+        Ok(SlirpMeans { program })
     }
 
     /// Chooses addresses that the host does not use and looks for its nameservers.
@@ -105,7 +118,7 @@ impl Slirp {
     pub fn open(means: SlirpMeans, slot: u16) -> Result<Self, NatError> {
         let network = SlotPlan { block: free_block(slot)?, slot }.network();
         let resolver = resolver(&read(HOST_FILE)?.unwrap_or_default(), name_server(network));
-        Ok(Self { program: means.program, network, resolver })
+        Ok(Self { program: means.program, network, resolver, minders: Mutex::default() })
     }
 
     /// What the sandbox's `/etc/resolv.conf` must say, and whether that will help.
@@ -152,8 +165,18 @@ impl Slirp {
         if let Some(log) = process.stderr.take() {
             tokio::spawn(drain(log));
         }
-        let address = at(self.network, 100);
-        Ok(SlirpWire { address, process, _alive: alive })
+        let (pid, (minded, ended)) = (process.id(), oneshot::channel());
+        let mut minders = self.minders.lock().await;
+        minders.spawn(mind(process, ended));
+        // Those that have ended are not kept.
+        while minders.try_join_next().is_some() {}
+        Ok(SlirpWire { address: at(self.network, 100), pid, _alive: alive, _minded: minded })
+    }
+
+    /// Waits until every program is gone. Every [`SlirpWire`] has been dropped.
+    pub async fn close(self) {
+        let mut minders = self.minders.into_inner();
+        while minders.join_next().await.is_some() {}
     }
 
     /// Its standard input says "ready", and is closed then; its standard output is the pipe it watches,
@@ -200,28 +223,23 @@ impl Slirp {
     }
 }
 
+#[cfg(test)]
 impl SlirpWire {
-    /// The program's process id.
-    pub fn pid(&self) -> Option<u32> {
-        self.process.id()
-    }
-
-    /// Ends the program and waits until it is gone.
-    ///
-    /// # Errors
-    /// It cannot be waited for.
-    pub async fn close(mut self) -> Result<(), NatError> {
-        let failed = |source| NatError::Run { program: "slirp4netns".into(), source };
-        self.process.kill().await.map_err(failed)
-    }
-
     /// Closes only what the kernel would close if this process were killed.
-    #[cfg(test)]
-    pub(super) async fn closed_by_the_kernel(self) -> std::process::ExitStatus {
-        let Self { mut process, _alive: alive, .. } = self;
-        drop(alive);
-        timeout(PATIENCE, process.wait()).await.expect("it lives on").expect("it is our child")
+    pub(super) fn closed_by_the_kernel(self) -> oneshot::Sender<()> {
+        self._minded
     }
+}
+
+/// Waits for the program's end, which comes by itself or when its [`SlirpWire`] is dropped.
+async fn mind(mut process: Child, ended: oneshot::Receiver<()>) {
+    tokio::select! {
+        // A function whose network is gone is told so by every connection it tries.
+        _by_itself = process.wait() => return,
+        _dropped = ended => {}
+    }
+    // It fails for a process that has just ended by itself.
+    let _: io::Result<()> = process.kill().await;
 }
 
 async fn drain(mut log: tokio::process::ChildStderr) {
