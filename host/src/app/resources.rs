@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use super::error::AppError;
-use crate::config::{self, Isolation};
+use crate::config::{self, Cpu, Isolation};
 use crate::model::Network;
-use crate::sandbox::cgroup::Cgroups;
+use crate::sandbox::cgroup::{Cgroups, Controllers};
 use crate::sandbox::lease::{self, IdRange, Lease};
 use crate::sandbox::network::{self, Inside, Outbound, OutboundMeans};
 use crate::sandbox::{
@@ -61,7 +61,11 @@ impl Ground {
         let cgroups = match config.isolation {
             Isolation::Full => {
                 let host = rustix::process::getpid().as_raw_nonzero().get();
-                Some(Cgroups::take(&[host, started.pid]).await?)
+                let wanted = match config.cpu {
+                    Cpu::Proportional => Controllers::All,
+                    Cpu::Unlimited => Controllers::AllButCpu,
+                };
+                Some(Cgroups::take(&[host, started.pid], wanted).await?)
             }
             Isolation::NoLimits => None,
         };

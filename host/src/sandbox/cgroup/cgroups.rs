@@ -11,7 +11,7 @@ use super::layout::{Layout, V1Mounts};
 use super::unified::Unified;
 use super::v1::{SwapLimit, V1};
 use super::v2::{self, V2};
-use super::{CgroupError, Limits, kill, scope};
+use super::{CgroupError, Controllers, Limits, kill, scope};
 
 /// The directory all groups live in, in every tree.
 const PARENT: &str = "lambdabox";
@@ -24,6 +24,7 @@ pub struct Cgroups {
     layout: Layout,
     parent: String,
     swap: SwapLimit,
+    controllers: Controllers,
 }
 
 /// What a sweep found.
@@ -52,16 +53,16 @@ impl Cgroups {
     /// # Errors
     /// As [`Cgroups::detect`], or if systemd does not give us a scope, or one without a controller we
     /// need; for an ordinary user also if nothing is delegated to it.
-    pub async fn take(processes: &[i32]) -> Result<Self, CgroupError> {
+    pub async fn take(processes: &[i32], wanted: Controllers) -> Result<Self, CgroupError> {
         let proc_root = Path::new("/proc");
-        let found = Self::detect(proc_root)?;
+        let found = Self { controllers: wanted, ..Self::detect(proc_root)? };
         match found.layout {
             Layout::V2 { .. } if scope::systemd_runs(Path::new("/")) => {
                 scope::enter(processes).await?;
                 // Where we are now is the scope.
-                let delegated = Self::detect(proc_root)?;
+                let delegated = Self { controllers: wanted, ..Self::detect(proc_root)? };
                 if let Layout::V2 { parent } = &delegated.layout {
-                    v2::require_controllers(parent)?;
+                    v2::require_controllers(parent, wanted)?;
                     scope::settle(parent, processes)?;
                 }
                 Ok(delegated)
@@ -75,7 +76,7 @@ impl Cgroups {
                 Err(CgroupError::OnlyRoots)
             }
             Layout::V2 { ref parent } if !rustix::process::geteuid().is_root() => {
-                v2::require_writable(parent)?;
+                v2::require_writable(parent, wanted)?;
                 Ok(found)
             }
             _ => Ok(found),
@@ -90,7 +91,7 @@ impl Cgroups {
             }
             Layout::V2 { .. } => SwapLimit::SwappinessOnly,
         };
-        Self { layout, parent: parent.to_owned(), swap }
+        Self { layout, parent: parent.to_owned(), swap, controllers: Controllers::All }
     }
 
     /// What was found.
@@ -108,15 +109,15 @@ impl Cgroups {
         let v2 = matches!(self.layout, Layout::V2 { .. });
         for tree in self.layout.trees() {
             if v2 {
-                v2::enable_controllers(tree)?;
+                v2::enable_controllers(tree, self.controllers)?;
             }
             made.0.push(self.make_dir(tree, name)?);
             if v2 {
                 // Only now: nobody can remove the parent any more.
                 let parent = tree.join(&self.parent);
-                v2::enable_controllers(&parent)?;
-                if !v2::is_furnished(&self.dir(tree, name)) {
-                    v2::switch_on(&parent)?;
+                v2::enable_controllers(&parent, self.controllers)?;
+                if !v2::is_furnished(&self.dir(tree, name), self.controllers) {
+                    v2::switch_on(&parent, self.controllers)?;
                 }
             }
         }
@@ -165,11 +166,11 @@ impl Cgroups {
     fn everywhere(&self) -> Vec<Self> {
         let mut places = vec![self.clone()];
         if let Layout::V2 { parent } = &self.layout {
-            places.extend(scope::others(parent).into_iter().map(|parent| Self {
-                layout: Layout::V2 { parent },
-                parent: self.parent.clone(),
-                swap: self.swap,
-            }));
+            places.extend(
+                scope::others(parent)
+                    .into_iter()
+                    .map(|parent| Self { layout: Layout::V2 { parent }, ..self.clone() }),
+            );
         }
         places
     }

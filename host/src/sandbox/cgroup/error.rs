@@ -180,6 +180,10 @@ impl CgroupError {
                 "systemd and its bus must run for this user: log in, or install \
                  dbus-user-session; or start lambdabox as root"
             }
+            Self::ControllerNotDelegated { controller: "cpu", .. } => {
+                "--cpu unlimited does without; or have systemd hand it on: sudo systemctl edit \
+                 user@.service, there [Service] and Delegate=cpu memory pids, then log in again"
+            }
             Self::ControllerNotDelegated { .. } => {
                 "have systemd hand it on: sudo systemctl edit user@.service, there [Service] and \
                  Delegate=cpu memory pids, then log in again; or start lambdabox as root"

@@ -105,7 +105,7 @@ enum Bus {
     System,
     /// Of the environment, as a session sets it.
     Session,
-    /// Where a session's would be: `su` and `sudo` set no variable.
+    /// Where the user's systemd has it, whatever a session says: `su` and `sudo` set no variable.
     User(PathBuf),
 }
 
@@ -115,9 +115,11 @@ impl Bus {
         if uid.is_root() {
             return Self::System;
         }
+        // Told first: the variable may name a bus without systemd, or, after `su`, somebody else's.
+        let own = PathBuf::from(format!("/run/user/{}/bus", uid.as_raw()));
         match std::env::var_os("DBUS_SESSION_BUS_ADDRESS") {
-            Some(_) => Self::Session,
-            None => Self::User(PathBuf::from(format!("/run/user/{}/bus", uid.as_raw()))),
+            Some(_) if !own.exists() => Self::Session,
+            _ => Self::User(own),
         }
     }
 
