@@ -27,9 +27,12 @@ pub enum NatMissing {
         /// Whether the device is there.
         is_there: bool,
     },
-    /// Nothing could confine the function.
-    #[error("this kernel has no nf_tables, and `nat` would leave the host open to functions")]
-    Nftables,
+    /// Nothing could confine the function, or no wire could be made.
+    #[error("this kernel has no {name}")]
+    Module {
+        /// The kernel's module.
+        name: &'static str,
+    },
     /// `ip_forward` is 0 and may not be written, as in most containers.
     #[error("{path} is 0 and cannot be written")]
     IpForward {
@@ -52,7 +55,7 @@ impl NatMissing {
             Self::Tun { is_there: false } => {
                 "modprobe tun; in a container: docker run --device /dev/net/tun"
             }
-            Self::Nftables => "boot a kernel with nf_tables, which every distribution's has",
+            Self::Module { .. } => "boot a kernel of a distribution, which has it",
             Self::NetAdmin | Self::SysAdmin => {
                 "run lambdabox as root; in a container: docker run --privileged"
             }

@@ -47,6 +47,6 @@ pub use modules::KernelModules;
 pub use nat::{Nat, NatMeans, sweep};
 pub use outbound::{Connection, Inside, Namespaces, Outbound, OutboundMeans};
 pub use plan::{ENVIRONMENTS_PER_SLOT, SLOTS};
-pub use resolver::{Resolver, resolv_conf};
-pub use slirp::{Slirp, SlirpMeans, SlirpWire};
+pub use resolver::{Resolver, choose as choose_resolver, resolv_conf};
+pub use slirp::{Slirp, SlirpMeans, SlirpWire, resolver_of_slirp};
 pub use wire::Wire;

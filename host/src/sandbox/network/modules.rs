@@ -7,34 +7,45 @@
 //! # Sources
 //! `depmod(8)`: `modules.dep`, `modules.builtin`; `proc_modules(5)`.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// The modules of one kernel.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct KernelModules {
-    /// Everything that is listed, or `None` where nothing is.
-    listed: Option<String>,
-    loaded: String,
+    loaded: PathBuf,
+    lists: PathBuf,
 }
 
 impl KernelModules {
-    /// Reads the lists of kernel `release` below `root`.
-    pub fn read(root: &Path, release: &str) -> Self {
-        let dir = root.join("lib/modules").join(release);
-        let list = |name: &str| fs::read_to_string(dir.join(name)).ok();
-        // Without either list a module may be there all the same.
-        let listed = list("modules.dep").zip(list("modules.builtin"));
-        let loaded = fs::read_to_string(root.join("proc/modules")).unwrap_or_default();
-        Self { listed: listed.map(|(loadable, built_in)| loadable + &built_in), loaded }
+    /// Of the machine below `root`, whose kernel is `release`.
+    pub fn of(root: &Path, release: &str) -> Self {
+        Self { loaded: root.join("proc/modules"), lists: root.join("lib/modules").join(release) }
+    }
+
+    /// Of the kernel that runs.
+    pub fn running() -> Self {
+        let names = rustix::system::uname();
+        Self::of(Path::new("/"), &names.release().to_string_lossy())
     }
 
     /// Whether this kernel can do without doubt nothing of what the module is for.
     pub fn lacks(&self, module: &str) -> bool {
-        let file = format!("/{module}.ko");
-        let is_loaded =
-            || self.loaded.lines().any(|line| line.split_ascii_whitespace().next() == Some(module));
+        // Short, and mostly enough: the lists are half a megabyte.
+        let loaded = fs::read_to_string(&self.loaded).unwrap_or_default();
+        if loaded.lines().any(|line| line.split_ascii_whitespace().next() == Some(module)) {
+            return false;
+        }
+        let list = |name: &str| fs::read_to_string(self.lists.join(name)).ok();
+        // Without either list a module may be there all the same.
+        let Some((loadable, built_in)) = list("modules.dep").zip(list("modules.builtin")) else {
+            return false;
+        };
         // Without their compression's suffix, and with a `:` behind loadable ones.
-        self.listed.as_ref().is_some_and(|listed| !listed.contains(&file)) && !is_loaded()
+        let file = format!("/{module}.ko");
+        !loadable.contains(&file) && !built_in.contains(&file)
     }
 }
 
@@ -47,7 +58,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let dir = root.path().join("lib/modules/6.8.0");
         fs::create_dir_all(&dir).unwrap();
-        let lacks = |module: &str| KernelModules::read(root.path(), "6.8.0").lacks(module);
+        let lacks = |module: &str| KernelModules::of(root.path(), "6.8.0").lacks(module);
         assert!(!lacks("veth"), "nothing is known");
         fs::write(dir.join("modules.dep"), "kernel/drivers/net/veth.ko.zst: kernel/x.ko\n")
             .unwrap();

@@ -28,6 +28,7 @@ use super::{
     error::{NatError, NatMissing},
     gate::{self, ForwardChain, Place},
     ip_forward::{self, SYSCTL_ROOT},
+    modules::KernelModules,
     nft::{Nft, find_program},
     plan::{BLOCKS, INTERFACE_PREFIX, SLOTS, SlotPlan},
     resolver::{Resolver, resolv_conf},
@@ -43,6 +44,9 @@ const ROUTES: &str = "/proc/thread-self/net/route";
 
 /// Routes with a shorter prefix are defaults of a kind (`0.0.0.0/1` of a VPN), not somebody's network.
 const SHORTEST_NETWORK_PREFIX: u32 = 4;
+
+/// What the kernel needs to have.
+const MODULES: [&str; 2] = ["nf_tables", "veth"];
 
 /// Proof that this machine offers `nat`, and by which means.
 #[derive(Debug, Clone)]
@@ -65,8 +69,8 @@ impl Nat {
     /// What this machine offers, without changing anything.
     ///
     /// # Errors
-    /// Names what is missing; [`NatMissing::remedy`] says what to do. A kernel without nf_tables or
-    /// veth is found by [`Nat::open`] and [`Nat::connect`] only.
+    /// Names what is missing; [`NatMissing::remedy`] says what to do. A kernel that
+    /// tells nobody what it lacks is found by [`Nat::open`] and [`Nat::connect`] only.
     pub fn probe() -> Result<NatMeans, NatMissing> {
         // Asking about oneself cannot fail; not knowing would mean not having.
         let held = capabilities(None).map(|sets| sets.effective).unwrap_or(CapabilitySet::empty());
@@ -82,6 +86,10 @@ impl Nat {
             return Err(NatMissing::IpForward { path });
         }
         let program = find_program("nft", env::var_os("PATH")).ok_or(NatMissing::Nft)?;
+        let modules = KernelModules::running();
+        if let Some(name) = MODULES.into_iter().find(|name| modules.lacks(name)) {
+            return Err(NatMissing::Module { name });
+        }
         Ok(NatMeans { nft: Nft { program } })
     }
 

@@ -64,7 +64,8 @@ fn own_addresses() -> Result<Vec<IpAddr>, NatError> {
         .collect())
 }
 
-fn choose(host: &str, systemd: Option<&str>, own: &[IpAddr]) -> Resolver {
+/// The answer for these texts and addresses.
+pub fn choose(host: &str, systemd: Option<&str>, own: &[IpAddr]) -> Resolver {
     let named = nameservers(host);
     let options: String = host
         .lines()

@@ -23,7 +23,7 @@ use std::{
     io::{self, PipeReader, PipeWriter},
     net::{IpAddr, Ipv4Addr},
     os::fd::{AsRawFd, OwnedFd},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::Stdio,
     time::Duration,
 };
@@ -103,10 +103,8 @@ impl Slirp {
         if let Err(error) = access(TUN, Access::READ_OK | Access::WRITE_OK) {
             return Err(NatMissing::Tun { is_there: error != rustix::io::Errno::NOENT });
         }
-        let release = rustix::system::uname();
-        let release = release.release().to_string_lossy();
-        if KernelModules::read(Path::new("/"), &release).lacks("nf_tables") {
-            return Err(NatMissing::Nftables);
+        if KernelModules::running().lacks("nf_tables") {
+            return Err(NatMissing::Module { name: "nf_tables" });
         }
         Ok(SlirpMeans { program })
     }
@@ -117,7 +115,8 @@ impl Slirp {
     /// A file that cannot be read, or no free addresses.
     pub fn open(means: SlirpMeans, slot: u16) -> Result<Self, NatError> {
         let network = SlotPlan { block: free_block(slot)?, slot }.network();
-        let resolver = resolver(&read(HOST_FILE)?.unwrap_or_default(), name_server(network));
+        let resolver =
+            resolver_of_slirp(&read(HOST_FILE)?.unwrap_or_default(), name_server(network));
         Ok(Self { program: means.program, network, resolver, minders: Mutex::default() })
     }
 
@@ -257,7 +256,7 @@ fn name_server(network: Ipv4Addr) -> Ipv4Addr {
 }
 
 /// slirp4netns asks the host's first IPv4 nameserver, on loopback too.
-fn resolver(host: &str, ours: Ipv4Addr) -> Resolver {
+pub fn resolver_of_slirp(host: &str, ours: Ipv4Addr) -> Resolver {
     let has_one = nameservers(host).iter().any(IpAddr::is_ipv4);
     let options = host.lines().filter(|line| line.trim_start().starts_with("options"));
     let options: String = options.map(|line| format!("{}\n", line.trim())).collect();
@@ -279,7 +278,7 @@ mod tests {
     fn names_are_asked_of_slirp4netns_wherever_the_hosts_nameserver_is() {
         for server in ["127.0.0.53", "10.0.0.2", "169.254.169.253"] {
             let host = format!("search corp\nnameserver {server}\noptions use-vc\n");
-            let chosen = resolver(&host, OURS);
+            let chosen = resolver_of_slirp(&host, OURS);
             assert_eq!(chosen.text, "nameserver 247.1.64.3\noptions use-vc\n", "{server}");
             assert_eq!(chosen.notice, None);
         }
@@ -288,7 +287,7 @@ mod tests {
     #[test]
     fn a_host_without_an_ipv4_nameserver_is_said() {
         for host in ["", "nameserver 2001:db8::53\n"] {
-            let chosen = resolver(host, OURS);
+            let chosen = resolver_of_slirp(host, OURS);
             assert_eq!(chosen.text, "");
             assert!(chosen.notice.unwrap().contains("cannot be resolved"), "{host}");
         }
