@@ -5,6 +5,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -45,6 +46,7 @@ pub(crate) struct Invoke {
     data: Option<PathBuf>,
     alone: bool,
     user: User,
+    setup: Option<(String, Vec<String>)>,
 }
 
 /// Who runs the program.
@@ -65,6 +67,7 @@ pub(crate) fn lambdabox<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>)
         data: None,
         alone: false,
         user: User::Tester,
+        setup: None,
     }
 }
 
@@ -129,6 +132,13 @@ impl Invoke {
         self
     }
 
+    /// Runs in a mount namespace of its own that root's shell has changed by `script`, started through
+    /// `wrapper` if it is not empty: a container's likeness. Needs root.
+    pub(crate) fn inside(mut self, script: &str, wrapper: &[&str]) -> Self {
+        self.setup = Some((script.to_owned(), wrapper.iter().map(|w| (*w).to_owned()).collect()));
+        self
+    }
+
     /// Chooses the language loop.
     pub(crate) fn client(self, client: Client) -> Self {
         match client {
@@ -147,9 +157,23 @@ impl Invoke {
         let own = tempfile::Builder::new().prefix("e2e-data-").tempdir().unwrap();
         let out = tempfile::NamedTempFile::new().unwrap();
         let err = tempfile::NamedTempFile::new().unwrap();
-        let mut command = match self.user {
-            User::Tester => Command::new(binary()),
-            User::Ordinary => Command::new(ordinary_user::program(binary())),
+        let program = match self.user {
+            User::Tester => binary(),
+            User::Ordinary => ordinary_user::program(binary()),
+        };
+        let mut command = match &self.setup {
+            None => Command::new(program),
+            Some((script, wrapper)) => {
+                let mut command = Command::new("unshare");
+                command.args(["--mount", "--propagation", "private", "sh", "-ec"]);
+                command.arg(format!("{script}\nexec \"$@\"")).arg("sh");
+                if self.user == User::Ordinary {
+                    let id = ordinary_user::uid().to_string();
+                    command.args(["setpriv", "--reuid", &id, "--regid", &id, "--clear-groups"]);
+                }
+                command.args(wrapper).arg(program);
+                command
+            }
         };
         quiet_environment(&mut command);
         command.env("LAMBDABOX_DATA_DIR", self.data.as_deref().unwrap_or(own.path()));
@@ -157,6 +181,10 @@ impl Invoke {
             let mut paths: Vec<PathBuf> = self.arguments.iter().map(PathBuf::from).collect();
             paths.extend(self.data.clone());
             ordinary_user::become_user(&mut command, own.path(), &paths);
+            if self.setup.is_some() {
+                // The script is root's; who follows it is the user.
+                command.uid(0).gid(0);
+            }
         }
         command.envs(self.environment.iter().map(|(k, v)| (k, v)));
         for name in &self.removed {

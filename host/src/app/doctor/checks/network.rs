@@ -128,7 +128,8 @@ fn names(facts: &Facts) -> Check {
         (resolver, "slirp4netns asks in their stead".to_owned())
     };
     if let Some(notice) = resolver.notice {
-        return about.warn(notice, "name one: echo nameserver 9.9.9.9 >> /etc/resolv.conf");
+        let tee = as_root(facts, "tee -a /etc/resolv.conf");
+        return about.warn(notice, format!("echo nameserver 9.9.9.9 | {tee}"));
     }
     match network.stubs().first() {
         Some(stub) => about.ok(format!("{stub} is the host's own: {asked}")),
