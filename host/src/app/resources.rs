@@ -122,7 +122,7 @@ impl Resources {
             }
             Err(error) => {
                 // The first error is the one to tell; the next start sweeps what stays.
-                if close_nat(nat).await.is_empty() {
+                if close_nat(nat, slot, &run_dir()).await.is_empty() {
                     let _swept_later = lease.release();
                 }
                 Err(error)
@@ -133,7 +133,7 @@ impl Resources {
     /// Gives everything back; what cannot be is named, and left to the next start's sweep.
     pub(super) async fn give_back(self) -> Vec<String> {
         let Self { lease, workshop, nat, tmp, .. } = self;
-        let mut failed = close_nat(nat).await;
+        let mut failed = close_nat(nat, lease.slot(), &run_dir()).await;
         drop(tmp);
         if let Some(cgroups) = &workshop.cgroups {
             failed.extend(cgroups.sweep(lease.name()).err().map(|error| error.to_string()));
@@ -264,14 +264,16 @@ fn place(wanted: Option<Network>, slot: u16) -> Result<Placed, AppError> {
 }
 
 /// What could not be taken away is named.
-async fn close_nat(nat: Option<Arc<Ahead<Outbound>>>) -> Vec<String> {
+async fn close_nat(nat: Option<Arc<Ahead<Outbound>>>, slot: u16, run_dir: &Path) -> Vec<String> {
     let Some(nat) = nat.and_then(Arc::into_inner) else { return Vec::new() };
-    match nat.into_made().await {
-        Ok(Some(nat)) => match nat.close().await {
-            Ok(()) => Vec::new(),
-            Err(errors) => errors.iter().map(ToString::to_string).collect(),
-        },
-        // Whoever needed it has been told, or nobody needed it.
-        Ok(None) | Err(_) => Vec::new(),
-    }
+    let closed = match nat.into_made().await {
+        Ok(Some(nat)) => nat.close().await,
+        // Whoever needed it has been told why there is none. What was made of it before is taken away
+        // already, or could not be, and then it is for this to say and for the next start to sweep.
+        Ok(None) | Err(_) if rustix::process::geteuid().is_root() => {
+            network::sweep(slot, run_dir).await
+        }
+        Ok(None) | Err(_) => Ok(()),
+    };
+    closed.err().into_iter().flatten().map(|error| format!("failed to {error}")).collect()
 }
