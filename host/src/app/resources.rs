@@ -39,8 +39,9 @@ pub(super) struct Resources {
 pub(super) type Notices = Vec<String>;
 
 /// How the sandbox of an ordinary user differs from root's, in one sentence for both.
-const ROOTLESS: &str = "not root: functions run with your own user id, and their /tmp is memory and \
-                        counts as theirs";
+const ROOTLESS: &str = "not root: functions run with your own user id, and their /tmp is memory";
+/// And that where memory is limited.
+const COUNTS: &str = " that counts as theirs";
 
 /// What is taken first and costs nothing: enough to open a package.
 pub(super) struct Ground {
@@ -212,7 +213,8 @@ fn environment_id(slot: u16) -> Result<Identity, AppError> {
 /// A `/tmp` image in the making, or why there is none; without one `/tmp` is memory.
 fn make_tmp(lease: &Lease, config: &config::Invoke) -> (Option<Ahead<TmpImage>>, Option<String>) {
     if !rustix::process::geteuid().is_root() {
-        return (None, Some(ROOTLESS.to_owned()));
+        let counts = if config.isolation == Isolation::Full { COUNTS } else { "" };
+        return (None, Some(format!("{ROOTLESS}{counts}")));
     }
     let means = match TmpImages::probe() {
         Ok(means) => means,
