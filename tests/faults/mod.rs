@@ -28,3 +28,4 @@ fn one_start(data: &Path) {
     invoke(&hello()).data(data).while_alone().run().answered();
 }
 mod surroundings;
+mod unread;

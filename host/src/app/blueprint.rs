@@ -21,6 +21,7 @@ use crate::config::{self, Cpu, DevShm, Isolation, RuntimeClient};
 use crate::model::{Function, Network};
 use crate::pool::{Blueprint, CpuShare, INIT_LIMIT, Tmp};
 use crate::sandbox::{Link, Shell, Tree, loopback_addresses, network};
+use crate::usage::stderr;
 
 /// Owner of every function here, as other local stand-ins for AWS have it (design section 6).
 const ACCOUNT: &str = "000000000000";
@@ -160,6 +161,7 @@ impl Opened {
             runtime_variables: self.running.runtime_variables,
             log_stream: log_stream(),
             lap: timings::lap,
+            log_waiting_bytes: stderr::waiting_bytes(),
             notes,
             notices,
         })

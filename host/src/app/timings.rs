@@ -1,8 +1,9 @@
 //! Where time and memory of a cold start go: lines on stderr, for `scripts/bench`.
 
-use std::io::Write;
 use std::sync::OnceLock;
 use std::time::Instant;
+
+use crate::usage::stderr;
 
 /// Set to anything, makes each phase print `timing <name> <microseconds since the start>`.
 const VARIABLE: &str = "LAMBDABOX_TIMINGS";
@@ -31,7 +32,6 @@ pub(crate) fn lap(name: &'static str) {
     }
 }
 
-/// Where nobody hears it, it is not said; `eprintln!` would panic.
 fn say(line: &str) {
-    let _unheard = std::io::stderr().lock().write_all(format!("{line}\n").as_bytes());
+    stderr::write(format!("{line}\n").into_bytes());
 }

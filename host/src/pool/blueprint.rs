@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::model::Function;
 use crate::sandbox::{
@@ -73,6 +73,8 @@ pub(crate) struct Blueprint {
     pub(crate) log_stream: String,
     /// Told the phases of a start, for benchmarks.
     pub(crate) lap: fn(&'static str),
+    /// What of the log is not written yet. Its sender is the log's writer; without one there is room.
+    pub(crate) log_waiting_bytes: watch::Receiver<usize>,
     /// Repeated in each REPORT.
     pub(crate) notes: Vec<String>,
     /// Forwarding and network notices for the operator.

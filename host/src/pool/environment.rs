@@ -13,7 +13,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::blueprint::{Blueprint, CpuShare};
 use super::life::{Effect, End, Ending, Input, Life};
@@ -29,6 +29,10 @@ use crate::sandbox::{
 
 /// Signals of the Runtime API are few: one conversation at a time.
 const SIGNALS_WAITING: usize = 16;
+/// The function's output is not read while more of the log waits for its reader: a pipe's worth, so
+/// that a slow reader is kept busy. What is logged without that being asked is a turn of the pipes and
+/// the platform's own lines.
+const LOG_WAITING_MOST_BYTES: usize = 64 * 1024;
 /// Number of the framed log descriptor inside.
 const LOG_DESCRIPTOR: u32 = 3;
 
@@ -42,6 +46,12 @@ pub(crate) struct Environment {
     deadline: Option<Instant>,
     meter: MemoryMeter,
     log: Log,
+}
+
+/// Waits until the log's reader has caught up. Dropping it loses nothing.
+async fn room(mut waiting_bytes: watch::Receiver<usize>) {
+    // Without a writer nothing waits for it.
+    let _has_room = waiting_bytes.wait_for(|bytes| *bytes < LOG_WAITING_MOST_BYTES).await.is_ok();
 }
 
 /// Told everything that happens.
@@ -97,6 +107,8 @@ impl Environment {
         invocation: Invocation,
         answer: &mut (dyn FnMut(Outcome) + Send),
     ) -> Result<(), SandboxError> {
+        // Or a log that is never read would grow with each invocation.
+        room(self.blueprint.log_waiting_bytes.clone()).await;
         let effects = self.life.on(Input::Invoke(Box::new(invocation)), Instant::now());
         self.perform(effects, answer).await?;
         self.run(answer).await
@@ -141,6 +153,12 @@ impl Environment {
             sleep.await;
             return Woken::Deadline;
         };
+        let is_ended = running.output.is_ended();
+        let has_room = room(self.blueprint.log_waiting_bytes.clone());
+        let line = async {
+            has_room.await;
+            running.output.next().await
+        };
         // However much the function writes, the loop's other tasks, its clock and Ctrl-C get a turn.
         tokio::task::coop::consume_budget().await;
         // Whatever loses is asked again in the next round; none of these futures holds anything.
@@ -155,7 +173,7 @@ impl Environment {
             () = sleep => Woken::Deadline,
             // Last, because a function that never stops writing is always ready here. It may also
             // close its output and live on; then there is nothing to wait for.
-            line = running.output.next(), if !running.output.is_ended() => Woken::Output(line),
+            line = line, if !is_ended => Woken::Output(line),
         }
     }
 
