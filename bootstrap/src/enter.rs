@@ -21,6 +21,7 @@ use nix::unistd::{Gid, Uid, chdir, pivot_root, setgroups, setresgid, setresuid};
 
 use crate::plan::{Source, Step, Use};
 use crate::sys;
+use crate::tmp::in_memory;
 use crate::wire::Failure;
 
 /// Where the new root is built, before it becomes `/`. Every Linux has it, nothing we bind is below.
@@ -104,12 +105,17 @@ impl Entering {
                 };
                 self.tmp(&device.to_string_lossy(), "ext4", options)?;
             }
-            Step::TmpMemory { bytes } => {
-                self.tmp("tmpfs", "tmpfs", &format!("mode=1777,size={bytes}"))?
+            Step::TmpMemory { bytes } => self.tmp("tmpfs", "tmpfs", &in_memory(*bytes))?,
+            Step::TmpKept { tree: source, .. } => {
+                let Source::Tree { index, .. } = source else {
+                    return Err(io::ErrorKind::InvalidInput.into());
+                };
+                let target = self.inside(Path::new("/tmp"));
+                make_directory(&target)?;
+                sys::move_mount(tree(trees, *index)?.as_fd(), &target)?;
             }
             Step::SharedMemory { bytes } => {
-                let options = format!("mode=1777,size={bytes}");
-                self.sized("tmpfs", "tmpfs", "/dev/shm", &options)?;
+                self.sized("tmpfs", "tmpfs", "/dev/shm", &in_memory(*bytes))?;
             }
             Step::Proc => {
                 let target = self.inside(Path::new("/proc"));

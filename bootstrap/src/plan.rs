@@ -131,6 +131,13 @@ pub enum Step {
         /// Size in bytes.
         bytes: u64,
     },
+    /// `/tmp` in memory that was made before and is kept when the sandbox ends.
+    TmpKept {
+        /// Its mount.
+        tree: Source,
+        /// Size in bytes.
+        bytes: u64,
+    },
     /// `/dev/shm`, only when asked for: AWS has none.
     SharedMemory {
         /// Size in bytes.
@@ -258,6 +265,7 @@ impl fmt::Display for Step {
                 write!(f, "mount {device} at /tmp ({options})")
             }
             Self::TmpMemory { bytes } => write!(f, "mount {bytes} bytes of memory at /tmp"),
+            Self::TmpKept { tree, bytes } => write!(f, "show {tree} at /tmp ({bytes} bytes)"),
             Self::SharedMemory { bytes } => write!(f, "mount {bytes} bytes of memory at /dev/shm"),
             Self::Proc => write!(f, "mount a new /proc"),
             Self::Loopback => write!(f, "set the loopback interface up"),

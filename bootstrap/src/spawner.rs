@@ -23,6 +23,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use crate::enter::open_bound;
 use crate::plan::{Namespace, Step, Use};
 use crate::sys::{self, Side};
+use crate::tmp::Tmps;
 use crate::wire::{self, Failure, FromSpawner, ToSpawner};
 use crate::{idmap, init};
 
@@ -163,6 +164,7 @@ fn serve(socket: OwnedFd) -> io::Result<()> {
     nix::unistd::chdir("/")?;
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     wire::send(&socket, &FromSpawner::Running, &[])?;
+    let mut tmps = Tmps::default();
     while let Some((request, descriptors)) = wire::receive::<ToSpawner>(&socket)? {
         match request {
             ToSpawner::Make { namespaces, prepare, birth } => {
@@ -178,6 +180,17 @@ fn serve(socket: OwnedFd) -> io::Result<()> {
                 })?;
             }
             ToSpawner::OpenTrees { paths } => open_trees(&socket, &paths)?,
+            ToSpawner::OpenTmp { environment, bytes } => {
+                let opened = tmps.open(environment, bytes).map(|tree| ((), tree));
+                answer(&socket, opened, "mount memory for /tmp", |()| FromSpawner::Opened)?;
+            }
+            ToSpawner::CloseTmp { environment } => {
+                let closed = match tmps.close(environment) {
+                    Ok(()) => FromSpawner::TmpClosed,
+                    Err(error) => FromSpawner::Failed(Failure::new("free /tmp", &error, None)),
+                };
+                wire::send(&socket, &closed, &[])?;
+            }
         }
     }
     Ok(())

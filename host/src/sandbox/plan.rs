@@ -202,6 +202,13 @@ pub(crate) enum TmpPlan {
         /// File system options.
         options: String,
     },
+    /// Memory that an ordinary user's spawner keeps; the mount comes with the launch message.
+    Kept {
+        /// Position among the descriptors.
+        index: usize,
+        /// Size.
+        bytes: u64,
+    },
     /// Memory, where no image can be had.
     Memory {
         /// Size.
@@ -250,6 +257,9 @@ pub(crate) fn launch_steps(trees: Vec<Step>, tmp: TmpPlan, confinement: &Confine
     steps.push(match tmp {
         TmpPlan::Device { index, shows, options } => {
             Step::TmpDevice { device: Source::Tree { index, shows }, options }
+        }
+        TmpPlan::Kept { index, bytes } => {
+            Step::TmpKept { tree: Source::Tree { index, shows: "memory".into() }, bytes }
         }
         TmpPlan::Memory { bytes } => Step::TmpMemory { bytes },
     });
