@@ -1,6 +1,7 @@
 //! Chooses a life: the inside of sandboxes, or the program people call.
 #![forbid(unsafe_code)]
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use lambdabox::app;
@@ -28,7 +29,9 @@ fn invoke(config: &config::Invoke, started: std::io::Result<spawner::Spawner>) -
     match started {
         Ok(started) => app::invoke(config, started),
         Err(error) => {
-            eprintln!("error: failed to fork the process that makes sandboxes: {error}");
+            let line = format!("error: failed to fork the process that makes sandboxes: {error}\n");
+            // The status says it to whom standard error cannot; `eprintln!` would panic.
+            let _unheard = std::io::stderr().write_all(line.as_bytes());
             ExitCode::from(3)
         }
     }

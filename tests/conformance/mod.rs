@@ -41,6 +41,7 @@ mod interpreters;
 mod layers;
 mod log;
 mod network;
+mod network_user;
 mod python_start;
 mod report;
 mod sdk;

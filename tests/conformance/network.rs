@@ -135,3 +135,42 @@ fn ipv4_forwarding_is_put_back() {
     invoke(&function).args(["--network", "nat"]).while_alone().run().answered();
     assert_eq!(read(), before);
 }
+
+#[test]
+fn environments_with_nat_cannot_reach_one_another() {
+    let listening = Function::python(
+        "import os, socket
+def lambda_handler(event, context):
+    way = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    way.connect(('198.51.100.1', 9))
+    own = way.getsockname()[0]
+    server = socket.create_server((own, 9999))
+    socket.create_connection((own, 9999), timeout=5).close()
+    print('LISTENS', own, flush=True)
+    server.accept()[0].close()
+    server.settimeout(context.get_remaining_time_in_millis() / 1000 - 2)
+    try:
+        return ['reached by', server.accept()[1][0]]
+    except TimeoutError:
+        return 'alone'
+",
+    );
+    let asking = Function::python(
+        "import socket
+def lambda_handler(event, context):
+    try:
+        socket.create_connection((event, 9999), timeout=1)
+        return 'reached'
+    except OSError as error:
+        return 'out of reach'
+",
+    );
+    let nat = ["--network", "nat", "--timeout"];
+    let running = invoke(&listening).args(nat).args(["8"]).start();
+    running.wait_for_log("LISTENS ");
+    let log = running.stderr_so_far();
+    let address = log.lines().find_map(|line| line.strip_prefix("LISTENS ")).unwrap().trim();
+    let run = invoke(&asking).args(nat).args(["20"]).event(json!(address).to_string()).run();
+    assert_eq!(run.answered().json(), "out of reach");
+    assert_eq!(running.wait().answered().json(), "alone");
+}

@@ -5,6 +5,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -46,6 +47,7 @@ pub(crate) struct Invoke {
     alone: bool,
     user: User,
     through: Vec<OsString>,
+    setup: Option<String>,
 }
 
 /// Who runs the program.
@@ -67,6 +69,7 @@ pub(crate) fn lambdabox<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>)
         alone: false,
         user: User::Tester,
         through: Vec::new(),
+        setup: None,
     }
 }
 
@@ -137,6 +140,13 @@ impl Invoke {
         self
     }
 
+    /// Runs in a mount namespace of its own that root's shell has changed by `script`, started through
+    /// `wrapper` if it is not empty: a container's likeness. Needs root.
+    pub(crate) fn inside(mut self, script: &str, wrapper: &[&str]) -> Self {
+        self.setup = Some(script.to_owned());
+        self.through(wrapper)
+    }
+
     /// Chooses the language loop.
     pub(crate) fn client(self, client: Client) -> Self {
         match client {
@@ -159,9 +169,22 @@ impl Invoke {
             User::Tester => binary(),
             User::Ordinary => ordinary_user::program(binary()),
         };
-        let line: Vec<&OsStr> =
-            self.through.iter().map(OsString::as_os_str).chain([program.as_os_str()]).collect();
-        let mut command = Command::new(line[0]);
+        let mut line: Vec<OsString> = Vec::new();
+        if let Some(script) = &self.setup {
+            line.extend(
+                ["unshare", "--mount", "--propagation", "private", "sh", "-ec"].map(Into::into),
+            );
+            line.extend([format!("{script}\nexec \"$@\"").into(), "sh".into()]);
+            if self.user == User::Ordinary {
+                let id = ordinary_user::uid().to_string();
+                line.extend(
+                    ["setpriv", "--reuid", &id, "--regid", &id, "--clear-groups"].map(Into::into),
+                );
+            }
+        }
+        line.extend(self.through.iter().cloned());
+        line.push(program.into());
+        let mut command = Command::new(&line[0]);
         command.args(&line[1..]);
         quiet_environment(&mut command);
         command.env("LAMBDABOX_DATA_DIR", self.data.as_deref().unwrap_or(own.path()));
@@ -169,6 +192,10 @@ impl Invoke {
             let mut paths: Vec<PathBuf> = self.arguments.iter().map(PathBuf::from).collect();
             paths.extend(self.data.clone());
             ordinary_user::become_user(&mut command, own.path(), &paths);
+            if self.setup.is_some() {
+                // The script is root's; who follows it is the user.
+                command.uid(0).gid(0);
+            }
         }
         command.envs(self.environment.iter().map(|(k, v)| (k, v)));
         for name in &self.removed {

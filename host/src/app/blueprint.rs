@@ -21,6 +21,7 @@ use crate::config::{self, Cpu, DevShm, Isolation, RuntimeClient};
 use crate::model::{Function, Network};
 use crate::pool::{Blueprint, CpuShare, INIT_LIMIT, Tmp};
 use crate::sandbox::{Link, Shell, Tree, loopback_addresses, network};
+use crate::usage::stderr;
 
 /// Owner of every function here, as other local stand-ins for AWS have it (design section 6).
 const ACCOUNT: &str = "000000000000";
@@ -113,7 +114,7 @@ impl Opened {
             notes.push("CPU is not limited (--cpu unlimited)".to_owned());
         }
         let resolv_conf = match network {
-            Network::Nat => network::resolv_conf()?.text,
+            Network::Nat => resources.inside.resolv_conf.clone(),
             Network::Host => std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default(),
             Network::None => String::new(),
         };
@@ -133,6 +134,7 @@ impl Opened {
                 forwards: forwards.iter().map(|forward| forward.port).collect(),
                 forward_addresses: addresses.clone(),
                 resolv_conf,
+                firewall: resources.inside.firewall.clone(),
                 joins_v1: resources.workshop.joins_v1(),
                 born_in_cgroup_namespace: !resources.workshop.joins_v1(),
             },
@@ -159,6 +161,7 @@ impl Opened {
             runtime_variables: self.running.runtime_variables,
             log_stream: log_stream(),
             lap: timings::lap,
+            log_waiting_bytes: stderr::waiting_bytes(),
             notes,
             notices,
         })

@@ -34,6 +34,7 @@ Exit status: 0 answered, 1 the function failed, 2 bad usage, configuration or pa
 3 the sandbox could not be made, 130 after Ctrl-C.";
 
 const DOCTOR_EXAMPLES: &str = "Examples:
+  lambdabox doctor                  for the user who types it: with sudo, for root
   sudo lambdabox doctor             one line for each thing; under it the command that mends it
   sudo lambdabox doctor --quiet     only what is not as it should be
   sudo lambdabox doctor --json      {\"can_run\": …, \"checks\": [{id, status, fact, remedy}, …]}
@@ -92,6 +93,9 @@ pub(crate) struct Doctor {
     /// Print JSON instead of text
     #[arg(long)]
     pub(crate) json: bool,
+    /// As with invoke: no-limits judges a machine without control groups as one where functions run
+    #[arg(long, value_name = "HOW", value_parser = Words(&["full", "no-limits"]))]
+    pub(crate) isolation: Option<String>,
     /// Look at the machine below this directory
     #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
     pub(crate) root: PathBuf,

@@ -294,6 +294,11 @@ fn cpu(raw: &Raw) -> Result<Cpu, Problem> {
     choice(raw, Setting::Cpu, &["proportional", "unlimited"], &values, Cpu::Proportional)
 }
 
+/// What `--isolation` says, for the command that has no other setting.
+pub fn isolation_of(typed: Option<&str>) -> Result<Isolation, Problems> {
+    isolation(typed).map_err(|wrong| Problems(vec![wrong]))
+}
+
 fn isolation(typed: Option<&str>) -> Result<Isolation, Problem> {
     const WORDS: &[&str] = &["full", "no-limits"];
     match typed.map(str::trim) {

@@ -9,7 +9,7 @@ use lambdabox_runtimes::discover::Search;
 use super::checks::{self, Status};
 use super::facts::Facts;
 use super::render;
-use crate::config::{Color, Verbosity};
+use crate::config::{Color, Isolation, Verbosity};
 use crate::usage::{Device, Say};
 
 /// Functions cannot run here; the same as when a sandbox could not be made.
@@ -33,6 +33,8 @@ pub struct Doctor {
     pub form: Form,
     /// Colours of the text.
     pub color: Color,
+    /// What `invoke` would be asked for.
+    pub isolation: Isolation,
     /// Quiet leaves out what is in order; verbose adds where each fact was read.
     pub verbosity: Verbosity,
 }
@@ -47,7 +49,7 @@ pub fn doctor(asked: &Doctor) -> ExitCode {
             return ExitCode::from(EXIT_CANNOT_RUN);
         }
     };
-    let checks = checks::all(&facts);
+    let checks = checks::all(&facts, asked.isolation);
     let mut stdout = io::stdout();
     let text = match asked.form {
         Form::Json => render::json(&checks),
