@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::harness::{binary, quiet_environment, shared};
+use crate::harness::{binary, quiet_environment, settings, shared};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
@@ -61,6 +61,7 @@ fn run(script: &str, tarball: &Path) -> (i32, String) {
     std::fs::write(&file, script).unwrap();
     let mut command = Command::new("bash");
     quiet_environment(&mut command);
+    command.envs(settings());
     command.arg(&file).arg(tarball).env("LAMBDABOX_DATA_DIR", dir.path().join("data"));
     let output = command.output().unwrap();
     let said = [output.stdout, output.stderr].concat();

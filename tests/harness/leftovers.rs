@@ -99,7 +99,11 @@ impl Leftovers {
     }
 
     /// The same, without what may stay: nothing is waited for on its account.
-    pub(crate) fn since_but_for(&self, data: &Path, may_stay: impl Fn(&str) -> bool) -> Vec<String> {
+    pub(crate) fn since_but_for(
+        &self,
+        data: &Path,
+        may_stay: impl Fn(&str) -> bool,
+    ) -> Vec<String> {
         let mut left: BTreeSet<String> = Self::now(data).0.difference(&self.0).cloned().collect();
         wait_until(SETTLE, || {
             let now = Self::now(data).0;

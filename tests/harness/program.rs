@@ -14,6 +14,7 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use super::leftovers::{Shared, shared};
+use super::machine;
 use super::{Client, Function, Report, vendored, wait_until};
 
 /// How long any run may take before the test gives up on it.
@@ -133,6 +134,7 @@ impl Invoke {
         let mut command = Command::new(binary());
         quiet_environment(&mut command);
         command.env("LAMBDABOX_DATA_DIR", self.data.as_deref().unwrap_or(own.path()));
+        command.envs(machine::settings());
         command.envs(self.environment.iter().map(|(k, v)| (k, v)));
         for name in &self.removed {
             command.env_remove(name);
@@ -150,8 +152,10 @@ impl Invoke {
                 file.into()
             }
         };
+        let mut arguments = self.arguments;
+        machine::stretch_timeouts(&mut arguments);
         let child = command
-            .args(&self.arguments)
+            .args(&arguments)
             .stdin(stdin)
             .stdout(out.reopen().unwrap())
             .stderr(err.reopen().unwrap())
@@ -207,7 +211,7 @@ impl Running {
             status = self.child.try_wait().unwrap();
             status.is_some()
         });
-        let wall = self.started.elapsed();
+        let wall = machine::shrunk(self.started.elapsed());
         if !ended {
             self.child.kill().unwrap();
             self.child.wait().unwrap();
@@ -234,7 +238,7 @@ pub(crate) struct Run {
     pub(crate) stdout: Vec<u8>,
     /// Standard error.
     pub(crate) stderr: String,
-    /// Time from start to end.
+    /// Time from start to end, as on an ordinary machine.
     pub(crate) wall: Duration,
 }
 

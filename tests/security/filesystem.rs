@@ -7,7 +7,7 @@ use crate::harness::{Function, invoke};
 
 #[test]
 fn nothing_outside_tmp_can_be_written() {
-    let found = probe(
+    let run = probe_run(
         "done = []
 for top, names, files in os.walk('/', topdown=True):
     names[:] = [n for n in names if os.path.join(top, n) not in ('/proc', '/sys', '/tmp')]
@@ -19,7 +19,9 @@ for top, names, files in os.walk('/', topdown=True):
         pass
 found['written'] = done
 found['looked'] = os.path.isdir('/usr') and os.path.isdir('/var/task')",
+        &["--cpu", "unlimited"],
     );
+    let found = run.answered().json();
     assert_eq!(found, json!({"written": [], "looked": true}));
 }
 
