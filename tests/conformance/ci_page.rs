@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::harness::{binary, quiet_environment, shared};
+use crate::harness::{binary, quiet_environment, settings, shared};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
@@ -61,6 +61,7 @@ fn run_through(wrapper: &[&str], script: &str, tarball: &Path) -> (i32, String) 
     std::fs::write(&file, script).unwrap();
     let mut command = Command::new(wrapper[0]);
     quiet_environment(&mut command);
+    command.envs(settings());
     command
         .args(&wrapper[1..])
         .arg("bash")

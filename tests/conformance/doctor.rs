@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use nix::unistd::geteuid;
 use serde_json::Value;
 
-use crate::harness::{Function, binary, invoke, lambdabox, quiet_environment, shared};
+use crate::harness::{Function, binary, invoke, lambdabox, quiet_environment, settings, shared};
 
 const HELLO: &str = "def lambda_handler(event, context):\n    return 1\n";
 
@@ -18,7 +18,7 @@ fn through(wrapper: &[&str], arguments: &[&str]) -> Output {
     let mut command = Command::new(wrapper[0]);
     quiet_environment(&mut command);
     command.args(&wrapper[1..]).arg(binary()).args(arguments);
-    command.env("LAMBDABOX_DATA_DIR", data.path()).output().unwrap()
+    command.envs(settings()).env("LAMBDABOX_DATA_DIR", data.path()).output().unwrap()
 }
 
 fn status_of<'a>(whole: &'a Value, id: &str) -> &'a str {

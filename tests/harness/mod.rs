@@ -12,6 +12,7 @@ mod skip;
 
 mod function;
 mod leftovers;
+mod machine;
 pub(crate) mod ordinary_user;
 mod program;
 mod python;
@@ -21,6 +22,7 @@ mod terminal;
 
 pub(crate) use function::{Function, zip_bytes};
 pub(crate) use leftovers::{Leftovers, alone, processes_with, shared, wait_until_gone};
+pub(crate) use machine::{networks, no_nat, settings, stretched, stretched_ms};
 pub(crate) use program::{Invoke, Run, Running, binary, invoke, lambdabox, quiet_environment};
 pub(crate) use python::{Client, default_minor, e2e_venv, interpreter, vendored};
 pub(crate) use report::Report;

@@ -15,6 +15,7 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use super::leftovers::{Shared, shared};
+use super::machine;
 use super::{Client, Function, Report, ordinary_user, vendored, wait_until};
 
 /// How long any run may take before the test gives up on it.
@@ -188,6 +189,7 @@ impl Invoke {
         command.args(&line[1..]);
         quiet_environment(&mut command);
         command.env("LAMBDABOX_DATA_DIR", self.data.as_deref().unwrap_or(own.path()));
+        command.envs(machine::settings());
         if self.user == User::Ordinary {
             let mut paths: Vec<PathBuf> = self.arguments.iter().map(PathBuf::from).collect();
             paths.extend(self.data.clone());
@@ -214,8 +216,10 @@ impl Invoke {
                 file.into()
             }
         };
+        let mut arguments = self.arguments;
+        machine::stretch_timeouts(&mut arguments);
         let child = command
-            .args(&self.arguments)
+            .args(&arguments)
             .stdin(stdin)
             .stdout(out.reopen().unwrap())
             .stderr(err.reopen().unwrap())
@@ -271,7 +275,7 @@ impl Running {
             status = self.child.try_wait().unwrap();
             status.is_some()
         });
-        let wall = self.started.elapsed();
+        let wall = machine::shrunk(self.started.elapsed());
         if !ended {
             self.child.kill().unwrap();
             self.child.wait().unwrap();
@@ -298,7 +302,7 @@ pub(crate) struct Run {
     pub(crate) stdout: Vec<u8>,
     /// Standard error.
     pub(crate) stderr: String,
-    /// Time from start to end.
+    /// Time from start to end, as on an ordinary machine.
     pub(crate) wall: Duration,
 }
 

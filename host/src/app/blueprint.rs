@@ -18,7 +18,7 @@ use super::timings;
 use super::tree::tree;
 use crate::catalog::{self, Client};
 use crate::config::{self, Cpu, DevShm, Isolation, RuntimeClient};
-use crate::model::{Function, Network};
+use crate::model::{Function, Network, patience, time_scale};
 use crate::pool::{Blueprint, CpuShare, INIT_LIMIT, Tmp};
 use crate::sandbox::{Link, Shell, Tree, loopback_addresses, network};
 use crate::usage::stderr;
@@ -41,7 +41,7 @@ pub(super) struct Opened {
 
 /// Opens package, layers and interpreter; `workspace` is empty and ours.
 pub(super) fn open(config: &config::Invoke, workspace: &Path) -> Result<Opened, AppError> {
-    let search = Search::from_environment();
+    let search = Search { time_scale: time_scale(), ..Search::from_environment() };
     let homes: Vec<PathBuf> = search.home.iter().chain(&search.sudo_home).cloned().collect();
     let package = catalog::open(&config.path, workspace, &homes)?;
     let layers = catalog::open_layers(&config.layers, workspace, &package)?;
@@ -152,7 +152,7 @@ impl Opened {
                 Cpu::Proportional => CpuShare::Proportional,
                 Cpu::Unlimited => CpuShare::Unlimited,
             },
-            init_limit: init_limit.map_or(INIT_LIMIT, Duration::from_millis),
+            init_limit: init_limit.map_or_else(|| patience(INIT_LIMIT), Duration::from_millis),
             no_entry: self.running.no_entry,
             program: self.running.program,
             frames: self.running.frames,

@@ -66,6 +66,10 @@ pub(crate) struct Output {
     /// Say also what decisions were made from
     #[arg(short, long, global = true, help_heading = "Output")]
     pub(crate) verbose: bool,
+    /// Stretch the program's own limits, on machines that are slow throughout
+    #[arg(long, global = true, hide = true, env = "LAMBDABOX_TIME_SCALE", value_name = "N")]
+    #[arg(default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) time_scale: u32,
 }
 
 #[derive(Debug, Subcommand)]

@@ -12,6 +12,7 @@ use super::documents;
 use super::invoke::{self, Purpose};
 use crate::app;
 use crate::config::{self, Caller, Color, Verbosity};
+use crate::model::set_time_scale;
 use crate::usage::{Device, Say};
 
 /// Exit status of bad usage or configuration, or a package that cannot be used.
@@ -79,6 +80,7 @@ pub(crate) fn run_with(
         Ok(cli) => cli,
         Err(error) => return parsed_otherwise(&error, caller, streams),
     };
+    set_time_scale(cli.output.time_scale);
     match cli.command {
         Command::Completions { shell } => streams.print(&documents::completions(shell)),
         Command::Man { command } => match documents::manual(command.as_deref()) {

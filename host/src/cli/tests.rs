@@ -301,6 +301,7 @@ fn help_names_every_flag_with_its_meaning_and_hides_what_is_hidden() {
     ] {
         assert!(ran.out.contains(heading), "{heading} is missing");
     }
+    assert!(!ran.out.contains("--time-scale"));
     let words = "[possible values: none, nat, host]";
     assert!(ran.out.contains(words), "{}", ran.out);
 }

@@ -1,6 +1,6 @@
 //! The words every part shares: functions, invocations, outcomes, events.
 //!
-//! Plain data, no input or output, no clock. HTTP types stay in `runtime_api` (and later `front`);
+//! Plain data, no input or output, no clock (but how patient limits are: `pace`). HTTP types stay in `runtime_api` (and later `front`);
 //! Linux stays in `sandbox`. Everything else speaks these.
 //!
 //! # Sources
@@ -11,6 +11,7 @@ mod failed;
 mod function;
 mod invocation;
 mod outcome;
+mod pace;
 
 pub use event::{Event, InitPhase, LogLine, LogStream, Report, Status};
 pub use failed::Failed;
@@ -19,3 +20,4 @@ pub use function::{
 };
 pub use invocation::{Invocation, MAX_CLIENT_CONTEXT_BYTES, MAX_PAYLOAD_BYTES, RequestId};
 pub use outcome::{Failure, FailureKind, Outcome};
+pub(crate) use pace::{patience, set_time_scale, time_scale};

@@ -101,7 +101,8 @@ fn read_off(file: &Path, search: &Search) -> Result<Option<Interpreter>, Rejecte
 
 /// Runs the file and believes what it says.
 fn asked(file: &Path, search: &Search, depth: usize) -> Result<Interpreter, Rejected> {
-    let answer = probe::ask(file, &search.cwd).map_err(|reason| unusable(file, &reason))?;
+    let answer = probe::ask(file, &search.cwd, search.time_scale)
+        .map_err(|reason| unusable(file, &reason))?;
     if answer.implementation != "cpython" {
         return Err(unusable(file, &format!("is {}, not CPython", answer.implementation)));
     }

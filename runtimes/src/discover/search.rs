@@ -26,6 +26,9 @@ pub struct Search {
     pub pyenv_version: Option<String>,
     /// Where the caller stands; pyenv looks for `.python-version` from here upwards.
     pub cwd: PathBuf,
+    /// How many times as long a program may take to say what it is, as this machine is that slow.
+    /// Zero counts as one.
+    pub time_scale: u32,
 }
 
 impl Search {
@@ -47,6 +50,7 @@ impl Search {
             pyenv_version: env::var("PYENV_VERSION").ok().filter(|version| !version.is_empty()),
             // A current directory that is gone names no `.python-version`, which is all it is for.
             cwd: env::current_dir().unwrap_or_default(),
+            time_scale: 1,
         }
     }
 

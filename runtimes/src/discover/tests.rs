@@ -323,7 +323,7 @@ fn the_sdk_is_found_whole_or_not_at_all() {
 
 /// Asks the interpreter itself and compares.
 fn agrees_with_itself(found: &Interpreter) {
-    let answer = probe::ask(&found.executable, Path::new("/")).unwrap();
+    let answer = probe::ask(&found.executable, Path::new("/"), 1).unwrap();
     assert_eq!(fs::canonicalize(answer.base_prefix).unwrap(), found.prefix, "{found:?}");
     assert!(answer.version.starts_with(&found.version), "{found:?} says {}", answer.version);
 }

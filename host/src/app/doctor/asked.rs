@@ -10,6 +10,7 @@ use super::checks::{self, Status};
 use super::facts::Facts;
 use super::render;
 use crate::config::{Color, Isolation, Verbosity};
+use crate::model::time_scale;
 use crate::usage::{Device, Say};
 
 /// Functions cannot run here; the same as when a sandbox could not be made.
@@ -42,7 +43,8 @@ pub struct Doctor {
 /// Looks at the machine and prints what it offers: exit status 0 if functions can run, else 3.
 pub fn doctor(asked: &Doctor) -> ExitCode {
     let say = Say::new(asked.color, asked.verbosity);
-    let facts = match Facts::gather(&asked.root, Search::from_environment()) {
+    let search = Search { time_scale: time_scale(), ..Search::from_environment() };
+    let facts = match Facts::gather(&asked.root, search) {
         Ok(facts) => facts,
         Err(error) => {
             say.error(&error, Some("mount -t proc proc /proc"));
