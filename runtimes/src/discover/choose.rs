@@ -7,8 +7,8 @@
 use std::path::{Path, PathBuf};
 
 use super::examine::{Rejected, Running};
-use super::{DiscoverError, Fit, Interpreter, error, node, python};
 use super::search::Search;
+use super::{DiscoverError, Fit, Interpreter, error, node, python};
 use crate::catalogue::{Identifier, Language};
 use crate::entry::numbers;
 
