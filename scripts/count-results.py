@@ -1,4 +1,4 @@
-"""Adds up what cargo and unittest printed; lists failures and skips; ends with the counts.
+"""Adds up what cargo, unittest and node's test runner printed; lists failures and skips; ends with the counts.
 
 usage: count-results.py LOG SKIPS BROKEN   (BROKEN is 1 if a runner itself failed)
 """
@@ -24,6 +24,11 @@ for ran, verdict in re.findall(r"^Ran (\d+) tests? in .*\n\n(.*)$", log, re.M):
     skipped += counts.get("skipped", 0)
 for name, reason in re.findall(r"^(test\w+) \(.*\.\.\. skipped (.*)$", log, re.M):
     skips.append("SKIP %s: %s" % (name, reason.strip("'\"")))
+counts = re.findall(r"^# pass (\d+)\n# fail (\d+)\n# cancelled (\d+)\n# skipped (\d+)$", log, re.M)
+for ok, bad, cancelled, left_out in counts:
+    passed += int(ok)
+    failed += int(bad) + int(cancelled)
+    skipped += int(left_out)
 
 if broken and not failed:
     failed = 1
@@ -31,6 +36,8 @@ if broken and not failed:
 for name in re.findall(r"^test (\S+) \.\.\. FAILED$", log, re.M):
     print("FAILED", name)
 for what in re.findall(r"^(?:FAIL|ERROR): (.*)$", log, re.M):
+    print("FAILED", what)
+for what in re.findall(r"^not ok \d+ - (.*)$", log, re.M):
     print("FAILED", what)
 for line in skips:
     print(line)
