@@ -13,6 +13,7 @@ mod skip;
 mod function;
 mod leftovers;
 mod node;
+pub(crate) mod ordinary_user;
 mod program;
 mod python;
 mod report;

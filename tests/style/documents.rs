@@ -17,6 +17,7 @@ fn tests() -> BTreeSet<String> {
         for line in source.lines() {
             let line = line.trim();
             armed = armed || line == "#[test]" || line.starts_with("#[tokio::test");
+            let line = line.strip_prefix("pub(crate) ").unwrap_or(line);
             if let Some(rest) = line.strip_prefix("fn ").or(line.strip_prefix("async fn ")) {
                 let name = rest.split('(').next().unwrap_or("");
                 // Tests of the suites for several loops are plain functions of a client or a guest.
