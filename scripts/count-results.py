@@ -1,4 +1,4 @@
-"""Adds up what cargo, unittest and other suites printed; lists failures and skips; ends with the counts.
+"""Adds up what cargo, unittest, node's test runner and other suites printed; lists failures and skips.
 
 usage: count-results.py LOG SKIPS BROKEN [SUITE-LOG...]   (BROKEN is 1 if a runner itself failed)
 A SUITE-LOG is the output of a script that ends with such counts itself: it says FAIL, FAILED or SKIP
@@ -26,6 +26,11 @@ for ran, verdict in re.findall(r"^Ran (\d+) tests? in .*\n\n(.*)$", log, re.M):
     skipped += counts.get("skipped", 0)
 for name, reason in re.findall(r"^(test\w+) \(.*\.\.\. skipped (.*)$", log, re.M):
     skips.append("SKIP %s: %s" % (name, reason.strip("'\"")))
+counts = re.findall(r"^# pass (\d+)\n# fail (\d+)\n# cancelled (\d+)\n# skipped (\d+)$", log, re.M)
+for ok, bad, cancelled, left_out in counts:
+    passed += int(ok)
+    failed += int(bad) + int(cancelled)
+    skipped += int(left_out)
 
 failures = []
 if broken and not failed:
@@ -46,6 +51,8 @@ for path in sys.argv[4:]:
     passed, failed, skipped = passed + counts[0], failed + counts[1], skipped + counts[2]
     failures += re.findall(r"^FAIL(?:ED)? .*$", suite, re.M)
     skips += re.findall(r"^SKIP .*$", suite, re.M)
+
+failures += ["FAILED " + what for what in re.findall(r"^not ok \d+ - (.*)$", log, re.M)]
 
 for line in failures + skips:
     print(line)

@@ -12,11 +12,15 @@ mod blueprint;
 mod doctor;
 mod error;
 mod language_loop;
+mod official;
+mod python;
 mod resources;
 mod run;
 mod runtime;
+mod runtimes;
 mod timings;
 mod tree;
 
 pub use doctor::{Doctor, Form, doctor};
 pub use run::invoke;
+pub use runtimes::{Runtimes, runtimes};
