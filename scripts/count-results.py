@@ -1,4 +1,4 @@
-"""Adds up what cargo and unittest printed; lists failures and skips; ends with the counts.
+"""Adds up what cargo, unittest and minitest printed; lists failures and skips; ends with the counts.
 
 usage: count-results.py LOG SKIPS BROKEN   (BROKEN is 1 if a runner itself failed)
 """
@@ -24,6 +24,15 @@ for ran, verdict in re.findall(r"^Ran (\d+) tests? in .*\n\n(.*)$", log, re.M):
     skipped += counts.get("skipped", 0)
 for name, reason in re.findall(r"^(test\w+) \(.*\.\.\. skipped (.*)$", log, re.M):
     skips.append("SKIP %s: %s" % (name, reason.strip("'\"")))
+# Ruby's minitest.
+for ran, bad, errors, left in re.findall(
+    r"^(\d+) runs, \d+ assertions, (\d+) failures, (\d+) errors, (\d+) skips$", log, re.M
+):
+    passed += int(ran) - int(bad) - int(errors) - int(left)
+    failed += int(bad) + int(errors)
+    skipped += int(left)
+for name, reason in re.findall(r"^  *\d+\) Skipped:\n(\S+) \[.*\]:\n(.*)$", log, re.M):
+    skips.append("SKIP %s: %s" % (name, reason))
 
 if broken and not failed:
     failed = 1
@@ -32,6 +41,8 @@ for name in re.findall(r"^test (\S+) \.\.\. FAILED$", log, re.M):
     print("FAILED", name)
 for what in re.findall(r"^(?:FAIL|ERROR): (.*)$", log, re.M):
     print("FAILED", what)
+for name in re.findall(r"^  *\d+\) (?:Failure|Error):\n(\S+?):?(?: \[.*)?$", log, re.M):
+    print("FAILED", name)
 for line in skips:
     print(line)
 print(f"{passed} passed, {failed} failed, {skipped} skipped")
