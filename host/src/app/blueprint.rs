@@ -8,16 +8,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lambdabox_runtimes::Catalogue;
-use lambdabox_runtimes::discover::{self, Search};
+use lambdabox_runtimes::discover::{self, Compat, Search};
 use tokio::sync::mpsc;
 
 use super::error::AppError;
 use super::resources::Resources;
-use super::runtime::{PYTHONPATH, Parts, Running, custom};
+use super::python::PYTHONPATH;
+use super::runtime::{Parts, Running, custom};
 use super::timings;
 use super::tree::tree;
 use crate::catalog::{self, Client};
-use crate::config::{self, Cpu, DevShm, RuntimeClient};
+use crate::config::{self, Cpu, DevShm, RuntimeClient, RuntimeCompat};
 use crate::model::{Function, Network};
 use crate::pool::{Blueprint, CpuShare, INIT_LIMIT, Tmp};
 use crate::sandbox::{Link, Shell, Tree, loopback_addresses, network};
@@ -73,7 +74,12 @@ pub(super) fn open(config: &config::Invoke, workspace: &Path) -> Result<Opened, 
     let running = if inference.runtime.is_custom() {
         custom(&inference)
     } else {
-        let interpreter = discover::python(inference.runtime.identifier, &search)?;
+        let compat = match config.runtime_compat {
+            RuntimeCompat::Exact => Compat::Exact,
+            RuntimeCompat::Near => Compat::Near,
+        };
+        let (language, identifier) = (inference.runtime.language, inference.runtime.identifier);
+        let interpreter = discover::find(language, identifier, compat, &search)?;
         parts.managed(&inference, &interpreter)?
     };
     let Parts { trees, links, .. } = parts;
@@ -215,4 +221,4 @@ fn name_of(path: &Path) -> String {
 }
 
 /// File names that say nothing about the function; its directory does.
-const GENERIC: [&str; 4] = ["lambda_function", "app", "main", "bootstrap"];
+const GENERIC: [&str; 6] = ["lambda_function", "app", "main", "bootstrap", "index", "handler"];

@@ -12,6 +12,8 @@ mod blueprint;
 mod doctor;
 mod error;
 mod language_loop;
+mod official;
+mod python;
 mod resources;
 mod run;
 mod runtime;

@@ -241,7 +241,7 @@ impl Look<'_> {
         if self.wanted.handler.is_some() && self.wanted.runtime.is_none() {
             said.push(format!("runtime {} (--runtime says otherwise)", language.name));
         }
-        let marker = language.entry.official_marker.as_deref();
+        let marker = language.official.as_ref().map(|client| client.package.as_str());
         let brought = marker.filter(|marker| self.package.root.join(marker).is_dir());
         let client = match (self.wanted.client, brought) {
             (Some(client), _) => client,

@@ -148,6 +148,10 @@ pub(crate) struct Invoke {
     #[arg(long, value_name = "CLIENT", help_heading = "Function")]
     #[arg(value_parser = Words(&["managed", "official"]))]
     pub(crate) runtime_client: Option<String>,
+    /// Take the runtime's own version of the interpreter, or the nearest there is [default: exact]
+    #[arg(long, value_name = "HOW", help_heading = "Function")]
+    #[arg(value_parser = Words(&["exact", "near"]))]
+    pub(crate) runtime_compat: Option<String>,
 
     /// Memory in MB, 128 to 10240; processor time is in proportion [default: 128]
     #[arg(long, value_name = "MB", help_heading = "Limits", allow_negative_numbers = true)]

@@ -14,7 +14,9 @@ use super::place::{Origin, Place};
 use super::print;
 use super::problem::{Problem, Problems};
 use super::raw::{Raw, Value, merge};
-use super::resolved::{Color, Cpu, DevShm, Explain, Invoke, Keep, RuntimeClient, Sdk, Verbosity};
+use super::resolved::{
+    Color, Cpu, DevShm, Explain, Invoke, Keep, RuntimeClient, RuntimeCompat, Sdk, Verbosity,
+};
 use super::{Caller, Credentials, CredentialsOrigin, Setting};
 use super::{client_context, code_path, credentials, event, file, forward, variables};
 use crate::model::{EPHEMERAL_STORAGE_MB, LogFormat, MEMORY_MB, Network, TIMEOUT_SECS};
@@ -167,6 +169,7 @@ pub fn resolve(asked: Asked, caller: &Caller, stdin: &mut dyn Read) -> Result<Re
         sdk: checks.or(sdk(&raw), Sdk::Auto),
         venv: checks.or(venv(&raw, caller), None),
         runtime_client: checks.or(runtime_client(&raw), None),
+        runtime_compat: checks.or(runtime_compat(&raw), RuntimeCompat::Exact),
         repeat: checks.or(repeat, 1),
         output: checks.or(output(asked.output.as_deref(), caller), None),
         keep: asked.keep,
@@ -296,6 +299,11 @@ fn sdk(raw: &Raw) -> Result<Sdk, Problem> {
 fn runtime_client(raw: &Raw) -> Result<Option<RuntimeClient>, Problem> {
     let values = [Some(RuntimeClient::Managed), Some(RuntimeClient::Official)];
     choice(raw, Setting::RuntimeClient, &["managed", "official"], &values, None)
+}
+
+fn runtime_compat(raw: &Raw) -> Result<RuntimeCompat, Problem> {
+    let values = [RuntimeCompat::Exact, RuntimeCompat::Near];
+    choice(raw, Setting::RuntimeCompat, &["exact", "near"], &values, RuntimeCompat::Exact)
 }
 
 fn dev_shm(raw: &Raw) -> Result<DevShm, Problem> {

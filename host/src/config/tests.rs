@@ -110,6 +110,7 @@ fn each_bad_setting_is_refused_with_place_value_and_limit() {
         (Setting::Sdk, "on", "--sdk is `on`; it can be auto, off".into()),
         (
             Setting::RuntimeClient,
+            Setting::RuntimeCompat,
             "x",
             "--runtime-client is `x`; it can be managed, official".into(),
         ),

@@ -35,10 +35,21 @@ pub(super) struct Answer {
     pub(super) prefix: PathBuf,
 }
 
-/// Runs `program` once. `Err` is the reason in words.
+/// Asks a Python once. `Err` is the reason in words.
 pub(super) fn ask(program: &Path, cwd: &Path) -> Result<Answer, String> {
+    let text = run(program, &["-I", "-c", QUESTION], cwd, "Python 3")?;
+    parse(&text).ok_or_else(|| "gave an answer that is not Python's".to_owned())
+}
+
+/// Runs `program` once, which should be a `language`; what it printed.
+pub(super) fn run(
+    program: &Path,
+    arguments: &[&str],
+    cwd: &Path,
+    language: &str,
+) -> Result<String, String> {
     let mut command = Command::new(program);
-    command.args(["-I", "-c", QUESTION]);
+    command.args(arguments);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     if cwd.is_dir() {
         command.current_dir(cwd);
@@ -65,9 +76,9 @@ pub(super) fn ask(program: &Path, cwd: &Path) -> Result<Answer, String> {
         Err(_) => return Err(format!("did not answer within {} s", TIME_LIMIT.as_secs())),
     };
     if !status.success() {
-        return Err(format!("is no Python 3 that works ({status})"));
+        return Err(format!("is no {language} that works ({status})"));
     }
-    parse(&text).ok_or_else(|| "gave an answer that is not Python's".to_owned())
+    Ok(text)
 }
 
 fn parse(text: &str) -> Option<Answer> {

@@ -24,6 +24,8 @@ pub struct Search {
     pub pyenv_root: Option<PathBuf>,
     /// `PYENV_VERSION`.
     pub pyenv_version: Option<String>,
+    /// `NVM_DIR`.
+    pub nvm_dir: Option<PathBuf>,
     /// Where the caller stands; pyenv looks for `.python-version` from here upwards.
     pub cwd: PathBuf,
 }
@@ -45,6 +47,7 @@ impl Search {
             tool_caches,
             pyenv_root: absolute(env::var_os("PYENV_ROOT")),
             pyenv_version: env::var("PYENV_VERSION").ok().filter(|version| !version.is_empty()),
+            nvm_dir: absolute(env::var_os("NVM_DIR")),
             // A current directory that is gone names no `.python-version`, which is all it is for.
             cwd: env::current_dir().unwrap_or_default(),
         }

@@ -148,7 +148,7 @@ fn a_machine_without_python_says_how_to_get_one() {
 #[test]
 fn a_runtime_that_is_no_python_is_refused_with_the_list() {
     let error = python(Some("python3.99"), &Machine::new().search).unwrap_err();
-    assert!(matches!(error, DiscoverError::NotPython { .. }));
+    assert!(matches!(error, DiscoverError::OtherLanguage { .. }));
     assert!(error.to_string().contains("python3.11"), "{error}");
 }
 
