@@ -40,7 +40,7 @@ module Lambdabox
       @log_fd = ENV.delete('_LAMBDA_TELEMETRY_LOG_FD')
       # The interpreter was started while the network was still being laid (see the host's pool).
       @must_wait = ENV.delete('_LAMBDABOX_WAIT')
-      @hint = ENV.delete('_LAMBDABOX_HINT')
+      @hint = ENV.delete('_LAMBDABOX_GEM_HINT')
       @search_path = (ENV.delete('_LAMBDABOX_SEARCH_PATH') || '').split(':')
       @task_root = ENV['LAMBDA_TASK_ROOT'] || '/var/task'
     end

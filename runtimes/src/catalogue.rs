@@ -321,7 +321,8 @@ mod tests {
     #[test]
     fn dates_are_days_and_stand_in_awss_order() {
         for identifier in Catalogue::embedded().languages().iter().flat_map(|l| &l.identifiers) {
-            let dates = [&identifier.deprecation, &identifier.block_create, &identifier.block_update];
+            let dates =
+                [&identifier.deprecation, &identifier.block_create, &identifier.block_update];
             let dates: Vec<&String> = dates.into_iter().flatten().collect();
             for date in &dates {
                 let parts: Vec<usize> = date.split('-').map(str::len).collect();
@@ -335,15 +336,20 @@ mod tests {
     fn node_gets_a_heap_of_its_memory_unless_the_customer_says_otherwise() {
         let node = Catalogue::embedded().language("nodejs").unwrap();
         let options = |identifier, version, set: Option<&'static str>| {
-            node.options(identifier, version, 128, move |name| set.filter(|_| name == "NODE_OPTIONS"))
-                .join(" ")
+            node.options(identifier, version, 128, move |name| {
+                set.filter(|_| name == "NODE_OPTIONS")
+            })
+            .join(" ")
         };
         let heap = "--max-semi-space-size=6 --max-old-space-size=115 --expose-gc";
         assert_eq!(options("nodejs24.x", "24.1.0", None), heap);
         assert_eq!(options("nodejs20.x", "20.9.0", Some("--enable-source-maps")), heap);
         let switched_off = format!("{heap} --no-experimental-require-module");
         assert_eq!(options("nodejs20.x", "20.20.2", None), switched_off);
-        assert_eq!(options("nodejs18.x", "18.20.0", Some("--max_old_space_size=50")), "--expose-gc");
+        assert_eq!(
+            options("nodejs18.x", "18.20.0", Some("--max_old_space_size=50")),
+            "--expose-gc"
+        );
         assert_eq!(
             options("nodejs22.x", "22.23.3", Some("--experimental-require-module")),
             format!("{heap} --no-experimental-detect-module")

@@ -6,6 +6,8 @@
 //! # Not here
 //! Judging handlers (`host/src/catalog/infer.rs`).
 
+mod ruby;
+
 /// More of a file than this is not looked at; a handler that far down can be named.
 pub const MAX_SCANNED_BYTES: usize = 1024 * 1024;
 
@@ -32,6 +34,7 @@ pub fn top_level(language: &str, source: &[u8]) -> Option<TopLevel> {
     let source = &source[..source.len().min(MAX_SCANNED_BYTES)];
     match language {
         "python" => Some(python(&String::from_utf8_lossy(source))),
+        "ruby" => Some(ruby::top_level(&String::from_utf8_lossy(source))),
         _ => None,
     }
 }

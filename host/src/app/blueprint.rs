@@ -12,8 +12,8 @@ use lambdabox_runtimes::discover::{self, Compat, Search};
 use tokio::sync::mpsc;
 
 use super::error::AppError;
-use super::resources::Resources;
 use super::python::PYTHONPATH;
+use super::resources::Resources;
 use super::runtime::{Parts, Running, custom};
 use super::timings;
 use super::tree::tree;

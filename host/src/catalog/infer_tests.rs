@@ -213,8 +213,8 @@ fn other_languages_are_said_to_come_later() {
         assert!(text.contains("Node.js comes in a later release"), "{text}");
         assert!(text.contains("python3.11") && text.contains("provided.al2023"), "{text}");
     }
-    let text = Function::of(&[("shop.rb", "")]).refused("", handler("shop.handler"));
-    assert!(text.contains("Ruby comes in a later release"), "{text}");
+    let text = Function::of(&[("shop.cs", "")]).refused("", handler("shop.handler"));
+    assert!(text.contains(".NET comes in a later release"), "{text}");
     let text = function.refused("", runtime("nodejs22.x"));
     assert!(text.contains("Node.js comes in a later release"), "{text}");
 }

@@ -51,7 +51,7 @@ class LazyTest < LoopTest
   end
 
   def test_a_library_that_is_missing_is_named_with_the_command
-    hint = { '_LAMBDABOX_HINT' => 'bundle add {module}' }
+    hint = { '_LAMBDABOX_GEM_HINT' => 'bundle add {module}' }
     seen, = init_failure({ 'app.rb' => "require 'nokogiri/xml'" }, env: hint)
     assert_includes seen.logged, 'lambdabox: nokogiri is in neither the package nor a layer; add it with: bundle add nokogiri'
     seen, = init_failure({ 'app.rb' => '' }, 'other.handler', env: hint)

@@ -7,8 +7,8 @@
 use std::path::{Path, PathBuf};
 
 use super::examine::{Rejected, Running};
-use super::{DiscoverError, Fit, Interpreter, error, node, python};
 use super::search::Search;
+use super::{DiscoverError, Fit, Interpreter, error, node, python, ruby};
 use crate::catalogue::{Identifier, Language};
 use crate::entry::numbers;
 
@@ -33,7 +33,7 @@ pub(super) struct Finder {
     pub(super) examine: fn(&Path, &Search, Running) -> Result<Interpreter, Rejected>,
 }
 
-const FINDERS: &[Finder] = &[python::FINDER, node::FINDER];
+const FINDERS: &[Finder] = &[python::FINDER, node::FINDER, ruby::FINDER];
 
 /// Finds the interpreter for an identifier, or the best one when none is asked for: the first of the
 /// search path if a runtime of AWS has its version, else the newest found, else the nearest.

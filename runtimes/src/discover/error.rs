@@ -4,9 +4,7 @@
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DiscoverError {
     /// The identifier is not one of this language.
-    #[error(
-        "find an interpreter for {identifier}: it is no {language} runtime; there are {known}"
-    )]
+    #[error("find an interpreter for {identifier}: it is no {language} runtime; there are {known}")]
     OtherLanguage {
         /// As asked for.
         identifier: String,

@@ -26,6 +26,7 @@ mod places;
 mod probe;
 mod pyenv;
 mod python;
+mod ruby;
 mod search;
 
 pub use choose::{Compat, all, find, serving};

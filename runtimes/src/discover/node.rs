@@ -25,8 +25,7 @@ pub(super) const FINDER: Finder = Finder {
 };
 
 /// What it is asked; one line each.
-const QUESTION: &str =
-    "console.log([process.versions.bun || process.versions.deno ? 'another' : process.release.name, \
+const QUESTION: &str = "console.log([process.versions.bun || process.versions.deno ? 'another' : process.release.name, \
      process.versions.node, process.execPath].join('\\n'))";
 
 /// Below a home directory: where the directories of versions are, and what follows in each.
@@ -64,9 +63,9 @@ fn elsewhere(search: &Search, version: Option<&str>) -> Vec<PathBuf> {
     }
     prefixes.extend(MACHINE_PLACES.iter().flat_map(|place| versions_in(Path::new(place), version)));
     let mut prefixes = newest_first(prefixes);
-    let global = GLOBAL_MODULES.iter().flat_map(|root| {
-        ARCHIVE_PACKAGES.iter().map(move |package| Path::new(root).join(package))
-    });
+    let global = GLOBAL_MODULES
+        .iter()
+        .flat_map(|root| ARCHIVE_PACKAGES.iter().map(move |package| Path::new(root).join(package)));
     prefixes.extend(global);
     let files = prefixes.into_iter().map(|prefix| prefix.join("bin/node"));
     files.filter(|file| file.is_file()).collect()
@@ -101,7 +100,8 @@ fn read_off(file: &Path) -> Option<(PathBuf, String)> {
     let header = executable.parent()?.parent()?.join("include/node/node_version.h");
     let text = fs::read_to_string(header).ok()?;
     let number = |part: &str| {
-        let line = text.lines().find_map(|l| l.strip_prefix(&format!("#define NODE_{part}_VERSION ")));
+        let line =
+            text.lines().find_map(|l| l.strip_prefix(&format!("#define NODE_{part}_VERSION ")));
         line?.trim().parse::<u32>().ok()
     };
     let version = format!("{}.{}.{}", number("MAJOR")?, number("MINOR")?, number("PATCH")?);
