@@ -12,6 +12,7 @@ mod skip;
 
 mod function;
 mod leftovers;
+mod node;
 mod program;
 mod python;
 mod report;
@@ -20,6 +21,7 @@ mod terminal;
 
 pub(crate) use function::{Function, zip_bytes};
 pub(crate) use leftovers::{Leftovers, alone, processes_with, shared, wait_until_gone};
+pub(crate) use node::{node_tree, official_node_client};
 pub(crate) use program::{Invoke, Run, Running, binary, invoke, lambdabox, quiet_environment};
 pub(crate) use python::{Client, default_minor, e2e_venv, interpreter, vendored};
 pub(crate) use report::Report;

@@ -28,7 +28,7 @@ pub(crate) fn binary() -> &'static Path {
 pub(crate) fn quiet_environment(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
-        let ours = ["AWS_", "LAMBDABOX_", "PYTHON", "NO_COLOR", "CLICOLOR"];
+        let ours = ["AWS_", "LAMBDABOX_", "PYTHON", "NODE_", "NO_COLOR", "CLICOLOR"];
         if ours.iter().any(|prefix| text.starts_with(prefix)) {
             command.env_remove(&name);
         }

@@ -129,13 +129,7 @@ mod tests {
         );
         assert_eq!(
             names.functions,
-            [
-                "lambda_handler",
-                "short",
-                "App::Handler.process",
-                "App::Handler.other",
-                "last"
-            ]
+            ["lambda_handler", "short", "App::Handler.process", "App::Handler.other", "last"]
         );
         assert_eq!(names.others, ["App", "Empty"]);
         assert!(!names.open_ended);
