@@ -55,6 +55,11 @@ impl Guest {
         if self.language == "nodejs" {
             path.extend(node_tree(self.runtime)?.map(OsString::from));
         }
+        let needs = [("ruby", "ruby"), ("java", "java")];
+        for (_, program) in needs.iter().filter(|(language, _)| *language == self.language) {
+            let there = std::process::Command::new(program).arg("-version").output().is_ok();
+            there.then_some(()).ok_or_else(|| format!("no {program} on this machine"))?;
+        }
         if self.client == Client::Official {
             layers.push(match self.language {
                 "python" => vendored("awslambdaric-layer", "python", &["awslambdaric==4.2.2"])?,
