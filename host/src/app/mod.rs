@@ -17,8 +17,10 @@ mod python;
 mod resources;
 mod run;
 mod runtime;
+mod runtimes;
 mod timings;
 mod tree;
 
 pub use doctor::{Doctor, Form, doctor};
 pub use run::invoke;
+pub use runtimes::{Runtimes, runtimes};

@@ -41,6 +41,13 @@ const DOCTOR_EXAMPLES: &str = "Examples:
 Status: ok; warn, functions run with less; missing, no function runs.
 Exit status: 0 functions can run here, 3 they cannot, 2 bad usage.";
 
+const RUNTIMES_EXAMPLES: &str = "Examples:
+  lambdabox runtimes                one line for each runtime identifier of AWS
+  lambdabox runtimes --json         {\"runtimes\": [{identifier, status, version, path, …}, …]}
+
+Status: installed; near, another version is, which `invoke --runtime-compat near` takes; missing;
+custom, the package brings its own program. A deprecated runtime still runs here.";
+
 /// AWS Lambda's execution environment as one Linux binary
 #[derive(Debug, Parser)]
 #[command(name = "lambdabox", bin_name = "lambdabox", version, after_help = EXAMPLES)]
@@ -75,6 +82,13 @@ pub(crate) enum Command {
     /// Say what this machine offers, what is missing, and the command that adds it
     #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(Doctor),
+    /// List the runtimes, and what on this machine runs each
+    #[command(after_help = RUNTIMES_EXAMPLES)]
+    Runtimes {
+        /// Print JSON instead of text
+        #[arg(long)]
+        json: bool,
+    },
     /// Print a completion script for a shell
     Completions {
         /// Which shell

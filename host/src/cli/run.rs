@@ -24,6 +24,8 @@ pub enum Call {
     Invoke(Box<config::Invoke>),
     /// Look at the machine.
     Doctor(app::Doctor),
+    /// List the runtimes.
+    Runtimes(app::Runtimes),
 }
 
 /// Parses the arguments (the program's name first), and calls `start` for what is not the command
@@ -94,6 +96,10 @@ pub(crate) fn run_with(
             Ok(asked) => start(Call::Doctor(asked)),
             Err(problems) => streams.complain(&streams.plain().problem_lines(&problems)),
         },
+        Command::Runtimes { json } => {
+            let form = if json { app::Form::Json } else { app::Form::Text };
+            start(Call::Runtimes(app::Runtimes { form }))
+        }
         Command::Invoke(typed) => {
             let (asked, purpose) = invoke::asked(*typed, &cli.output);
             let color = config::color_of_problems(&asked.settings, caller);

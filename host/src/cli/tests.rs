@@ -18,6 +18,7 @@ struct Ran {
     err: String,
     started: Option<Invoke>,
     doctor: Option<app::Doctor>,
+    runtimes: Option<app::Runtimes>,
 }
 
 struct Place {
@@ -44,6 +45,7 @@ impl Place {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let started = RefCell::new(None);
         let doctor = RefCell::new(None);
+        let runtimes = RefCell::new(None);
         let mut streams = Streams {
             stdin,
             stdout: &mut out,
@@ -56,6 +58,7 @@ impl Place {
             match call {
                 Call::Invoke(invoke) => *started.borrow_mut() = Some(*invoke),
                 Call::Doctor(asked) => *doctor.borrow_mut() = Some(asked),
+                Call::Runtimes(asked) => *runtimes.borrow_mut() = Some(asked),
             }
             ExitCode::from(7)
         });
@@ -65,6 +68,7 @@ impl Place {
             err: String::from_utf8(err).unwrap(),
             started: started.into_inner(),
             doctor: doctor.into_inner(),
+            runtimes: runtimes.into_inner(),
         }
     }
 }
@@ -336,4 +340,12 @@ fn the_doctor_refuses_a_colour_that_is_none() {
     let ran = Place::new(&[]).run(&["doctor", "--color", "mauve"], b"");
     assert_eq!(ran.status, status(2));
     assert!(ran.doctor.is_none() && ran.err.contains("mauve"), "{}", ran.err);
+}
+
+#[test]
+fn runtimes_are_listed_as_text_or_json() {
+    let place = Place::new(&[]);
+    let form = |arguments: &[&str]| place.run(arguments, b"").runtimes.unwrap().form;
+    assert_eq!(form(&["runtimes"]), app::Form::Text);
+    assert_eq!(form(&["runtimes", "--json"]), app::Form::Json);
 }
