@@ -21,6 +21,7 @@ mod choose;
 mod error;
 mod examine;
 mod interpreter;
+mod java;
 mod node;
 mod places;
 mod probe;
