@@ -1,4 +1,4 @@
-"""Adds up what cargo, unittest and minitest printed; lists failures and skips; ends with the counts.
+"""Adds up what cargo, unittest, minitest and node's test runner printed; lists failures and skips; ends with the counts.
 
 usage: count-results.py LOG SKIPS BROKEN   (BROKEN is 1 if a runner itself failed)
 """
@@ -33,6 +33,11 @@ for ran, bad, errors, left in re.findall(
     skipped += int(left)
 for name, reason in re.findall(r"^  *\d+\) Skipped:\n(\S+) \[.*\]:\n(.*)$", log, re.M):
     skips.append("SKIP %s: %s" % (name, reason))
+counts = re.findall(r"^# pass (\d+)\n# fail (\d+)\n# cancelled (\d+)\n# skipped (\d+)$", log, re.M)
+for ok, bad, cancelled, left_out in counts:
+    passed += int(ok)
+    failed += int(bad) + int(cancelled)
+    skipped += int(left_out)
 
 if broken and not failed:
     failed = 1
@@ -43,6 +48,8 @@ for what in re.findall(r"^(?:FAIL|ERROR): (.*)$", log, re.M):
     print("FAILED", what)
 for name in re.findall(r"^  *\d+\) (?:Failure|Error):\n(\S+?):?(?: \[.*)?$", log, re.M):
     print("FAILED", name)
+for what in re.findall(r"^not ok \d+ - (.*)$", log, re.M):
+    print("FAILED", what)
 for line in skips:
     print(line)
 print(f"{passed} passed, {failed} failed, {skipped} skipped")

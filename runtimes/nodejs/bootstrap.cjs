@@ -245,6 +245,13 @@ class StandardOutputSink {
   }
 }
 
+/** Length of the first piece of a line; no UTF-8 character is cut. */
+function pieceOf(bytes) {
+  let end = Math.min(bytes.length, LINE_LIMIT_BYTES);
+  while (end > 1 && end < bytes.length && (bytes[end] & 0xc0) === 0x80) end -= 1;
+  return end;
+}
+
 /** Finished lines of `process.stdout` or `process.stderr`, as frames, so that they keep their order
  * with `console`. What children and native code write goes to the descriptor itself. */
 class FramedLines {
@@ -262,10 +269,11 @@ class FramedLines {
       this.cut = false;
       rest = rest.subarray(end + 1);
     }
-    while (rest.length >= LINE_LIMIT_BYTES) {
-      this.send(rest.subarray(0, LINE_LIMIT_BYTES));
+    while (rest.length > LINE_LIMIT_BYTES) {
+      const end = pieceOf(rest);
+      this.send(rest.subarray(0, end));
       this.cut = true;
-      rest = rest.subarray(LINE_LIMIT_BYTES);
+      rest = rest.subarray(end);
     }
     this.held = Buffer.from(rest);
   }
@@ -279,7 +287,11 @@ class FramedLines {
   }
 
   send(bytes) {
-    this.sink.write(TEXT_FRAME, Date.now(), bytes);
+    for (let rest = bytes; rest.length; ) {
+      const end = pieceOf(rest);
+      this.sink.write(TEXT_FRAME, Date.now(), rest.subarray(0, end));
+      rest = rest.subarray(end);
+    }
   }
 }
 
@@ -365,7 +377,7 @@ const logs = {
     const now = new Date();
     const line = this.isJson
       ? jsonLine(now, level, parameters)
-      : [now.toISOString(), this.requestId(), level, format(...parameters)].join("\t");
+      : [now.toISOString(), String(this.requestId()), level, format(...parameters)].join("\t");
     this.sink.log(level, now, line, this.isJson);
   },
 

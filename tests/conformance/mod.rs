@@ -42,6 +42,8 @@ mod languages;
 mod layers;
 mod log;
 mod network;
+mod node;
 mod python_start;
 mod report;
+mod runtimes;
 mod sdk;

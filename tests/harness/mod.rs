@@ -14,6 +14,7 @@ mod built;
 mod function;
 mod leftovers;
 mod node;
+pub(crate) mod ordinary_user;
 mod program;
 mod python;
 mod report;

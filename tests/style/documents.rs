@@ -17,10 +17,12 @@ fn tests() -> BTreeSet<String> {
         for line in source.lines() {
             let line = line.trim();
             armed = armed || line == "#[test]" || line.starts_with("#[tokio::test");
+            let line = line.strip_prefix("pub(crate) ").unwrap_or(line);
             if let Some(rest) = line.strip_prefix("fn ").or(line.strip_prefix("async fn ")) {
                 let name = rest.split('(').next().unwrap_or("");
-                // Tests of the suite for both loops are plain functions of a client.
-                if armed || rest.contains("(client: Client)") {
+                // Tests of the suites for several loops are plain functions of a client or a guest.
+                let of_suite = rest.contains("(client: Client)") || rest.contains("(host: &Host)");
+                if armed || of_suite {
                     names.insert(format!("{module}::{name}"));
                 }
                 armed = false;

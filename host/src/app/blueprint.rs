@@ -18,7 +18,7 @@ use super::runtime::{Parts, Running, custom};
 use super::timings;
 use super::tree::tree;
 use crate::catalog::{self, Client};
-use crate::config::{self, Cpu, DevShm, RuntimeClient, RuntimeCompat};
+use crate::config::{self, Cpu, DevShm, Isolation, RuntimeClient, RuntimeCompat};
 use crate::model::{Function, Network};
 use crate::pool::{Blueprint, CpuShare, INIT_LIMIT, Tmp};
 use crate::sandbox::{Link, Shell, Tree, loopback_addresses, network};
@@ -112,7 +112,10 @@ impl Opened {
         if network == Network::Host {
             notes.push("isolation is reduced: the function shares the host's network".to_owned());
         }
-        if config.cpu == Cpu::Unlimited {
+        if config.isolation == Isolation::NoLimits {
+            let what = "isolation is reduced: memory and CPU are not limited";
+            notes.push(format!("{what} (--isolation no-limits)"));
+        } else if config.cpu == Cpu::Unlimited {
             notes.push("CPU is not limited (--cpu unlimited)".to_owned());
         }
         let resolv_conf = match network {

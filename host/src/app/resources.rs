@@ -1,17 +1,18 @@
 //! What one process holds of the machine: its lease, and what it makes sandboxes with.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use super::error::AppError;
-use crate::config;
+use crate::config::{self, Cpu, Isolation};
 use crate::model::Network;
-use crate::sandbox::cgroup::Cgroups;
+use crate::sandbox::cgroup::{Cgroups, Controllers};
 use crate::sandbox::lease::{self, IdRange, Lease};
 use crate::sandbox::network::{self, Nat, NatMeans, NatMissing};
 use crate::sandbox::{
-    Ahead, HostRoot, SandboxError, Spawner, StartedSpawner, TmpImage, TmpImages, Workshop,
+    Ahead, HostRoot, Identity, SandboxError, Spawner, StartedSpawner, TmpImage, TmpImages, Workshop,
 };
 use crate::usage::Say;
 
@@ -29,16 +30,21 @@ pub(super) struct Resources {
     pub(super) network_notice: Option<String>,
     pub(super) tmp: Option<Ahead<TmpImage>>,
     /// The id of the only environment.
-    pub(super) id: u32,
+    pub(super) id: Identity,
 }
 
 /// What to say on the way, in the order it came up.
 pub(super) type Notices = Vec<String>;
 
+/// How the sandbox of an ordinary user differs from root's, in one sentence for both.
+const ROOTLESS: &str = "not root: functions run with your own user id, and their /tmp is memory";
+/// And that where memory is limited.
+const COUNTS: &str = " that counts as theirs";
+
 /// What is taken first and costs nothing: enough to open a package.
 pub(super) struct Ground {
     pub(super) lease: Lease,
-    cgroups: Cgroups,
+    cgroups: Option<Cgroups>,
     run_dir: PathBuf,
     notices: Notices,
 }
@@ -51,9 +57,20 @@ impl Ground {
     ) -> Result<Self, AppError> {
         let mut notices = Vec::new();
         let run_dir = run_dir();
-        let host = rustix::process::getpid().as_raw_nonzero().get();
-        let cgroups = Cgroups::take(&[host, started.pid]).await?;
-        sweep(&run_dir, &config.data_dir, &cgroups, &mut notices).await?;
+        let cgroups = match config.isolation {
+            Isolation::Full => {
+                let host = rustix::process::getpid().as_raw_nonzero().get();
+                let wanted = match config.cpu {
+                    Cpu::Proportional => Controllers::All,
+                    Cpu::Unlimited => Controllers::AllButCpu,
+                };
+                Some(Cgroups::take(&[host, started.pid], wanted).await?)
+            }
+            Isolation::NoLimits => None,
+        };
+        // Groups of dead instances that had some are swept all the same.
+        let swept = cgroups.clone().or_else(|| Cgroups::detect(Path::new("/proc")).ok());
+        sweep(&run_dir, &config.data_dir, swept.as_ref(), &mut notices).await?;
         let lease = Lease::take(&run_dir, &config.data_dir)?;
         Ok(Self { lease, cgroups, run_dir, notices })
     }
@@ -115,10 +132,10 @@ impl Resources {
         let Self { lease, workshop, nat, tmp, .. } = self;
         let mut failed = close_nat(nat).await;
         drop(tmp);
-        if let Err(error) = workshop.cgroups.sweep(lease.name()) {
-            failed.push(error.to_string());
+        if let Some(cgroups) = &workshop.cgroups {
+            failed.extend(cgroups.sweep(lease.name()).err().map(|error| error.to_string()));
+            cgroups.remove_empty_parents();
         }
-        workshop.cgroups.remove_empty_parents();
         if !failed.is_empty() {
             // Dropped, not released: only what a lease stands for is swept.
             return failed;
@@ -133,8 +150,14 @@ fn run_dir() -> PathBuf {
     if uid.is_root() {
         return PathBuf::from(RUN_DIR);
     }
-    match std::env::var_os("XDG_RUNTIME_DIR") {
-        Some(dir) => Path::new(&dir).join("lambdabox"),
+    let is_ours = |dir: &PathBuf| {
+        std::fs::metadata(dir).is_ok_and(|data| data.is_dir() && data.uid() == uid.as_raw())
+    };
+    // `su` keeps the variable of whoever called it, `su -` and cron set none where there is one.
+    let told = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let usual = PathBuf::from(format!("/run/user/{}", uid.as_raw()));
+    match told.into_iter().chain([usual]).find(is_ours) {
+        Some(dir) => dir.join("lambdabox"),
         None => PathBuf::from(format!("/tmp/lambdabox-{}", uid.as_raw())),
     }
 }
@@ -143,10 +166,14 @@ fn run_dir() -> PathBuf {
 async fn sweep(
     run_dir: &Path,
     data_dir: &Path,
-    cgroups: &Cgroups,
+    cgroups: Option<&Cgroups>,
     notices: &mut Notices,
 ) -> Result<(), AppError> {
     let mut network_of_dead = |dead: &lease::DeadLease| -> Result<(), lease::HookError> {
+        if !rustix::process::geteuid().is_root() {
+            // It made no rule and no link, and could not.
+            return Ok(());
+        }
         // The sweep is plain blocking code, so this gets an event loop, and a thread, of its own.
         let (slot, dir) = (dead.slot(), run_dir);
         let sweep = || -> Result<(), lease::HookError> {
@@ -158,7 +185,7 @@ async fn sweep(
         std::thread::scope(|scope| scope.spawn(sweep).join())
             .unwrap_or_else(|_| Err("the network sweep panicked".into()))
     };
-    let swept = lease::sweep(run_dir, data_dir, Some(cgroups), &mut network_of_dead)?;
+    let swept = lease::sweep(run_dir, data_dir, cgroups, &mut network_of_dead)?;
     if swept.leases > 0 {
         notices.push(format!("cleaned up after {} instance(s) that were killed", swept.leases));
     }
@@ -166,16 +193,25 @@ async fn sweep(
     Ok(())
 }
 
-fn environment_id(slot: u16) -> Result<u32, AppError> {
+fn environment_id(slot: u16) -> Result<Identity, AppError> {
+    let caller = rustix::process::geteuid();
+    if !caller.is_root() {
+        let (uid, gid) = (caller.as_raw(), rustix::process::getegid().as_raw());
+        return Ok(Identity::Callers { uid, gid });
+    }
     let read = std::fs::read_to_string("/proc/self/uid_map");
     let map =
         read.map_err(|source| AppError::Write { path: "/proc/self/uid_map".into(), source })?;
     let id = IdRange::of_uid_map(&map).and_then(|range| range.environment_uid(slot, 0));
-    id.ok_or(AppError::NoIds)
+    id.map(|id| Identity::Own { id }).ok_or(AppError::NoIds)
 }
 
 /// A `/tmp` image in the making, or why there is none; without one `/tmp` is memory.
 fn make_tmp(lease: &Lease, config: &config::Invoke) -> (Option<Ahead<TmpImage>>, Option<String>) {
+    if !rustix::process::geteuid().is_root() {
+        let counts = if config.isolation == Isolation::Full { COUNTS } else { "" };
+        return (None, Some(format!("{ROOTLESS}{counts}")));
+    }
     let means = match TmpImages::probe() {
         Ok(means) => means,
         Err(missing) => {

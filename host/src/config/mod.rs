@@ -48,6 +48,7 @@ pub use problem::{Bom, IsFile, Problem, Problems};
 pub use raw::{Raw, Value, Written};
 pub use resolve::{Asked, Resolved, color_of, color_of_problems, resolve};
 pub use resolved::{
-    Color, Cpu, DevShm, Explain, Invoke, Keep, RuntimeClient, RuntimeCompat, Sdk, Verbosity,
+    Color, Cpu, DevShm, Explain, Invoke, Isolation, Keep, RuntimeClient, RuntimeCompat, Sdk,
+    Verbosity,
 };
 pub use setting::Setting;

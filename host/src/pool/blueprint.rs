@@ -7,8 +7,8 @@ use tokio::sync::mpsc;
 
 use crate::model::Function;
 use crate::sandbox::{
-    Ahead, Confinement, HostRoot, Link, Nat, Plan, Program, Shell, TmpImage, TmpPlan, Tree,
-    launch_steps, planned_steps,
+    Ahead, Confinement, HostRoot, Identity, Link, Nat, Plan, Program, Shell, TmpImage, TmpPlan,
+    Tree, launch_steps, planned_steps,
 };
 
 const MIB: u64 = 1024 * 1024;
@@ -50,7 +50,7 @@ pub(crate) struct Blueprint {
     /// Distinguishes environments of one host.
     pub(crate) number: u32,
     /// Its id on the host.
-    pub(crate) id: u32,
+    pub(crate) id: Identity,
     pub(crate) shell: Shell,
     /// Host port behind each forwarded port and address, in the order of their listeners.
     pub(crate) forwards_to: Vec<u16>,
@@ -85,7 +85,7 @@ impl Blueprint {
     }
 
     pub(super) fn confinement(&self) -> Confinement {
-        Confinement { id: self.id, shared_memory_bytes: self.shared_memory_bytes }
+        Confinement { identity: self.id, shared_memory_bytes: self.shared_memory_bytes }
     }
 
     /// Every step that a start will take, in order; nothing is made for it.

@@ -293,7 +293,7 @@ impl Environment {
         let mut listeners = own_listener.into_iter().chain(listeners);
         let api_listener = listeners.next().ok_or(SandboxError::InitEnded)?;
         let peer = match blueprint.shell.network {
-            Network::Host => Peer::Uid { uid: blueprint.id },
+            Network::Host => Peer::Uid { uid: blueprint.id.uid() },
             Network::None | Network::Nat => Peer::Any,
         };
         let api = RuntimeApi::serve(api_listener, peer, signals)
@@ -361,8 +361,10 @@ impl Environment {
         let used_mb = self.meter.max_memory_used_mb();
         let max_memory_used_mb = if out_of_memory {
             u64::from(memory_size_mb)
-        } else {
+        } else if self.workshop.has_limits() {
             used_mb.min(u64::from(memory_size_mb))
+        } else {
+            used_mb
         };
         (self.log)(Event::End { request_id: ending.id.clone(), status: ending.status });
         (self.log)(Event::Report(Report {

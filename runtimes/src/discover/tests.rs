@@ -10,6 +10,8 @@ use tempfile::TempDir;
 use super::*;
 use crate::packages::{VenvError, sdk, venv_identifier, venv_site_packages};
 
+mod node;
+
 /// A machine in a directory.
 struct Machine {
     dir: TempDir,
