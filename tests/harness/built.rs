@@ -11,9 +11,11 @@ use super::python::e2e_cache;
 /// AWS's interfaces, which functions bring along.
 const JAVA_CORE: &str = "com.amazonaws:aws-lambda-java-core:1.4.0";
 /// AWS's client with what it needs.
-const JAVA_CLIENT: [&str; 3] = [
+const JAVA_CLIENT: [&str; 5] = [
     "com.amazonaws:aws-lambda-java-runtime-interface-client:2.9.0",
     "com.amazonaws:aws-lambda-java-serialization:1.2.0",
+    "software.amazon.awssdk:utils-lite:2.34.0",
+    "software.amazon.awssdk:annotations:2.34.0",
     JAVA_CORE,
 ];
 const MAVEN_COPY: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy";
@@ -70,7 +72,7 @@ pub(crate) fn java_fixture(source: &Path) -> Result<Built, String> {
 /// Why it cannot be had.
 pub(crate) fn official_java_client() -> Result<PathBuf, String> {
     let _one = one_at_a_time();
-    let layer = e2e_cache().join("aws-lambda-java-layer-2.9.0");
+    let layer = e2e_cache().join("aws-lambda-java-layer-2.9.0-whole");
     if !layer.is_dir() {
         let making = e2e_cache().join(".making-java-client");
         let _ = fs::remove_dir_all(&making);

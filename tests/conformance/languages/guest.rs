@@ -126,6 +126,11 @@ impl Host {
         built.unwrap_or_else(|| source_of(self.guest.language).join("layer")).into()
     }
 
+    /// Whether AWS's client runs the function.
+    pub(super) fn is_official(&self) -> bool {
+        self.guest.client == Client::Official
+    }
+
     /// What `--runtime` was given.
     pub(super) fn runtime(&self) -> &str {
         self.guest.runtime

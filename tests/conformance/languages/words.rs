@@ -46,6 +46,9 @@ pub(super) struct Words {
     pub(super) trace: String,
     /// A text of the trace of the handler `fail`.
     pub(super) shows_itself_in_trace: String,
+    /// Whether AWS's client leaves the log descriptor's variable for the function to see.
+    #[serde(default)]
+    pub(super) official_shows_log_descriptor: bool,
     /// Whether a log record of text names the request.
     #[serde(default = "yes")]
     pub(super) log_text_has_request: bool,
