@@ -22,8 +22,9 @@ pub(crate) fn a_log_record_has_level_and_request(host: &Host) {
     assert_eq!(line.contains(&request), host.words.log_text_has_request, "{line}");
 
     let run = host.invoke("log").args(["--log-format", "json"]).run().answered();
-    let records = run.stderr.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let record = records.filter(|record| record["message"] == "a record").last();
+    let mut records =
+        run.stderr.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let record = records.rfind(|record| record["message"] == "a record");
     let record = record.unwrap_or_else(|| panic!("no record of JSON:\n{}", run.stderr));
     assert_eq!(record["level"], "INFO");
     let request = &record[&host.words.log_request_member];
