@@ -376,11 +376,18 @@ impl Look<'_> {
         files.sort();
         files.into_iter().find_map(|file| {
             let stem = file.file_stem()?.to_str()?;
-            let later = later_by_extension(file.extension()?.to_str()?)?;
-            (USUAL_STEMS.contains(&stem) || handler == Some(stem)).then(|| InferError::Later {
+            let extension = file.extension()?.to_str()?;
+            let called = self.package.called(&file);
+            if !USUAL_STEMS.contains(&stem) && handler != Some(stem) {
+                return None;
+            }
+            if TYPESCRIPT.contains(&extension) {
+                return Some(InferError::TypeScript { file: called });
+            }
+            later_by_extension(extension).map(|later| InferError::Later {
                 language: later.name,
                 known: self.catalogue.known(),
-                file: self.package.called(&file),
+                file: called,
             })
         })
     }

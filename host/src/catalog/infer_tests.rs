@@ -244,6 +244,9 @@ fn a_javascript_file_or_package_serves_its_handler() {
     assert!(text.contains("pass --handler other.work"), "{text}");
     let text = function.refused("service.ts", Wanted::default());
     assert!(text.contains("TypeScript has to become JavaScript first"), "{text}");
+    let text =
+        Function::of(&[("index.ts", ""), ("package.json", "{}")]).refused("", handler("index.h"));
+    assert!(text.contains("TypeScript has to become JavaScript first"), "{text}");
 }
 
 #[test]
