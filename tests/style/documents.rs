@@ -20,9 +20,14 @@ fn tests() -> BTreeSet<String> {
             let line = line.strip_prefix("pub(crate) ").unwrap_or(line);
             if let Some(rest) = line.strip_prefix("fn ").or(line.strip_prefix("async fn ")) {
                 let name = rest.split('(').next().unwrap_or("");
+<<<<<<< HEAD
                 // Tests of the suites for several loops are plain functions of a client or a guest.
                 let of_suite = rest.contains("(client: Client)") || rest.contains("(host: &Host)");
                 if armed || of_suite {
+=======
+                // Tests for both loops and attacks are plain functions, of a client or an attacker.
+                if armed || rest.contains("(client: Client)") || rest.contains("(by: &Attacker)") {
+>>>>>>> main
                     names.insert(format!("{module}::{name}"));
                 }
                 armed = false;
@@ -73,6 +78,18 @@ fn every_test_named_in_the_specification_exists() {
 #[test]
 fn every_test_named_in_the_security_document_exists() {
     assert_tests_exist("SECURITY.md");
+}
+
+#[test]
+fn every_step_of_the_security_document_is_shown_by_a_test() {
+    let text = document("SECURITY.md");
+    let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+    assert!(rows.len() > 15, "the table of steps");
+    let silent: Vec<&&str> = rows
+        .iter()
+        .filter(|row| row.rsplit('|').nth(1).is_none_or(|last| named_tests(last).is_empty()))
+        .collect();
+    assert!(silent.is_empty(), "steps without a test: {silent:#?}");
 }
 
 #[test]
