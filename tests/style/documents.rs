@@ -20,14 +20,10 @@ fn tests() -> BTreeSet<String> {
             let line = line.strip_prefix("pub(crate) ").unwrap_or(line);
             if let Some(rest) = line.strip_prefix("fn ").or(line.strip_prefix("async fn ")) {
                 let name = rest.split('(').next().unwrap_or("");
-<<<<<<< HEAD
-                // Tests of the suites for several loops are plain functions of a client or a guest.
-                let of_suite = rest.contains("(client: Client)") || rest.contains("(host: &Host)");
-                if armed || of_suite {
-=======
-                // Tests for both loops and attacks are plain functions, of a client or an attacker.
-                if armed || rest.contains("(client: Client)") || rest.contains("(by: &Attacker)") {
->>>>>>> main
+                // Tests of the suites for several loops, and attacks, are plain functions of a client, a
+                // guest or an attacker.
+                let of = ["(client: Client)", "(host: &Host)", "(by: &Attacker)"];
+                if armed || of.iter().any(|whose| rest.contains(whose)) {
                     names.insert(format!("{module}::{name}"));
                 }
                 armed = false;
