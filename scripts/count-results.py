@@ -1,4 +1,4 @@
-"""Adds up what cargo, unittest, node's test runner and other suites printed; lists failures and skips.
+"""Adds up what cargo, unittest, minitest, node's test runner and other suites printed; lists failures and skips.
 
 usage: count-results.py LOG SKIPS BROKEN [SUITE-LOG...]   (BROKEN is 1 if a runner itself failed)
 A SUITE-LOG is the output of a script that ends with such counts itself: it says FAIL, FAILED or SKIP
@@ -26,6 +26,15 @@ for ran, verdict in re.findall(r"^Ran (\d+) tests? in .*\n\n(.*)$", log, re.M):
     skipped += counts.get("skipped", 0)
 for name, reason in re.findall(r"^(test\w+) \(.*\.\.\. skipped (.*)$", log, re.M):
     skips.append("SKIP %s: %s" % (name, reason.strip("'\"")))
+# Ruby's minitest.
+for ran, bad, errors, left in re.findall(
+    r"^(\d+) runs, \d+ assertions, (\d+) failures, (\d+) errors, (\d+) skips$", log, re.M
+):
+    passed += int(ran) - int(bad) - int(errors) - int(left)
+    failed += int(bad) + int(errors)
+    skipped += int(left)
+for name, reason in re.findall(r"^  *\d+\) Skipped:\n(\S+) \[.*\]:\n(.*)$", log, re.M):
+    skips.append("SKIP %s: %s" % (name, reason))
 counts = re.findall(r"^# pass (\d+)\n# fail (\d+)\n# cancelled (\d+)\n# skipped (\d+)$", log, re.M)
 for ok, bad, cancelled, left_out in counts:
     passed += int(ok)
@@ -53,6 +62,8 @@ for path in sys.argv[4:]:
     skips += re.findall(r"^SKIP .*$", suite, re.M)
 
 failures += ["FAILED " + what for what in re.findall(r"^not ok \d+ - (.*)$", log, re.M)]
+names = re.findall(r"^  *\d+\) (?:Failure|Error):\n(\S+?):?(?: \[.*)?$", log, re.M)
+failures += ["FAILED " + name for name in names]
 
 for line in failures + skips:
     print(line)

@@ -71,6 +71,8 @@ pub enum HandlerForm {
     LastDot,
     /// `a/b.c.f` is `c.f` of the module `a/b`.
     FirstDot,
+    /// `a.b.C::f` is `f` of the class `a.b.C`; without colons it is what an interface asks for.
+    Class,
 }
 
 /// Everything a language's `runtime.toml` says.

@@ -57,6 +57,9 @@ pub struct Entry {
     /// File name of the compiled loop in `/var/runtime`.
     #[serde(default)]
     pub compiled: Option<String>,
+    /// The loop's text cannot be run, and this says what compiling it takes.
+    #[serde(default)]
+    pub compiled_only: Option<String>,
 }
 
 impl Entry {
@@ -104,7 +107,7 @@ fn fill(template: &[String], inputs: EntryInputs<'_>) -> Option<Vec<String>> {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OfficialClient {
-    /// Directory that means the client is there.
+    /// Directory that means the client is there; with `*` at its end, a file that begins so.
     pub package: String,
     /// Where that directory may be in a package or a layer; `{version}` is the identifier's.
     pub places: Vec<String>,

@@ -7,6 +7,7 @@
 //! Judging handlers (`host/src/catalog/infer.rs`).
 
 mod javascript;
+mod ruby;
 
 /// More of a file than this is not looked at; a handler that far down can be named.
 pub const MAX_SCANNED_BYTES: usize = 1024 * 1024;
@@ -35,6 +36,7 @@ pub fn top_level(language: &str, source: &[u8]) -> Option<TopLevel> {
     match language {
         "nodejs" => Some(javascript::javascript(&String::from_utf8_lossy(source))),
         "python" => Some(python(&String::from_utf8_lossy(source))),
+        "ruby" => Some(ruby::top_level(&String::from_utf8_lossy(source))),
         _ => None,
     }
 }

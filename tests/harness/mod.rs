@@ -10,6 +10,7 @@
 #[macro_use]
 mod skip;
 
+mod built;
 mod function;
 mod leftovers;
 mod machine;
@@ -21,6 +22,7 @@ mod report;
 mod server;
 mod terminal;
 
+pub(crate) use built::{Built, has_java, java_fixture, official_java_client};
 pub(crate) use function::{Function, zip_bytes};
 pub(crate) use leftovers::{Leftovers, alone, processes_with, shared, wait_until_gone};
 pub(crate) use machine::{networks, no_nat, settings, stretched, stretched_ms};

@@ -61,6 +61,15 @@ pub(super) fn home(
         make(&all, &directory, language, interpreter, &program).map_err(failed)?;
     }
     let compiled = language.entry.compiled.as_ref().filter(|name| directory.join(name).exists());
+    if let (None, Some(what)) = (&compiled, &language.entry.compiled_only) {
+        let path = interpreter.executable.display();
+        // Tried anew next time, when there may be a compiler.
+        fs::remove_dir_all(&directory).map_err(failed)?;
+        return Err(AppError::Usage {
+            message: format!("{what}, and {path} could not do it"),
+            hint: Some(language.interpreter.advice.replace("{version}", &interpreter.release)),
+        });
+    }
     let entry = compiled.cloned().unwrap_or_else(|| file.name.to_owned());
     Ok(Some(LoopHome { directory, entry }))
 }

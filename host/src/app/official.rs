@@ -2,7 +2,8 @@
 //!
 //! The client is a package like any other: of the function, a layer or `--venv`.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use lambdabox_runtimes::discover::Interpreter;
 use lambdabox_runtimes::{Language, OfficialClient};
@@ -33,8 +34,13 @@ impl Parts<'_> {
             self.trees.iter().filter(|tree| HOLDERS.iter().any(|h| tree.target.starts_with(h)));
         for tree in holders {
             for place in &client.places {
-                let below = Path::new(&place.replace("{version}", version)).join(&client.package);
-                if !tree.source.join(&below).is_dir() {
+                let place = PathBuf::from(place.replace("{version}", version));
+                let below = place.join(&client.package);
+                let there = match client.package.strip_suffix('*') {
+                    Some(begins) => holds(&tree.source.join(&place), begins),
+                    None => tree.source.join(&below).is_dir(),
+                };
+                if !there {
                     continue;
                 }
                 if client.programs.is_empty() {
@@ -50,7 +56,7 @@ impl Parts<'_> {
     }
 
     fn missing(&self, client: &OfficialClient, interpreter: &Interpreter) -> AppError {
-        let name = client.package.rsplit('/').next().unwrap_or_default();
+        let name = client.package.rsplit('/').next().unwrap_or_default().trim_end_matches("-*");
         AppError::Usage {
             message: format!(
                 "--runtime-client official: {name} is in neither the package nor a layer"
@@ -58,4 +64,10 @@ impl Parts<'_> {
             hint: Some(commanded(&client.add, interpreter, self.task_root)),
         }
     }
+}
+
+/// A file of this directory whose name begins so, as jars have their version behind it.
+fn holds(directory: &Path, begins: &str) -> bool {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with(begins))
 }

@@ -15,7 +15,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use lambdabox_runtimes::scan::{TopLevel, top_level};
-use lambdabox_runtimes::{Catalogue, Kind, Language, later_by_extension};
+use lambdabox_runtimes::{Catalogue, HandlerForm, Kind, Language, later_by_extension};
 
 use super::infer_error::InferError;
 use super::layers::Layers;
@@ -321,6 +321,10 @@ impl Look<'_> {
         let Some((module, function)) = split_handler(handler, language) else {
             return Some(format!("handler {handler}: it is not of the form MODULE.FUNCTION"));
         };
+        // Classes are in jars, which nobody looks into here.
+        if language.handler_form == HandlerForm::Class {
+            return None;
+        }
         let Some(file) = module_file(&self.package.root, module, language) else {
             // A layer may hold it; where in it is the language's own business.
             let extension = language.extensions.first()?;

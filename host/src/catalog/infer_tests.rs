@@ -214,6 +214,8 @@ fn other_languages_are_said_to_come_later() {
         assert!(text.contains(".NET comes in a later release"), "{text}");
         assert!(text.contains("python3.11") && text.contains("provided.al2023"), "{text}");
     }
+    let text = Function::of(&[("shop.cs", "")]).refused("", handler("shop.handler"));
+    assert!(text.contains(".NET comes in a later release"), "{text}");
     let text = function.refused("", runtime("dotnet8"));
     assert!(text.contains(".NET comes in a later release"), "{text}");
 }

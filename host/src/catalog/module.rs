@@ -12,8 +12,12 @@ pub(super) fn split_handler<'a>(
     handler: &'a str,
     language: &Language,
 ) -> Option<(&'a str, &'a str)> {
+    if language.handler_form == HandlerForm::Class {
+        let (class, method) = handler.rsplit_once("::").unwrap_or((handler, "handleRequest"));
+        return (!class.is_empty() && !method.is_empty()).then_some((class, method));
+    }
     let dot = match language.handler_form {
-        HandlerForm::LastDot => handler.rfind('.')?,
+        HandlerForm::LastDot | HandlerForm::Class => handler.rfind('.')?,
         HandlerForm::FirstDot => {
             let base = handler.rfind('/').map_or(0, |slash| slash + 1);
             base + handler[base..].find('.')?
@@ -26,7 +30,7 @@ pub(super) fn split_handler<'a>(
 /// Where a module is looked for, without its ending: `a/b` for Python's `a.b`.
 pub(super) fn module_path(module: &str, language: &Language) -> String {
     let path = match language.handler_form {
-        HandlerForm::LastDot => module.replace('.', "/"),
+        HandlerForm::LastDot | HandlerForm::Class => module.replace('.', "/"),
         HandlerForm::FirstDot => module.to_owned(),
     };
     path.trim_start_matches('/').to_owned()

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::examine::{Rejected, Running};
 use super::search::Search;
-use super::{DiscoverError, Fit, Interpreter, error, node, python};
+use super::{DiscoverError, Fit, Interpreter, error, java, node, python, ruby};
 use crate::catalogue::{Identifier, Language};
 use crate::entry::numbers;
 
@@ -33,7 +33,7 @@ pub(super) struct Finder {
     pub(super) examine: fn(&Path, &Search, Running) -> Result<Interpreter, Rejected>,
 }
 
-const FINDERS: &[Finder] = &[python::FINDER, node::FINDER];
+const FINDERS: &[Finder] = &[python::FINDER, node::FINDER, ruby::FINDER, java::FINDER];
 
 /// Finds the interpreter for an identifier, or the best one when none is asked for: the first of the
 /// search path if a runtime of AWS has its version, else the newest found, else the nearest.
@@ -66,7 +66,9 @@ pub fn all(language: &Language, search: &Search) -> Vec<Interpreter> {
 
 /// The interpreter among `found` that would serve this identifier.
 pub fn serving<'a>(identifier: &Identifier, found: &'a [Interpreter]) -> Option<&'a Interpreter> {
-    let exact = found.iter().find(|i| i.fit == Fit::Exact && i.identifier == identifier.name);
+    let exact = found
+        .iter()
+        .find(|i| i.fit == Fit::Exact && Some(i.release.as_str()) == identifier.version.as_deref());
     exact.or_else(|| {
         let wanted = identifier.version.as_deref()?;
         // Stable: of equally near ones the newer, which comes first.
@@ -173,8 +175,9 @@ impl Look<'_> {
         let elsewhere = elsewhere.map(|file| (file, Running::Forbidden));
         for (file, running) in on_path.chain(elsewhere) {
             match (self.finder.examine)(&file, self.search, running) {
-                Ok(found) if found.fit == Fit::Exact && found.identifier == identifier => {
-                    return Some(found);
+                // Java has two identifiers of one version.
+                Ok(found) if found.fit == Fit::Exact && found.release == version => {
+                    return Some(Interpreter { identifier: identifier.to_owned(), ..found });
                 }
                 Ok(_) | Err(Rejected::Absent) => {}
                 Err(Rejected::Unusable(reason)) => notes.add(reason),

@@ -21,11 +21,13 @@ mod choose;
 mod error;
 mod examine;
 mod interpreter;
+mod java;
 mod node;
 mod places;
 mod probe;
 mod pyenv;
 mod python;
+mod ruby;
 mod search;
 
 pub use choose::{Compat, all, find, serving};

@@ -66,7 +66,8 @@ fn version_of(directory: &Path) -> Option<Vec<u32>> {
 /// The numbers of `3.12.1`, `cpython-3.12.1-linux-x86_64-gnu`, `3.12.1_1`, `3.12`, `v20.11.0`.
 fn component_version(path: &Path) -> Option<Vec<u32>> {
     let name = path.file_name()?.to_str()?;
-    let text = name.strip_prefix("cpython-").or_else(|| name.strip_prefix('v')).unwrap_or(name);
+    let named = ["cpython-", "ruby-", "v"].iter().find_map(|prefix| name.strip_prefix(prefix));
+    let text = named.unwrap_or(name);
     let text = text.split(['-', '_', '+']).next()?;
     let parsed = numbers(text);
     (parsed.len() >= 2 && parsed.len() == text.split('.').count()).then_some(parsed)

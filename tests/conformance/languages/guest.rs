@@ -2,10 +2,13 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::path::Path;
+use std::path::PathBuf;
 
 use super::words::{Words, folder};
-use crate::harness::{Client, Invoke, lambdabox, node_tree, official_node_client, vendored};
+use crate::harness::{
+    Built, Client, Invoke, has_java, java_fixture, lambdabox, node_tree, official_java_client,
+    official_node_client, vendored,
+};
 
 /// One line of the list: a row of the matrix.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +36,8 @@ pub(super) struct Host {
     layers: Vec<OsString>,
     /// Directories before `PATH`.
     path: Vec<OsString>,
+    /// Function and layer of a language that is compiled.
+    built: Option<Built>,
 }
 
 impl Guest {
@@ -55,15 +60,27 @@ impl Guest {
         if self.language == "nodejs" {
             path.extend(node_tree(self.runtime)?.map(OsString::from));
         }
+        let mut built = None;
+        match self.language {
+            "ruby" if std::process::Command::new("ruby").arg("-v").output().is_err() => {
+                return Err("no Ruby on this machine".to_owned());
+            }
+            "java" if !has_java(self.runtime.trim_start_matches("java")) => {
+                return Err(format!("no JDK for {} on this machine", self.runtime));
+            }
+            "java" => built = Some(java_fixture(&source_of(self.language))?),
+            _ => {}
+        }
         if self.client == Client::Official {
             layers.push(match self.language {
                 "python" => vendored("awslambdaric-layer", "python", &["awslambdaric==4.2.2"])?,
                 "nodejs" => official_node_client(self.runtime)?,
+                "java" => official_java_client()?,
                 other => return Err(format!("no official client of {other} can be had here")),
             });
         }
         let layers = layers.into_iter().map(OsString::from).collect();
-        Ok(Host { words: Words::of(self.language), guest: self, layers, path })
+        Ok(Host { words: Words::of(self.language), guest: self, layers, path, built })
     }
 }
 
@@ -88,7 +105,7 @@ impl Host {
         let mut path = self.path.clone();
         path.extend(std::env::var_os("PATH"));
         let layers = self.layers.iter().flat_map(|l| [OsString::from("--layer"), l.clone()]);
-        lambdabox([OsString::from("invoke"), self.folder().join("task").into()])
+        lambdabox([OsString::from("invoke"), self.task().into()])
             .args(["--handler", handler, "--runtime", self.guest.runtime])
             .args(["--runtime-client", client])
             .args(layers)
@@ -98,18 +115,29 @@ impl Host {
             .env("PATH", path.join(std::ffi::OsStr::new(":")))
     }
 
-    /// The fixtures.
-    pub(super) fn folder(&self) -> std::path::PathBuf {
-        std::fs::canonicalize(folder(self.guest.language)).expect("every language has its folder")
+    fn task(&self) -> PathBuf {
+        let built = self.built.as_ref().map(|built| built.task.clone());
+        built.unwrap_or_else(|| source_of(self.guest.language).join("task"))
     }
 
     /// The layer of the fixtures.
     pub(super) fn layer(&self) -> OsString {
-        Path::new(&self.folder()).join("layer").into()
+        let built = self.built.as_ref().map(|built| built.layer.clone());
+        built.unwrap_or_else(|| source_of(self.guest.language).join("layer")).into()
+    }
+
+    /// Whether AWS's client runs the function.
+    pub(super) fn is_official(&self) -> bool {
+        self.guest.client == Client::Official
     }
 
     /// What `--runtime` was given.
     pub(super) fn runtime(&self) -> &str {
         self.guest.runtime
     }
+}
+
+/// The fixtures of a language.
+fn source_of(language: &str) -> PathBuf {
+    std::fs::canonicalize(folder(language)).expect("every language has its folder")
 }

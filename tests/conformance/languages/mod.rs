@@ -77,4 +77,8 @@ guests! {
     nodejs22_managed = super::Guest::managed("nodejs", "nodejs22.x");
     nodejs24_managed = super::Guest::managed("nodejs", "nodejs24.x");
     nodejs26_managed = super::Guest::managed("nodejs", "nodejs26.x");
+    ruby_managed = super::Guest::managed("ruby", "ruby");
+    java17_managed = super::Guest::managed("java", "java17");
+    java17_official = super::Guest::official("java", "java17");
+    java25_managed = super::Guest::managed("java", "java25");
 }

@@ -26,8 +26,8 @@ pub(super) struct Errors {
     pub(super) missing_module: String,
     /// Of a module whose file is not there.
     pub(super) missing_file: String,
-    /// Of a handler that its module does not have.
-    pub(super) missing_handler: String,
+    /// Of a handler that its module does not have; none where only a message is told.
+    pub(super) missing_handler: Option<String>,
     /// Of a handler without a function.
     pub(super) malformed_handler: String,
     /// Of the module `syntax_error`.
@@ -46,10 +46,27 @@ pub(super) struct Words {
     pub(super) trace: String,
     /// A text of the trace of the handler `fail`.
     pub(super) shows_itself_in_trace: String,
+    /// Whether AWS's client leaves the log descriptor's variable for the function to see.
+    #[serde(default)]
+    pub(super) official_shows_log_descriptor: bool,
+    /// Whether a log record of text names the request.
+    #[serde(default = "yes")]
+    pub(super) log_text_has_request: bool,
+    /// Member of a log record's JSON that names the request.
+    #[serde(default = "request_id")]
+    pub(super) log_request_member: String,
     /// What becomes of large integers.
     pub(super) big_integers: BigIntegers,
     /// Error types.
     pub(super) errors: Errors,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn request_id() -> String {
+    "requestId".to_owned()
 }
 
 /// The folder of a language's fixtures.

@@ -18,7 +18,8 @@ pub(crate) fn a_log_record_has_level_and_request(host: &Host) {
     let request = run.report().request_id;
     let log = run.function_log();
     let line = log.lines().find(|line| line.ends_with("a record")).expect("the record is logged");
-    assert!(line.contains("INFO") && line.contains(&request), "{line}");
+    assert!(line.contains("INFO"), "{line}");
+    assert_eq!(line.contains(&request), host.words.log_text_has_request, "{line}");
 
     let run = host.invoke("log").args(["--log-format", "json"]).run().answered();
     let mut records =
@@ -26,7 +27,8 @@ pub(crate) fn a_log_record_has_level_and_request(host: &Host) {
     let record = records.rfind(|record| record["message"] == "a record");
     let record = record.unwrap_or_else(|| panic!("no record of JSON:\n{}", run.stderr));
     assert_eq!(record["level"], "INFO");
-    assert!(record["requestId"].as_str().is_some_and(|id| !id.is_empty()), "{record}");
+    let request = &record[&host.words.log_request_member];
+    assert!(request.as_str().is_some_and(|id| !id.is_empty()), "{record}");
     assert!(record["timestamp"].is_string(), "{record}");
 }
 
