@@ -17,6 +17,8 @@ pub mod runtime_api;
 
 pub mod catalog;
 
+pub mod store;
+
 pub mod config;
 
 pub mod model;
