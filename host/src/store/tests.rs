@@ -72,7 +72,10 @@ async fn what_was_answered_is_there_after_a_new_start() {
     let written = record("one", "r1");
     {
         let store = Store::open(directory.path()).unwrap();
-        assert_eq!(store.put_function(written.clone(), Expected::Absent).await.unwrap(), Put::Stored);
+        assert_eq!(
+            store.put_function(written.clone(), Expected::Absent).await.unwrap(),
+            Put::Stored
+        );
         store.reserve("one", Some(7), 900).await.unwrap();
         store.enqueue(event("one", 5)).await.unwrap();
         store.publish_layer(layer("l")).await.unwrap();
@@ -249,7 +252,10 @@ fn a_blob_stays_while_it_is_pinned_or_needed() {
     let pinned = blobs.keep(b"hello").unwrap();
     let sha256 = pinned.blob().sha256.clone();
     assert_eq!(sha256, "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
-    assert_eq!((pinned.blob().bytes, std::fs::read(blobs.path(&sha256)).unwrap()), (5, b"hello".to_vec()));
+    assert_eq!(
+        (pinned.blob().bytes, std::fs::read(blobs.path(&sha256)).unwrap()),
+        (5, b"hello".to_vec())
+    );
     let nothing = BTreeSet::new();
     assert!(blobs.sweep(&nothing).unwrap().is_empty());
     let again = blobs.keep(b"hello").unwrap();
