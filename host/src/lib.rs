@@ -9,6 +9,8 @@ pub mod app;
 
 pub mod usage;
 
+pub mod invoke;
+
 pub mod pool;
 
 pub mod sandbox;

@@ -28,6 +28,8 @@ mod unpack;
 
 pub use access::{Access, Survey, survey};
 pub use copy::copy_tree;
+#[cfg(test)]
+pub(crate) use deployed::tiny_zip;
 pub use deployed::{
     Change, DeployError, Deployed, DirectoryRefusal, Identity, Observer, Opening, Source, Taken,
 };

@@ -38,3 +38,5 @@ pub use record::{
     Code, Configuration, Dead, FunctionRecord, LastUpdate, LayerRecord, LayerUse, Logging, State,
     UpdateStatus, Vpc,
 };
+#[cfg(test)]
+pub(crate) use tests::record_named as sample_record;

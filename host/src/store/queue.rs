@@ -56,22 +56,25 @@ impl Store {
         .await
     }
 
-    /// Takes up to `limit` events that are due and in nobody's hands, the longest due first; they
-    /// are the caller's until `until_ms`.
+    /// Takes up to `limit` events that are due and in nobody's hands, the longest due first, but none
+    /// of the functions in `but`; they are the caller's until `until_ms`.
     pub async fn lease(
         &self,
         now_ms: u64,
         until_ms: u64,
         limit: u32,
+        but: Vec<String>,
     ) -> Result<Vec<Leased>, StoreError> {
         self.ask(move |transaction| {
             let query = "UPDATE queue SET leased_until_ms = ?2, attempts = attempts + 1
                          WHERE id IN (SELECT id FROM queue
                                       WHERE due_ms <= ?1 AND leased_until_ms <= ?1
+                                      AND function NOT IN (SELECT value FROM json_each(?4))
                                       ORDER BY due_ms, id LIMIT ?3)
                          RETURNING id, attempts, accepted_ms, body, payload";
             let mut statement = transaction.prepare_cached(query)?;
-            let rows = statement.query_map(params![now_ms, until_ms, limit], columns)?;
+            let but = json("functions that have all their places", &but)?;
+            let rows = statement.query_map(params![now_ms, until_ms, limit, but], columns)?;
             let mut leased = rows.map(|row| event(row?)).collect::<Result<Vec<_>, _>>()?;
             leased.sort_by_key(|leased| leased.id);
             Ok(leased)
@@ -107,12 +110,15 @@ impl Store {
         .await
     }
 
-    /// When the next event may be taken, milliseconds since the epoch; `None` if the queue is empty.
-    pub async fn next_due_ms(&self) -> Result<Option<u64>, StoreError> {
-        self.ask(|transaction| {
-            let query = "SELECT MIN(MAX(due_ms, leased_until_ms)) FROM queue";
+    /// When the next event may be taken, milliseconds since the epoch, but none of the functions in
+    /// `but`; `None` if there is none.
+    pub async fn next_due_ms(&self, but: Vec<String>) -> Result<Option<u64>, StoreError> {
+        self.ask(move |transaction| {
+            let query = "SELECT MIN(MAX(due_ms, leased_until_ms)) FROM queue
+                         WHERE function NOT IN (SELECT value FROM json_each(?1))";
+            let but = json("functions that have all their places", &but)?;
             let found: Option<Option<u64>> =
-                transaction.prepare_cached(query)?.query_row([], |row| row.get(0)).optional()?;
+                transaction.prepare_cached(query)?.query_row([but], |row| row.get(0)).optional()?;
             Ok(found.flatten())
         })
         .await

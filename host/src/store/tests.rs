@@ -4,7 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 
-pub(crate) fn record(name: &str, revision: &str) -> FunctionRecord {
+pub(crate) fn record_named(name: &str) -> FunctionRecord {
+    record(name, "r")
+}
+
+fn record(name: &str, revision: &str) -> FunctionRecord {
     FunctionRecord {
         name: name.to_owned(),
         version: "$LATEST".to_owned(),
@@ -88,7 +92,7 @@ async fn what_was_answered_is_there_after_a_new_start() {
         let again = Store::open(copy.path()).unwrap();
         let found = again.function("one", "$LATEST").await.unwrap().unwrap();
         assert_eq!(found, FunctionRecord { reserved: Some(7), ..written.clone() });
-        let leased = again.lease(10, 20, 10).await.unwrap();
+        let leased = again.lease(10, 20, 10, Vec::new()).await.unwrap();
         assert_eq!(leased[0].event, event("one", 5));
         assert_eq!(again.layer("l", 1).await.unwrap().unwrap().code.sha256, "layer-l");
         assert_eq!(again.setting("account").await.unwrap().as_deref(), Some("x"));
@@ -150,23 +154,25 @@ async fn an_event_is_in_one_hand_until_its_lease_ends() {
     for ms in [100, 101] {
         store.enqueue(event("f", ms)).await.unwrap();
     }
-    assert_eq!(store.next_due_ms().await.unwrap(), Some(100));
-    assert_eq!(store.lease(99, 1_000, 10).await.unwrap(), []);
-    let first = store.lease(200, 1_000, 1).await.unwrap();
+    assert_eq!(store.next_due_ms(Vec::new()).await.unwrap(), Some(100));
+    assert_eq!(store.lease(99, 1_000, 10, Vec::new()).await.unwrap(), []);
+    assert_eq!(store.lease(200, 1_000, 1, vec!["f".to_owned()]).await.unwrap(), []);
+    assert_eq!(store.next_due_ms(vec!["f".to_owned()]).await.unwrap(), None);
+    let first = store.lease(200, 1_000, 1, Vec::new()).await.unwrap();
     assert_eq!((first.len(), first[0].attempts), (1, 1));
-    let second = store.lease(200, 1_000, 10).await.unwrap();
+    let second = store.lease(200, 1_000, 10, Vec::new()).await.unwrap();
     assert_eq!(second[0].event.request_id, "id-101");
-    assert_eq!(store.next_due_ms().await.unwrap(), Some(1_000));
+    assert_eq!(store.next_due_ms(Vec::new()).await.unwrap(), Some(1_000));
     // The first holder vanished; the second could not run it now.
     store.give_back(second[0].id, 5_000).await.unwrap();
-    let again = store.lease(1_001, 2_000, 10).await.unwrap();
+    let again = store.lease(1_001, 2_000, 10, Vec::new()).await.unwrap();
     assert_eq!((again.len(), again[0].id, again[0].attempts), (1, first[0].id, 2));
     store.done(again[0].id).await.unwrap();
     assert_eq!(store.queue_depth().await.unwrap(), (1, Some(101)));
-    let later = store.lease(5_000, 6_000, 10).await.unwrap();
+    let later = store.lease(5_000, 6_000, 10, Vec::new()).await.unwrap();
     assert_eq!(later[0].attempts, 2);
     store.forget_leases().await.unwrap();
-    assert_eq!(store.lease(5_000, 6_000, 10).await.unwrap().len(), 1);
+    assert_eq!(store.lease(5_000, 6_000, 10, Vec::new()).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -28,3 +28,5 @@ mod tests;
 pub use error::{DeployError, DirectoryRefusal};
 pub use functions::{Deployed, Identity, Opening, Source, Taken};
 pub use serving::{Change, Observer};
+#[cfg(test)]
+pub(crate) use tests::tiny_zip;

@@ -8,7 +8,7 @@ use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 use super::*;
-use crate::store::{Configuration, FunctionRecord, LastUpdate, Logging, State, UpdateStatus};
+use crate::store::{FunctionRecord, LastUpdate, State, UpdateStatus};
 
 fn zip(text: &str) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
@@ -17,42 +17,12 @@ fn zip(text: &str) -> Vec<u8> {
     zip.finish().unwrap().into_inner()
 }
 
+pub(crate) fn tiny_zip() -> Vec<u8> {
+    zip("")
+}
+
 fn record(name: &str, taken: &Taken) -> FunctionRecord {
-    FunctionRecord {
-        name: name.to_owned(),
-        version: "$LATEST".to_owned(),
-        revision: String::new(),
-        deployment: String::new(),
-        modified: String::new(),
-        configuration: Configuration {
-            runtime: "python3.11".to_owned(),
-            role: String::new(),
-            handler: "app.handler".to_owned(),
-            description: String::new(),
-            timeout_seconds: 3,
-            memory_mb: 128,
-            ephemeral_storage_mb: 512,
-            architecture: "x86_64".to_owned(),
-            environment: None,
-            layers: Vec::new(),
-            tracing: "PassThrough".to_owned(),
-            dead_letter_target: None,
-            kms_key_arn: None,
-            vpc: None,
-            logging: Logging {
-                format: "Text".to_owned(),
-                application_level: None,
-                system_level: None,
-                group: String::new(),
-            },
-            snap_start: "None".to_owned(),
-        },
-        code: taken.code.clone(),
-        state: State::Pending,
-        update: None,
-        reserved: None,
-        tags: Default::default(),
-    }
+    FunctionRecord { code: taken.code.clone(), ..crate::store::sample_record(name) }
 }
 
 struct Place {
