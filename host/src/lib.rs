@@ -7,6 +7,8 @@ pub mod cli;
 
 pub mod app;
 
+pub mod front;
+
 pub mod usage;
 
 pub mod invoke;

@@ -21,4 +21,5 @@ mod tests;
 
 pub use invoker::{Invoker, Ran};
 pub use queue::{Queue, Stop};
+pub(crate) use service::new_trace;
 pub use service::{InvokeError, Request, Service};
