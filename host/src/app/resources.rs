@@ -175,7 +175,10 @@ fn environment_id(slot: u16) -> Result<u32, AppError> {
 }
 
 /// A `/tmp` image in the making, or why there is none; without one `/tmp` is memory.
-fn make_tmp(lease: &Lease, config: &config::Invoke) -> (Option<Ahead<TmpImage>>, Option<String>) {
+pub(super) fn make_tmp(
+    lease: &Lease,
+    config: &config::Invoke,
+) -> (Option<Ahead<TmpImage>>, Option<String>) {
     let means = match TmpImages::probe() {
         Ok(means) => means,
         Err(missing) => {
