@@ -73,7 +73,8 @@ assert empty["Environment"] == {"Variables": {}}, empty
 fn functions_are_listed_by_pages_of_at_most_fifty() {
     on_a_host(
         r#"
-assert c.list_functions() == {**c.list_functions(), "Functions": []}
+none = c.list_functions()
+assert none["Functions"] == [] and "NextMarker" not in none
 names = [f"f{number:02}" for number in range(53)]
 for name in names:
     create(c, name, wait=False)
