@@ -10,7 +10,9 @@ mod event;
 mod failed;
 mod function;
 mod invocation;
+mod invoked;
 mod outcome;
+mod version;
 
 pub use event::{Event, InitPhase, LogLine, LogStream, Report, Status};
 pub use failed::Failed;
@@ -18,4 +20,6 @@ pub use function::{
     EPHEMERAL_STORAGE_MB, Function, LogFormat, MEMORY_MB, MIB_PER_VCPU, Network, TIMEOUT_SECS,
 };
 pub use invocation::{Invocation, MAX_CLIENT_CONTEXT_BYTES, MAX_PAYLOAD_BYTES, RequestId};
+pub use invoked::{Invoked, LOG_TAIL_BYTES, Refused};
 pub use outcome::{Failure, FailureKind, Outcome};
+pub use version::Version;
