@@ -58,7 +58,7 @@ async fn run(config: &config::Invoke, started: StartedSpawner, say: &Say) -> Res
     timings::lap("package");
     let (mut resources, notices) = Resources::take(ground, started, config, *say).await?;
     timings::lap("resources");
-    for notice in opened.said.iter().chain(&notices) {
+    for notice in opened.code.said.iter().chain(&notices) {
         say.notice(notice);
     }
     let result = run_with(config, opened, &mut resources, &interrupted, say).await;
