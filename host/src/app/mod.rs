@@ -9,12 +9,14 @@
 //!   swept by the next start.
 
 mod blueprint;
+mod deployed;
 mod doctor;
 mod error;
 mod language_loop;
 mod resources;
 mod run;
 mod runtime;
+mod seats;
 mod timings;
 mod tree;
 

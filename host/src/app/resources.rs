@@ -193,11 +193,15 @@ async fn sweep(
 }
 
 fn environment_id(slot: u16) -> Result<u32, AppError> {
+    id_range()?.environment_uid(slot, 0).ok_or(AppError::NoIds)
+}
+
+/// Which ids environments have here.
+pub(super) fn id_range() -> Result<IdRange, AppError> {
     let read = std::fs::read_to_string("/proc/self/uid_map");
     let map =
         read.map_err(|source| AppError::Write { path: "/proc/self/uid_map".into(), source })?;
-    let id = IdRange::of_uid_map(&map).and_then(|range| range.environment_uid(slot, 0));
-    id.ok_or(AppError::NoIds)
+    IdRange::of_uid_map(&map).ok_or(AppError::NoIds)
 }
 
 /// Makes `/tmp` images. Cheap to clone.
@@ -229,7 +233,8 @@ fn open_images(lease: &Lease, data_dir: &Path) -> (Option<Images>, Option<String
         }
     };
     let (data_dir, work_dir) = (data_dir.to_owned(), lease.work_dir().to_owned());
-    let open = async move { blocking(move || TmpImages::open(means, &data_dir).map(Arc::new)).await };
+    let open =
+        async move { blocking(move || TmpImages::open(means, &data_dir).map(Arc::new)).await };
     (Some(Images { opened: Arc::new(Ahead::start(open)), work_dir }), None)
 }
 

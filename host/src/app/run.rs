@@ -56,7 +56,8 @@ async fn run(config: &config::Invoke, started: StartedSpawner, say: &Say) -> Res
         Err(error) => return Err(ground.give_back(error)),
     };
     timings::lap("package");
-    let (mut resources, notices) = Resources::take(ground, started, &Wants::of_invoke(config), *say).await?;
+    let (mut resources, notices) =
+        Resources::take(ground, started, &Wants::of_invoke(config), *say).await?;
     timings::lap("resources");
     for notice in opened.code.said.iter().chain(&notices) {
         say.notice(notice);

@@ -42,6 +42,7 @@ mod variables;
 pub use caller::Caller;
 pub use credentials::{Credentials, CredentialsOrigin};
 pub use forward::Forward;
+pub(crate) use forward::implied as implied_forwards;
 pub use notice::{Notice, NoticeLevel};
 pub use place::{Origin, Place};
 pub use problem::{Bom, IsFile, Problem, Problems};

@@ -98,7 +98,8 @@ impl<P: Provider> Driver<P> {
         }
     }
 
-    /// Runs until it is drained, or nobody can ask any more and nothing is left.
+    /// Runs until everything is closed and nothing is left. Closing is asked for, or what follows when
+    /// nobody can ask any more. What the provider holds is free by the time those who drain are told.
     pub(super) async fn run(mut self, mut asked: mpsc::Receiver<Ask>) {
         let (told, mut heard) = mpsc::channel(TOLD_WAITING);
         self.told = told;
@@ -133,14 +134,15 @@ impl<P: Provider> Driver<P> {
                 Woken::Time => self.tick(now),
             }
             if self.schedule.is_drained() {
-                self.draining.drain(..).for_each(|drained| {
-                    // Who stopped waiting need not know.
-                    let _ = drained.send(());
-                });
-                if !can_ask {
-                    return;
-                }
+                break;
             }
+        }
+        drop(asked);
+        let draining = std::mem::take(&mut self.draining);
+        drop(self);
+        for drained in draining {
+            // Who stopped waiting need not know.
+            let _ = drained.send(());
         }
     }
 
