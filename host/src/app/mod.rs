@@ -12,6 +12,7 @@ mod blueprint;
 mod deployed;
 mod doctor;
 mod error;
+mod host;
 mod language_loop;
 mod resources;
 mod run;

@@ -143,7 +143,7 @@ impl Environment {
         if let Some(running) = &mut self.running
             && running.is_frozen
         {
-            running.sandbox.group().thaw()?;
+            running.sandbox.thaw()?;
             running.is_frozen = false;
         }
         Ok(())
@@ -434,7 +434,7 @@ impl Home for Environment {
 
     fn freeze(&mut self) -> Result<(), SandboxError> {
         if let Some(running) = &mut self.running {
-            running.sandbox.group().freeze()?;
+            running.sandbox.freeze()?;
             running.is_frozen = true;
         }
         Ok(())
