@@ -20,6 +20,7 @@ fn main() -> ExitCode {
     let started = runs_functions.then(spawner::start);
     cli::run(std::env::args_os(), |call| match call {
         Call::Doctor(asked) => app::doctor(&asked),
+        Call::Serve(_) => ExitCode::from(3),
         Call::Invoke(config) => invoke(&config, started.unwrap_or_else(spawner::start)),
     })
 }

@@ -1,4 +1,4 @@
-//! `lambdabox.toml`: finding it, and reading it into a layer of settings.
+//! `lambdabox.toml` and a host's `config.toml`: finding them, and reading them into a layer of settings.
 //!
 //! Read by walking the parsed table instead of through serde, because serde stops at the first
 //! unknown key or wrong type and the user is to hear of all of them, each with its line.
@@ -14,7 +14,7 @@ use super::Setting;
 use super::place::Origin;
 use super::problem::Problem;
 use super::raw::{Raw, Value, WrittenVariable};
-use super::setting::{FLAGS_ALONE, Kind, ROWS, nearest};
+use super::setting::{FLAGS_ALONE, Kind, Scope, nearest, rows};
 
 /// What the file is called.
 pub(crate) const NAME: &str = "lambdabox.toml";
@@ -33,7 +33,7 @@ pub(crate) fn find(directory: &Path, problems: &mut Vec<Problem>) -> Option<Foun
         let path = directory.join(NAME);
         match fs::read_to_string(&path) {
             Ok(text) => {
-                let raw = read(&path, &text, problems);
+                let raw = read(&path, &text, Scope::Function, problems);
                 return Some(Found { path, raw });
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -46,10 +46,22 @@ pub(crate) fn find(directory: &Path, problems: &mut Vec<Problem>) -> Option<Foun
     None
 }
 
+/// The file at `path`; `None` if there is none.
+pub(crate) fn of_host(path: &Path, problems: &mut Vec<Problem>) -> Option<Raw> {
+    match fs::read_to_string(path) {
+        Ok(text) => Some(read(path, &text, Scope::Host, problems)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(source) => {
+            problems.push(Problem::FileUnreadable { path: path.to_owned(), source });
+            None
+        }
+    }
+}
+
 /// Reads the text of a file.
-pub(crate) fn read(path: &Path, text: &str, problems: &mut Vec<Problem>) -> Raw {
+pub(crate) fn read(path: &Path, text: &str, scope: Scope, problems: &mut Vec<Problem>) -> Raw {
     let (table, errors) = DeTable::parse_recoverable(text);
-    let mut reader = Reader { path, text, problems, raw: Raw::default() };
+    let mut reader = Reader { path, text, scope, problems, raw: Raw::default() };
     if errors.is_empty() {
         reader.table(table.get_ref());
     }
@@ -64,6 +76,7 @@ pub(crate) fn read(path: &Path, text: &str, problems: &mut Vec<Problem>) -> Raw 
 struct Reader<'a> {
     path: &'a Path,
     text: &'a str,
+    scope: Scope,
     problems: &'a mut Vec<Problem>,
     raw: Raw,
 }
@@ -76,9 +89,11 @@ impl Reader<'_> {
         for (key, value) in entries {
             let line = self.position(key.span().start).0;
             let name: &str = key.get_ref();
-            match Setting::of_key(name) {
+            match Setting::of_key(name, self.scope) {
                 Some(setting) => self.setting(setting, line, value.get_ref()),
-                None if name == ENV_TABLE => self.env(line, value.get_ref()),
+                None if name == ENV_TABLE && self.scope == Scope::Function => {
+                    self.env(line, value.get_ref())
+                }
                 None => self.unknown(name, line),
             }
         }
@@ -95,7 +110,11 @@ impl Reader<'_> {
             }
             Kind::List => {
                 let item = |item: &DeValue<'_>| text(item).or_else(|| integer(item));
-                (item(value).or_else(|| list(value, item)), "an array of ports")
+                let expected = match setting {
+                    Setting::Forwards => "an array of ports",
+                    _ => "an array of strings",
+                };
+                (item(value).or_else(|| list(value, item)), expected)
             }
         };
         let origin = Origin::File { path: self.path.to_owned(), line };
@@ -133,9 +152,10 @@ impl Reader<'_> {
         self.problems.push(if FLAGS_ALONE.contains(&normal.as_str()) {
             Problem::FlagAlone { path, line, key: key.to_owned() }
         } else {
-            let known = ROWS.iter().map(|row| row.key).chain([ENV_TABLE]);
+            let env = (self.scope == Scope::Function).then_some(ENV_TABLE);
+            let known = rows(self.scope).map(|row| row.key).chain(env);
             let meant = nearest(key, known).map(str::to_owned);
-            Problem::UnknownKey { path, line, key: key.to_owned(), meant }
+            Problem::UnknownKey { path, line, key: key.to_owned(), meant, scope: self.scope }
         });
     }
 
@@ -189,7 +209,7 @@ mod tests {
 
     fn read_text(text: &str) -> (Raw, Vec<String>) {
         let mut problems = Vec::new();
-        let raw = read(Path::new("/f/lambdabox.toml"), text, &mut problems);
+        let raw = read(Path::new("/f/lambdabox.toml"), text, Scope::Function, &mut problems);
         let said = problems
             .iter()
             .map(|p| match p.hint() {
