@@ -34,6 +34,8 @@ pub(super) struct Manner {
     pub(super) dev_shm: DevShm,
     pub(super) sdk: Sdk,
     pub(super) credentials: config::Credentials,
+    /// Services of the host's loopback that every function may reach.
+    pub(super) forwards: Vec<config::Forward>,
 }
 
 /// Makes environments of deployed versions.
@@ -162,7 +164,7 @@ impl Deployed {
         let opened = self.code(&version).await?;
         let lent = self.seats.lend().ok_or(AppError::NoIds)?;
         let id = self.ids.environment_uid(self.slot, lent.index).ok_or(AppError::NoIds)?;
-        let forwards = config::implied_forwards(&version.function.environment);
+        let forwards = config::with_implied(&self.manner.forwards, &version.function.environment);
         let site = Site {
             lease: &self.lease,
             joins_v1: self.workshop.joins_v1(),

@@ -14,6 +14,7 @@ mod doctor;
 mod error;
 mod host;
 mod language_loop;
+mod pooled;
 mod resources;
 mod run;
 mod runtime;

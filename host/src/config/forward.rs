@@ -75,9 +75,12 @@ pub(crate) fn read(
     forwards
 }
 
-/// The forwards that a deployed function's own variables imply.
-pub(crate) fn implied(environment: &BTreeMap<String, String>) -> Vec<Forward> {
-    let mut forwards: Vec<Forward> = Vec::new();
+/// These forwards, and those that a deployed function's own variables imply.
+pub(crate) fn with_implied(
+    forwards: &[Forward],
+    environment: &BTreeMap<String, String>,
+) -> Vec<Forward> {
+    let mut forwards = forwards.to_vec();
     for (name, value) in environment {
         let Some(port) = endpoint_port(name, value) else { continue };
         let is_new = !forwards.iter().any(|forward| forward.port == port);

@@ -110,6 +110,7 @@ impl Lab {
                 dev_shm: DevShm::Absent,
                 sdk: Sdk::Off,
                 credentials: Credentials::placeholder(),
+                forwards: Vec::new(),
             },
             adjust: Box::new(adjust),
             journal,
