@@ -1,7 +1,7 @@
 //! Builds every part once, wires them, and owns start and end.
 //!
 //! One `invoke` is: resources of this process ([`resources`]), the function on disk turned into a
-//! blueprint ([`blueprint`]), and the invocations themselves ([`run`]). [`mod@doctor`] makes nothing: it
+//! blueprint ([`blueprint`]), and the invocations themselves ([`run`]). [`mod@serve`] is a host of many. [`mod@doctor`] makes nothing: it
 //! tells what this machine offers.
 //!
 //! # Invariants
@@ -19,8 +19,10 @@ mod resources;
 mod run;
 mod runtime;
 mod seats;
+mod serve;
 mod timings;
 mod tree;
 
 pub use doctor::{Doctor, Form, doctor};
 pub use run::invoke;
+pub use serve::serve;
