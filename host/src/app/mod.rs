@@ -9,14 +9,17 @@
 //!   swept by the next start.
 
 mod blueprint;
+mod deployed;
 mod doctor;
 mod error;
+mod host;
 mod language_loop;
+mod pooled;
 mod resources;
 mod run;
 mod runtime;
+mod seats;
 mod serve;
-mod stage;
 mod timings;
 mod tree;
 

@@ -10,6 +10,7 @@ use crate::model::Network;
 use crate::sandbox::cgroup::Cgroups;
 use crate::sandbox::lease::{self, IdRange, Lease};
 use crate::sandbox::network::{self, Nat, NatMeans, NatMissing};
+use crate::sandbox::tmp_image::TmpImageError;
 use crate::sandbox::{
     Ahead, HostRoot, SandboxError, Spawner, StartedSpawner, TmpImage, TmpImages, Workshop,
 };
@@ -27,9 +28,32 @@ pub(super) struct Resources {
     pub(super) network: Network,
     /// Said once, and again when an invocation fails: why there is no `nat`.
     pub(super) network_notice: Option<String>,
+    /// Where `/tmp` images come from; `None` where `/tmp` is memory.
+    pub(super) images: Option<Images>,
     pub(super) tmp: Option<Ahead<TmpImage>>,
     /// The id of the only environment.
     pub(super) id: u32,
+}
+
+/// What is wanted of the machine, whoever wants it.
+pub(super) struct Wants<'a> {
+    /// `nat` where it can be had if absent.
+    pub(super) network: Option<Network>,
+    pub(super) data_dir: &'a Path,
+    /// Size of the one `/tmp` to be made ahead; a host makes one for each environment when it is
+    /// wanted.
+    pub(super) ephemeral_storage_mb: Option<u32>,
+}
+
+impl<'a> Wants<'a> {
+    /// What one `lambdabox invoke` wants.
+    pub(super) fn of_invoke(config: &'a config::Invoke) -> Self {
+        Self {
+            network: config.network,
+            data_dir: &config.data_dir,
+            ephemeral_storage_mb: Some(config.ephemeral_storage_mb),
+        }
+    }
 }
 
 /// What to say on the way, in the order it came up.
@@ -46,15 +70,15 @@ pub(super) struct Ground {
 impl Ground {
     /// Cleans up after dead instances, then takes a lease.
     pub(super) async fn take(
-        config: &config::Invoke,
+        config: &Wants<'_>,
         started: &StartedSpawner,
     ) -> Result<Self, AppError> {
         let mut notices = Vec::new();
         let run_dir = run_dir();
         let host = rustix::process::getpid().as_raw_nonzero().get();
         let cgroups = Cgroups::take(&[host, started.pid]).await?;
-        sweep(&run_dir, &config.data_dir, &cgroups, &mut notices).await?;
-        let lease = Lease::take(&run_dir, &config.data_dir)?;
+        sweep(&run_dir, config.data_dir, &cgroups, &mut notices).await?;
+        let lease = Lease::take(&run_dir, config.data_dir)?;
         Ok(Self { lease, cgroups, run_dir, notices })
     }
 
@@ -71,7 +95,7 @@ impl Resources {
     pub(super) async fn take(
         ground: Ground,
         started: StartedSpawner,
-        config: &config::Invoke,
+        config: &Wants<'_>,
         say: Say,
     ) -> Result<(Self, Notices), AppError> {
         let slot = ground.lease.slot();
@@ -87,7 +111,8 @@ impl Resources {
                 Ok(nat)
             }))
         });
-        let (tmp, tmp_notice) = make_tmp(&ground.lease, config);
+        let (images, tmp_notice) = open_images(&ground.lease, config.data_dir);
+        let tmp = images.as_ref().zip(config.ephemeral_storage_mb).map(|(i, mb)| i.make(mb));
         let Ground { lease, cgroups, mut notices, .. } = ground;
         notices.extend(tmp_notice.into_iter().chain(placed.missing.clone()));
         // Whether sandboxes can be made at all comes before whose they would be.
@@ -98,7 +123,8 @@ impl Resources {
         match spawner {
             Ok((spawner, id)) => {
                 let workshop = Arc::new(Workshop { spawner, cgroups, root, made });
-                Ok((Self { lease, workshop, nat, network, network_notice, tmp, id }, notices))
+                let one = Self { lease, workshop, nat, network, network_notice, images, tmp, id };
+                Ok((one, notices))
             }
             Err(error) => {
                 // The first error is the one to tell; the next start sweeps what stays.
@@ -112,9 +138,9 @@ impl Resources {
 
     /// Gives everything back; what cannot be is named, and left to the next start's sweep.
     pub(super) async fn give_back(self) -> Vec<String> {
-        let Self { lease, workshop, nat, tmp, .. } = self;
+        let Self { lease, workshop, nat, tmp, images, .. } = self;
         let mut failed = close_nat(nat).await;
-        drop(tmp);
+        drop((tmp, images));
         if let Err(error) = workshop.cgroups.sweep(lease.name()) {
             failed.push(error.to_string());
         }
@@ -167,18 +193,37 @@ async fn sweep(
 }
 
 fn environment_id(slot: u16) -> Result<u32, AppError> {
+    id_range()?.environment_uid(slot, 0).ok_or(AppError::NoIds)
+}
+
+/// Which ids environments have here.
+pub(super) fn id_range() -> Result<IdRange, AppError> {
     let read = std::fs::read_to_string("/proc/self/uid_map");
     let map =
         read.map_err(|source| AppError::Write { path: "/proc/self/uid_map".into(), source })?;
-    let id = IdRange::of_uid_map(&map).and_then(|range| range.environment_uid(slot, 0));
-    id.ok_or(AppError::NoIds)
+    IdRange::of_uid_map(&map).ok_or(AppError::NoIds)
 }
 
-/// A `/tmp` image in the making, or why there is none; without one `/tmp` is memory.
-pub(super) fn make_tmp(
-    lease: &Lease,
-    config: &config::Invoke,
-) -> (Option<Ahead<TmpImage>>, Option<String>) {
+/// Makes `/tmp` images. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Images {
+    opened: Arc<Ahead<Arc<TmpImages>>>,
+    work_dir: PathBuf,
+}
+
+impl Images {
+    /// A fresh image, in the making.
+    pub(super) fn make(&self, size_mb: u32) -> Ahead<TmpImage> {
+        let Self { opened, work_dir } = self.clone();
+        Ahead::start(async move {
+            let images = Arc::clone(opened.get().await?);
+            blocking(move || images.make(size_mb, &work_dir)).await
+        })
+    }
+}
+
+/// Where `/tmp` images come from, or why there are none; without them `/tmp` is memory.
+fn open_images(lease: &Lease, data_dir: &Path) -> (Option<Images>, Option<String>) {
     let means = match TmpImages::probe() {
         Ok(means) => means,
         Err(missing) => {
@@ -187,16 +232,20 @@ pub(super) fn make_tmp(
             return (None, Some(text));
         }
     };
-    let (data_dir, work_dir) = (config.data_dir.clone(), lease.work_dir().to_owned());
-    let size_mb = config.ephemeral_storage_mb;
-    let image = Ahead::start(async move {
-        let make = move || TmpImages::open(means, &data_dir)?.make(size_mb, &work_dir);
-        match tokio::task::spawn_blocking(make).await {
-            Ok(image) => Ok(image?),
-            Err(panicked) => Err(SandboxError::Ahead(panicked.into())),
-        }
-    });
-    (Some(image), None)
+    let (data_dir, work_dir) = (data_dir.to_owned(), lease.work_dir().to_owned());
+    let open =
+        async move { blocking(move || TmpImages::open(means, &data_dir).map(Arc::new)).await };
+    (Some(Images { opened: Arc::new(Ahead::start(open)), work_dir }), None)
+}
+
+/// Runs what waits for the disk where that stops nobody.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, TmpImageError> + Send + 'static,
+) -> Result<T, SandboxError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(made) => Ok(made?),
+        Err(panicked) => Err(SandboxError::Ahead(panicked.into())),
+    }
 }
 
 /// Where the network reaches, and by what.

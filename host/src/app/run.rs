@@ -12,7 +12,7 @@ use tokio::sync::{Notify, mpsc};
 
 use super::blueprint::{self, Opened};
 use super::error::AppError;
-use super::resources::{Ground, Resources};
+use super::resources::{Ground, Resources, Wants};
 use super::timings;
 use crate::config::{self, Explain, Keep, Verbosity};
 use crate::model::{
@@ -48,7 +48,7 @@ pub fn invoke(config: &config::Invoke, started: StartedSpawner) -> ExitCode {
 
 async fn run(config: &config::Invoke, started: StartedSpawner, say: &Say) -> Result<u8, AppError> {
     let interrupted = watch_for_interruption()?;
-    let ground = Ground::take(config, &started).await?;
+    let ground = Ground::take(&Wants::of_invoke(config), &started).await?;
     timings::lap("lease");
     // Before anything that costs: what is wrong with a package is said at once.
     let opened = match blueprint::open(config, ground.lease.work_dir()) {
@@ -56,9 +56,10 @@ async fn run(config: &config::Invoke, started: StartedSpawner, say: &Say) -> Res
         Err(error) => return Err(ground.give_back(error)),
     };
     timings::lap("package");
-    let (mut resources, notices) = Resources::take(ground, started, config, *say).await?;
+    let (mut resources, notices) =
+        Resources::take(ground, started, &Wants::of_invoke(config), *say).await?;
     timings::lap("resources");
-    for notice in opened.said.iter().chain(&notices) {
+    for notice in opened.code.said.iter().chain(&notices) {
         say.notice(notice);
     }
     let result = run_with(config, opened, &mut resources, &interrupted, say).await;

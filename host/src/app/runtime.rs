@@ -9,6 +9,7 @@ use lambdabox_runtimes::discover::Interpreter;
 use lambdabox_runtimes::packages;
 use lambdabox_runtimes::{EntryForm, EntryInputs, Language};
 
+use super::blueprint::Asked;
 use super::error::AppError;
 use super::language_loop;
 use super::tree::{closed_to_others, tree};
@@ -34,7 +35,7 @@ pub(super) struct Running {
 
 /// What a managed runtime adds to a function's own trees.
 pub(super) struct Parts<'a> {
-    pub(super) config: &'a config::Invoke,
+    pub(super) config: &'a Asked<'a>,
     pub(super) trees: Vec<Tree>,
     pub(super) links: Vec<Link>,
     pub(super) said: &'a mut Vec<String>,
@@ -154,7 +155,7 @@ impl Parts<'_> {
         language: &Language,
         interpreter: &Interpreter,
     ) -> Result<Option<String>, AppError> {
-        let Some(home) = language_loop::home(&self.config.data_dir, language, interpreter)? else {
+        let Some(home) = language_loop::home(self.config.data_dir, language, interpreter)? else {
             return Ok(None);
         };
         let target = PathBuf::from("/var/runtime");
@@ -168,7 +169,7 @@ impl Parts<'_> {
         interpreter: &Interpreter,
         search_path: &mut Vec<String>,
     ) -> Result<(), AppError> {
-        let Some(venv) = &self.config.venv else { return Ok(()) };
+        let Some(venv) = self.config.venv else { return Ok(()) };
         for (i, source) in packages::venv_site_packages(venv, interpreter)?.into_iter().enumerate()
         {
             let target = format!("{VENV_INSIDE}/{i}");
@@ -208,7 +209,7 @@ impl Parts<'_> {
 
     /// `-I -S` unless the customer wants to be heard by the interpreter itself.
     fn form(&self, client: Client) -> EntryForm {
-        let environment = &self.config.environment;
+        let environment = self.config.environment;
         let heard = environment.keys().any(|name| name.starts_with("PYTHON"));
         match client {
             Client::Official => EntryForm::Official,

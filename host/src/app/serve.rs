@@ -14,8 +14,8 @@ use tokio::sync::watch;
 use tokio::time::timeout_at;
 
 use super::error::AppError;
-use super::resources::{Ground, Resources};
-use super::stage;
+use super::host::Host;
+use super::pooled::{self, Pooled};
 use crate::catalog::{Change, Deployed, Identity, Opening};
 use crate::config;
 use crate::front::{Admin, Front, Parts, Readiness, listen};
@@ -56,14 +56,18 @@ async fn run(config: &config::Serve, started: StartedSpawner, say: Say) -> Resul
     let front_on = listen(config.listen).await?;
     let (front_at, admin_at) = (front_on.address, admin_on.address);
 
-    let wants = stage::bare_config(config);
-    let ground = Ground::take(&wants, &started).await?;
-    let (resources, notices) = Resources::take(ground, started, &wants, say).await?;
+    let (host, notices) = Host::open(started, pooled::plan(config, say), say).await?;
     notices.iter().for_each(|notice| say.notice(notice));
-    let (stage, staged) = stage::start(resources, config.clone(), say);
-    let invoker: Arc<dyn Invoker> = Arc::new(stage);
+    let invoker: Arc<dyn Invoker> = Arc::new(Pooled { pool: host.pool().clone() });
 
-    let deployed = open(config, &invoker).await?;
+    let deployed = match open(config, &invoker).await {
+        Ok(deployed) => deployed,
+        Err(error) => {
+            // The first error is the one to tell; the next start sweeps what stays.
+            let _swept_later = host.close(Instant::now()).await;
+            return Err(error);
+        }
+    };
     let service = Service::new(Arc::clone(&deployed), Arc::clone(&invoker));
     let queue =
         Queue::new(deployed.store().clone(), service.clone(), move |text| say.warning(text));
@@ -103,8 +107,7 @@ async fn run(config: &config::Serve, started: StartedSpawner, say: Say) -> Resul
     }
     sweeping.abort();
     drop((invoker, queue, deployed));
-    let given_back = staged.await.unwrap_or_default();
-    for failed in given_back {
+    for failed in host.close(Instant::now()).await {
         say.warning(&format!("failed to clean up: {failed}"));
     }
     stop_admin.send_replace(true);

@@ -44,6 +44,7 @@ mod variables;
 pub use caller::Caller;
 pub use credentials::{Credentials, CredentialsOrigin};
 pub use forward::Forward;
+pub(crate) use forward::with_implied;
 pub use notice::{Notice, NoticeLevel};
 pub use place::{Origin, Place};
 pub use problem::{Bom, IsFile, Problem, Problems};

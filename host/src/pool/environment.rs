@@ -16,6 +16,7 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 
 use super::blueprint::{Blueprint, CpuShare};
+use super::home::Home;
 use super::life::{Effect, End, Ending, Input, Life};
 use super::signals::signal_name;
 use super::start::{Opened, connect, error_name, open, pipes};
@@ -56,10 +57,11 @@ struct Running {
     _forwards: Vec<Forwarding>,
     /// Dropping it stops the DNS forwarder.
     _wire: Option<Wire>,
+    is_frozen: bool,
 }
 
 /// What woke the driver.
-enum Woken {
+pub(crate) enum Woken {
     Signal(Signal),
     Word(Word),
     Deadline,
@@ -96,6 +98,8 @@ impl Environment {
         invocation: Invocation,
         answer: &mut (dyn FnMut(Outcome) + Send),
     ) -> Result<(), SandboxError> {
+        // First of all: its time begins when it can run.
+        self.thaw()?;
         let effects = self.life.on(Input::Invoke(Box::new(invocation)), Instant::now());
         self.perform(effects, answer).await?;
         self.run(answer).await
@@ -119,15 +123,33 @@ impl Environment {
     async fn run(&mut self, answer: &mut (dyn FnMut(Outcome) + Send)) -> Result<(), SandboxError> {
         while !self.life.accepts() {
             let woken = self.wait().await;
-            let now = Instant::now();
-            if let Some((input, at)) = self.understand(woken, now) {
-                let effects = self.life.on(input, at);
-                self.perform(effects, answer).await?;
-            }
+            self.react(woken, answer).await?;
         }
         Ok(())
     }
 
+    /// Does what is to be done about something that happened.
+    async fn react(
+        &mut self,
+        woken: Woken,
+        answer: &mut (dyn FnMut(Outcome) + Send),
+    ) -> Result<(), SandboxError> {
+        let Some((input, at)) = self.understand(woken, Instant::now()) else { return Ok(()) };
+        let effects = self.life.on(input, at);
+        self.perform(effects, answer).await
+    }
+
+    fn thaw(&mut self) -> Result<(), SandboxError> {
+        if let Some(running) = &mut self.running
+            && running.is_frozen
+        {
+            running.sandbox.thaw()?;
+            running.is_frozen = false;
+        }
+        Ok(())
+    }
+
+    /// Waits for what happens next. Dropping it loses nothing.
     async fn wait(&mut self) -> Woken {
         let deadline = self.deadline;
         let sleep = async move {
@@ -213,10 +235,12 @@ impl Environment {
         effects: Vec<Effect>,
         answer: &mut (dyn FnMut(Outcome) + Send),
     ) -> Result<(), SandboxError> {
+        let mut killed = Ok(());
         for effect in effects {
             match effect {
                 Effect::Start => self.start().await?,
-                Effect::Kill => self.kill().await?,
+                // Whoever waits for an answer gets it, even if this environment cannot go on.
+                Effect::Kill => killed = self.kill().await,
                 Effect::Throttle => self.throttle()?,
                 Effect::Assign(invocation) => {
                     if let Some(running) = &self.running {
@@ -244,7 +268,7 @@ impl Environment {
                 Effect::LogEnd(ending) => self.log_end(*ending).await,
             }
         }
-        Ok(())
+        killed
     }
 
     async fn start(&mut self) -> Result<(), SandboxError> {
@@ -310,6 +334,7 @@ impl Environment {
             output: collected,
             _forwards: forwards,
             _wire: wire,
+            is_frozen: false,
         });
         self.starts += 1;
         Ok(())
@@ -377,5 +402,54 @@ impl Environment {
             error_type: ending.error_type,
             notes: self.blueprint.notes.clone(),
         }));
+    }
+}
+
+impl Home for Environment {
+    type Woken = Woken;
+
+    async fn begin(&mut self) -> Result<(), SandboxError> {
+        Self::begin(self).await
+    }
+
+    async fn invoke(
+        &mut self,
+        invocation: Invocation,
+        answer: &mut (dyn FnMut(Outcome) + Send),
+    ) -> Result<(), SandboxError> {
+        Self::invoke(self, invocation, answer).await
+    }
+
+    async fn woken(&mut self) -> Woken {
+        self.wait().await
+    }
+
+    async fn attend(&mut self, woken: Woken) -> Result<(), SandboxError> {
+        self.react(woken, &mut |_| {}).await
+    }
+
+    fn is_ready(&self) -> bool {
+        self.running.is_some()
+    }
+
+    fn freeze(&mut self) -> Result<(), SandboxError> {
+        if let Some(running) = &mut self.running {
+            running.sandbox.freeze()?;
+            running.is_frozen = true;
+        }
+        Ok(())
+    }
+
+    async fn end(mut self) -> Result<(), SandboxError> {
+        let ended = self.shut_down().await;
+        let hold = self.blueprint.hold.take();
+        // Dropping an image of `/tmp` waits for the disk.
+        let dropped = tokio::task::spawn_blocking(move || drop(self)).await;
+        match ended {
+            Ok(()) => drop(hold),
+            // Whoever lives on has its id and address: nobody else gets them.
+            Err(_) => std::mem::forget(hold),
+        }
+        ended.and(dropped.map_err(|panicked| SandboxError::Ahead(panicked.into())))
     }
 }

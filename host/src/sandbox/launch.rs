@@ -141,7 +141,8 @@ impl Begun {
         self.plan.launch.clone_from(&steps);
         match self.try_launch(trees, steps, program, output).await {
             Ok(listeners) => {
-                let Self { group, control, pidfd, pid, plan } = self;
+                let Self { mut group, control, pidfd, pid, plan } = self;
+                group.seal();
                 Ok((Sandbox::new(group, control, pidfd, pid, plan), listeners))
             }
             Err(error) => {
@@ -255,6 +256,16 @@ impl Sandbox {
     /// Its control group.
     pub(crate) fn group(&self) -> &Group {
         &self.group
+    }
+
+    /// Stops every process from running; the kernel does it within microseconds of this.
+    pub(crate) fn freeze(&self) -> Result<(), SandboxError> {
+        Ok(self.group.freeze()?)
+    }
+
+    /// Lets them run again.
+    pub(crate) fn thaw(&self) -> Result<(), SandboxError> {
+        Ok(self.group.thaw()?)
     }
 
     /// The init's process id on the host.

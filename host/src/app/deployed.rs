@@ -1,0 +1,222 @@
+//! Execution environments of deployed versions: what the pool's environments are made from.
+//!
+//! # Invariants
+//! - A version's package, layers and interpreter are opened once for all its environments, and stay
+//!   as they were for those that have them.
+//!
+//! # Not here
+//! When an environment is made and for whom (`pool`), where versions come from (`store`).
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{OnceCell, mpsc};
+
+use super::blueprint::{Asked, Code, Seat, Site, open_code};
+use super::error::AppError;
+use super::resources::{Images, Resources};
+use super::seats::{Lent, Seats};
+use crate::config::{self, Cpu, DevShm, Sdk};
+use crate::model::{Network, Version};
+use crate::pool::{Environment, Provider, Sink, Tmp};
+use crate::sandbox::lease::IdRange;
+use crate::sandbox::{Ahead, Nat, Workshop};
+
+/// Opened versions that are kept though they have no environment: opening one again looks at every
+/// file of it.
+const OPENED_KEPT: usize = 256;
+
+/// What of an environment is the operator's choice, for all functions alike.
+#[derive(Debug, Clone)]
+pub(super) struct Manner {
+    pub(super) cpu: Cpu,
+    pub(super) dev_shm: DevShm,
+    pub(super) sdk: Sdk,
+    pub(super) credentials: config::Credentials,
+    /// Services of the host's loopback that every function may reach.
+    pub(super) forwards: Vec<config::Forward>,
+}
+
+/// Makes environments of deployed versions.
+pub(super) struct Deployed {
+    workshop: Arc<Workshop>,
+    lease: String,
+    slot: u16,
+    ids: IdRange,
+    seats: Seats,
+    network: Network,
+    nat: Option<Arc<Ahead<Nat>>>,
+    images: Option<Images>,
+    manner: Manner,
+    data_dir: PathBuf,
+    /// Each opened version has a directory of its own in it.
+    workspaces: PathBuf,
+    notices: mpsc::Sender<String>,
+    opened: Mutex<Opened>,
+}
+
+/// Versions that have been opened, and when each was last asked for.
+#[derive(Default)]
+struct Opened {
+    all: HashMap<Opening, (Arc<OnceCell<Arc<OpenedCode>>>, u64)>,
+    asked: u64,
+}
+
+/// What is opened apart.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Opening {
+    function: String,
+    version: String,
+    revision: String,
+}
+
+/// Kept by each environment made from it.
+struct OpenedCode {
+    code: Code,
+    /// The directory goes with it.
+    _workspace: tempfile::TempDir,
+}
+
+/// What an environment holds until it is gone.
+struct Kept {
+    _lent: Lent,
+    _code: Arc<OpenedCode>,
+    /// The store keeps the files of a version that somebody holds.
+    _version: Arc<Version>,
+}
+
+impl Deployed {
+    /// Takes what it needs of this process' resources, which must outlive it.
+    pub(super) fn new(
+        resources: &Resources,
+        data_dir: &Path,
+        manner: Manner,
+        notices: mpsc::Sender<String>,
+    ) -> Result<Self, AppError> {
+        let ids = super::resources::id_range()?;
+        let workspaces = resources.lease.work_dir().join("versions");
+        super::language_loop::make_directory(&workspaces)?;
+        Ok(Self {
+            workshop: Arc::clone(&resources.workshop),
+            lease: resources.lease.name().to_owned(),
+            slot: resources.lease.slot(),
+            ids,
+            seats: Seats::new(ids.environments()),
+            network: resources.network,
+            nat: resources.nat.clone(),
+            images: resources.images.clone(),
+            manner,
+            data_dir: data_dir.to_owned(),
+            workspaces,
+            notices,
+            opened: Mutex::default(),
+        })
+    }
+
+    /// How many environments there can be at once.
+    pub(super) fn environments_max(&self) -> u32 {
+        self.ids.environments()
+    }
+
+    /// The version's code, opened by whoever asks first.
+    async fn code(&self, version: &Arc<Version>) -> Result<Arc<OpenedCode>, AppError> {
+        let cell = self.cell(version);
+        let open = || async {
+            let (version, sdk) = (Arc::clone(version), self.manner.sdk);
+            let (data_dir, workspaces) = (self.data_dir.clone(), self.workspaces.clone());
+            let opening = move || open(&version, sdk, &data_dir, &workspaces);
+            // Looks at every file and may start an interpreter.
+            match tokio::task::spawn_blocking(opening).await {
+                Ok(opened) => opened.map(Arc::new),
+                Err(panicked) => Err(AppError::EventLoop(panicked.into())),
+            }
+        };
+        cell.get_or_try_init(open).await.cloned()
+    }
+
+    fn cell(&self, version: &Version) -> Arc<OnceCell<Arc<OpenedCode>>> {
+        let key = Opening {
+            function: version.function.name.clone(),
+            version: version.function.version.clone(),
+            revision: version.revision.clone(),
+        };
+        // Nothing in it is ever half changed.
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        opened.asked += 1;
+        let asked = opened.asked;
+        if opened.all.len() >= OPENED_KEPT && !opened.all.contains_key(&key) {
+            let oldest = opened.all.iter().min_by_key(|(_, (_, asked))| *asked);
+            if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
+                opened.all.remove(&oldest);
+            }
+        }
+        let (cell, last) = opened.all.entry(key).or_default();
+        *last = asked;
+        Arc::clone(cell)
+    }
+
+    async fn environment(
+        &self,
+        version: Arc<Version>,
+        sink: Sink,
+    ) -> Result<Environment, AppError> {
+        let opened = self.code(&version).await?;
+        let lent = self.seats.lend().ok_or(AppError::NoIds)?;
+        let id = self.ids.environment_uid(self.slot, lent.index).ok_or(AppError::NoIds)?;
+        let forwards = config::with_implied(&self.manner.forwards, &version.function.environment);
+        let site = Site {
+            lease: &self.lease,
+            joins_v1: self.workshop.joins_v1(),
+            network: self.network,
+            nat: self.nat.clone(),
+            forwards: &forwards,
+            cpu: self.manner.cpu,
+            dev_shm: self.manner.dev_shm,
+            credentials: &self.manner.credentials,
+        };
+        let size_mb = version.function.ephemeral_storage_mb;
+        let tmp = self.images.as_ref().map_or(Tmp::Memory, |i| Tmp::Image(i.make(size_mb)));
+        let number = lent.number;
+        let function = version.function.clone();
+        let kept = Kept { _lent: lent, _code: Arc::clone(&opened), _version: version };
+        let seat = Seat { id, number, tmp, hold: Some(Box::new(kept)) };
+        let blueprint = opened.code.blueprint(function, &site, seat, self.notices.clone())?;
+        let stream = blueprint.log_stream.clone();
+        let log = Arc::new(move |event| sink(&stream, event));
+        Ok(Environment::new(Arc::clone(&self.workshop), blueprint, log))
+    }
+}
+
+fn open(
+    version: &Version,
+    sdk: Sdk,
+    data_dir: &Path,
+    workspaces: &Path,
+) -> Result<OpenedCode, AppError> {
+    let path = workspaces.to_owned();
+    let workspace =
+        tempfile::tempdir_in(workspaces).map_err(|source| AppError::Write { path, source })?;
+    // What is merged or copied into it is shown to environments.
+    super::language_loop::make_directory(workspace.path())?;
+    let asked = Asked {
+        path: &version.code,
+        layers: &version.layers,
+        runtime: Some(&version.function.runtime),
+        handler: Some(&version.function.handler),
+        client: None,
+        environment: &version.function.environment,
+        sdk,
+        venv: None,
+        data_dir,
+    };
+    Ok(OpenedCode { code: open_code(&asked, workspace.path())?, _workspace: workspace })
+}
+
+impl Provider for Deployed {
+    type Home = Environment;
+
+    async fn home(&self, version: Arc<Version>, sink: Sink) -> Result<Environment, String> {
+        self.environment(version, sink).await.map_err(|error| error.in_words())
+    }
+}
