@@ -44,3 +44,4 @@ mod network;
 mod python_start;
 mod report;
 mod sdk;
+mod service;

@@ -11,6 +11,7 @@
 mod skip;
 
 mod function;
+mod host;
 mod leftovers;
 mod program;
 mod python;
@@ -20,6 +21,7 @@ mod serving;
 mod terminal;
 
 pub(crate) use function::{Function, zip_bytes};
+pub(crate) use host::Host;
 pub(crate) use leftovers::{Leftovers, alone, processes_with, shared, wait_until_gone};
 pub(crate) use program::{Invoke, Run, Running, binary, invoke, lambdabox, quiet_environment};
 pub(crate) use python::{Client, default_minor, e2e_venv, interpreter, vendored};

@@ -35,6 +35,7 @@ pub(in super::super) async fn create(front: &Front, call: Call) -> Answer {
     let (mut members, _memory) = front.upload(call.body, "CreateFunction").await?;
     let identity = front.identity();
     let mut violations = Violations::default();
+    members.text("FunctionName")?;
     for (member, path) in [("FunctionName", "functionName"), ("Role", "role"), ("Code", "code")] {
         if !members.has(member) {
             violations.null(path);
