@@ -59,9 +59,12 @@ pub(super) struct Deployed {
 /// Versions that have been opened, and when each was last asked for.
 #[derive(Default)]
 struct Opened {
-    all: HashMap<Opening, (Arc<OnceCell<Arc<OpenedCode>>>, u64)>,
+    all: HashMap<Opening, (Cell, u64)>,
     asked: u64,
 }
+
+/// Filled by whoever asks first.
+type Cell = Arc<OnceCell<Arc<OpenedCode>>>;
 
 /// What is opened apart.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -135,7 +138,7 @@ impl Deployed {
         cell.get_or_try_init(open).await.cloned()
     }
 
-    fn cell(&self, version: &Version) -> Arc<OnceCell<Arc<OpenedCode>>> {
+    fn cell(&self, version: &Version) -> Cell {
         let key = Opening {
             function: version.function.name.clone(),
             version: version.function.version.clone(),
