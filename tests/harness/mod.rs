@@ -13,6 +13,7 @@ mod skip;
 mod function;
 mod host;
 mod leftovers;
+pub(crate) mod ordinary_user;
 mod program;
 mod python;
 mod report;

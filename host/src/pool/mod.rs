@@ -31,7 +31,7 @@ mod variables;
 mod worker;
 
 pub use blueprint::CpuShare;
-pub(crate) use blueprint::{Blueprint, Hold, NetworkLaid, Tmp};
+pub(crate) use blueprint::{Blueprint, Kept, NetworkLaid, Tmp};
 pub(crate) use environment::{Environment, Log};
 pub(crate) use handle::Pool;
 #[cfg(test)]
