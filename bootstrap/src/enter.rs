@@ -264,7 +264,7 @@ fn make_parent(path: &Path) -> io::Result<()> {
 }
 
 /// Never above what the host process itself has: raising needs `CAP_SYS_RESOURCE`.
-fn limits(descriptors: u64, processes: Option<u64>) -> io::Result<()> {
+fn limits(descriptors: u64, processes: u64) -> io::Result<()> {
     let cap = |resource, wanted: u64| -> io::Result<()> {
         let (_, hard) = nix::sys::resource::getrlimit(resource)?;
         let value = wanted.min(hard);
@@ -272,14 +272,14 @@ fn limits(descriptors: u64, processes: Option<u64>) -> io::Result<()> {
     };
     cap(Resource::RLIMIT_NOFILE, descriptors)?;
     cap(Resource::RLIMIT_CORE, 0)?;
-    processes.map_or(Ok(()), |processes| cap(Resource::RLIMIT_NPROC, processes))
+    cap(Resource::RLIMIT_NPROC, processes)
 }
 
-fn user_namespace(uid: u32, gid: u32, outside: u32) -> io::Result<()> {
+fn user_namespace(uid: u32, gid: u32, outside: (u32, u32)) -> io::Result<()> {
     unshare(CloneFlags::CLONE_NEWUSER)?;
     // After the change of id /proc/self belongs to root until this is set; the maps are below it.
     sys::set_dumpable(sys::Dumpable::Yes)?;
     fs::write("/proc/self/setgroups", "deny")?;
-    fs::write("/proc/self/uid_map", format!("{uid} {outside} 1"))?;
-    fs::write("/proc/self/gid_map", format!("{gid} {outside} 1"))
+    fs::write("/proc/self/uid_map", format!("{uid} {} 1", outside.0))?;
+    fs::write("/proc/self/gid_map", format!("{gid} {} 1", outside.1))
 }

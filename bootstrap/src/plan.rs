@@ -155,8 +155,8 @@ pub enum Step {
     Limits {
         /// Open descriptors.
         descriptors: u64,
-        /// Processes of this user; not set where all environments share one user.
-        processes: Option<u64>,
+        /// Processes of this user in this user namespace.
+        processes: u64,
     },
     /// An empty session keyring.
     SessionKeyring,
@@ -171,8 +171,8 @@ pub enum Step {
         uid: u32,
         /// Group id inside.
         gid: u32,
-        /// Id outside that both stand for.
-        outside: u32,
+        /// User and group id outside that they stand for.
+        outside: (u32, u32),
     },
     /// No user namespace can be made below this one.
     ForbidUserNamespaces,
@@ -254,16 +254,16 @@ impl fmt::Display for Step {
             Self::Pivot => write!(f, "change into the new root and detach the host's"),
             Self::SealRoot => write!(f, "make the root read-only"),
             Self::Limits { descriptors, processes } => {
-                write!(f, "limit descriptors to {descriptors}")?;
-                match processes {
-                    Some(processes) => write!(f, ", processes to {processes}"),
-                    None => Ok(()),
-                }
+                write!(f, "limit descriptors to {descriptors}, processes to {processes}")
             }
             Self::SessionKeyring => write!(f, "take an empty session keyring"),
             Self::Identity { id } => write!(f, "become user and group {id}, no other groups"),
             Self::UserNamespace { uid, gid, outside } => {
-                write!(f, "enter a user namespace ({uid}:{gid} inside, {outside} outside)")
+                let (outer_uid, outer_gid) = outside;
+                write!(
+                    f,
+                    "enter a user namespace ({uid}:{gid} inside, {outer_uid}:{outer_gid} outside)"
+                )
             }
             Self::ForbidUserNamespaces => write!(f, "forbid further user namespaces"),
             Self::DropCapabilities => write!(f, "drop all capabilities"),

@@ -2,7 +2,7 @@
 //!
 //! It runs from a read-only detached copy of the program's own file, so that nothing that gets
 //! hold of `/proc/<pid>/exe` can write to the file on disk. As an ordinary user it first enters a
-//! user namespace in which it is root; from there on both kinds take the same steps.
+//! user namespace in which it has every capability; from there on both kinds take the same steps.
 //!
 //! # Invariants
 //! - It never has a second thread, so its forks are whole.
@@ -11,14 +11,17 @@
 //! # Sources
 //! `reference/sandbox.md` section 2 ("The sandbox's own executable") and 3.
 
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use nix::sched::{CloneFlags, unshare};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
-use crate::plan::{Namespace, Step};
+use crate::enter::open_bound;
+use crate::plan::{Namespace, Step, Use};
 use crate::sys::{self, Side};
 use crate::wire::{self, Failure, FromSpawner, ToSpawner};
 use crate::{idmap, init};
@@ -80,6 +83,8 @@ fn become_spawner(socket: &OwnedFd) -> Result<std::convert::Infallible, Failure>
         if !nix::unistd::geteuid().is_root() {
             step = "enter a user namespace";
             enter_user_namespace()?;
+            step = "keep the capabilities of the user namespace";
+            sys::keep_capabilities_at_exec()?;
         }
         step = "copy the program's own file as a read-only mount";
         let program = sys::open_tree(&file)?;
@@ -107,13 +112,17 @@ fn become_spawner(socket: &OwnedFd) -> Result<std::convert::Infallible, Failure>
     })
 }
 
-/// Root of a namespace of our own, with the caller's ids as its only ones.
+/// A namespace of our own, with the caller's ids as its only ones, by their own names.
+///
+/// None of them is 0: `/proc` gives what belongs to an undumpable process, as each init is, to root of
+/// the namespace its program was executed in, and were that the caller, it would be the function too
+/// (`proc_pid_fd(5)`; `task_dump_owner` of the kernel).
 fn enter_user_namespace() -> io::Result<()> {
     let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
     unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS)?;
     std::fs::write("/proc/self/setgroups", "deny")?;
-    std::fs::write("/proc/self/uid_map", format!("0 {uid} 1"))?;
-    std::fs::write("/proc/self/gid_map", format!("0 {gid} 1"))
+    std::fs::write("/proc/self/uid_map", format!("{uid} {uid} 1"))?;
+    std::fs::write("/proc/self/gid_map", format!("{gid} {gid} 1"))
 }
 
 /// Lives the other life of the binary, if that is what it was started for.
@@ -168,9 +177,26 @@ fn serve(socket: OwnedFd) -> io::Result<()> {
                     FromSpawner::IdMapped
                 })?;
             }
+            ToSpawner::OpenTrees { paths } => open_trees(&socket, &paths)?,
         }
     }
     Ok(())
+}
+
+/// Opens all of them, or says which one cannot be.
+fn open_trees(socket: &OwnedFd, paths: &[Vec<u8>]) -> io::Result<()> {
+    let mut opened = Vec::with_capacity(paths.len());
+    for (index, path) in paths.iter().enumerate() {
+        match open_bound(Path::new(OsStr::from_bytes(path)), Use::ReadOnly) {
+            Ok(tree) => opened.push(tree),
+            Err(error) => {
+                let errno = error.raw_os_error().unwrap_or(libc::EINVAL);
+                return wire::send(socket, &FromSpawner::NotOpened { index, errno }, &[]);
+            }
+        }
+    }
+    let trees: Vec<_> = opened.iter().map(AsFd::as_fd).collect();
+    wire::send(socket, &FromSpawner::Opened, &trees)
 }
 
 fn answer<T>(

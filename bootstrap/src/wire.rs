@@ -46,6 +46,12 @@ pub enum ToSpawner {
         /// Whom they shall appear to belong to.
         to: u32,
     },
+    /// Open directories or files as detached, read-only mount trees. For a host without the right to
+    /// do that itself: the spawner of an ordinary user is root of its own user namespace.
+    OpenTrees {
+        /// Absolute paths, as the bytes they are.
+        paths: Vec<Vec<u8>>,
+    },
 }
 
 /// Spawner to host.
@@ -60,6 +66,15 @@ pub enum FromSpawner {
     },
     /// The user namespace comes along.
     IdMapped,
+    /// The trees come along, in the order of their paths.
+    Opened,
+    /// One of the trees could not be opened.
+    NotOpened {
+        /// Position of its path.
+        index: usize,
+        /// Error number of the kernel.
+        errno: i32,
+    },
     /// It could not be done.
     Failed(Failure),
 }

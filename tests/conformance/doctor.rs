@@ -58,7 +58,7 @@ fn the_verdict_is_that_of_invoke() {
     for (wrapper, id) in [
         (&["setpriv", &sys_admin[0], &sys_admin[1]][..], "privileges"),
         (&["setpriv", &set_uid[0], &set_uid[1]], "privileges"),
-        (&["setpriv", "--reuid", "65534", "--clear-groups"], "privileges"),
+        (&["setpriv", "--reuid", "65534", "--clear-groups"], "cgroup-delegation"),
         (&["unshare", "--user", "--map-root-user"], "ids"),
     ] {
         let doctor = through(wrapper, &["doctor", "--json"]);

@@ -13,10 +13,12 @@ mod skip;
 mod function;
 mod host;
 mod leftovers;
+pub(crate) mod ordinary_user;
 mod program;
 mod python;
 mod report;
 mod server;
+mod serving;
 mod terminal;
 
 pub(crate) use function::{Function, zip_bytes};
@@ -26,5 +28,6 @@ pub(crate) use program::{Invoke, Run, Running, binary, invoke, lambdabox, quiet_
 pub(crate) use python::{Client, default_minor, e2e_venv, interpreter, vendored};
 pub(crate) use report::Report;
 pub(crate) use server::{Server, wait_until};
+pub(crate) use serving::{Serving, boto3_is_there};
 pub(crate) use skip::note_skip;
 pub(crate) use terminal::on_a_terminal;

@@ -14,7 +14,7 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use super::leftovers::{Shared, shared};
-use super::{Client, Function, Report, vendored, wait_until};
+use super::{Client, Function, Report, ordinary_user, vendored, wait_until};
 
 /// How long any run may take before the test gives up on it.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -44,6 +44,14 @@ pub(crate) struct Invoke {
     cwd: Option<PathBuf>,
     data: Option<PathBuf>,
     alone: bool,
+    user: User,
+}
+
+/// Who runs the program.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum User {
+    Tester,
+    Ordinary,
 }
 
 /// `lambdabox` with these arguments.
@@ -56,6 +64,7 @@ pub(crate) fn lambdabox<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>)
         cwd: None,
         data: None,
         alone: false,
+        user: User::Tester,
     }
 }
 
@@ -112,6 +121,14 @@ impl Invoke {
         self
     }
 
+    /// Runs as an ordinary user without any right of its own ([`ordinary_user`]). What the arguments
+    /// name below the directory for temporary files is given to that user.
+    #[expect(clippy::wrong_self_convention, reason = "the words of a sentence, not a conversion")]
+    pub(crate) fn as_user(mut self) -> Self {
+        self.user = User::Ordinary;
+        self
+    }
+
     /// Chooses the language loop.
     pub(crate) fn client(self, client: Client) -> Self {
         match client {
@@ -130,9 +147,17 @@ impl Invoke {
         let own = tempfile::Builder::new().prefix("e2e-data-").tempdir().unwrap();
         let out = tempfile::NamedTempFile::new().unwrap();
         let err = tempfile::NamedTempFile::new().unwrap();
-        let mut command = Command::new(binary());
+        let mut command = match self.user {
+            User::Tester => Command::new(binary()),
+            User::Ordinary => Command::new(ordinary_user::program(binary())),
+        };
         quiet_environment(&mut command);
         command.env("LAMBDABOX_DATA_DIR", self.data.as_deref().unwrap_or(own.path()));
+        if self.user == User::Ordinary {
+            let mut paths: Vec<PathBuf> = self.arguments.iter().map(PathBuf::from).collect();
+            paths.extend(self.data.clone());
+            ordinary_user::become_user(&mut command, own.path(), &paths);
+        }
         command.envs(self.environment.iter().map(|(k, v)| (k, v)));
         for name in &self.removed {
             command.env_remove(name);

@@ -14,6 +14,7 @@ mod hostile;
 mod neighbours;
 mod privileges;
 mod proc;
+mod rootless;
 mod syscalls;
 
 use serde_json::Value;

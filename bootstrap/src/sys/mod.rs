@@ -26,7 +26,7 @@ pub use mount::{
 };
 pub use privilege::{
     Dumpable, drop_capabilities, hold_only_sys_admin, install_seccomp, keep_capabilities,
-    new_session_keyring, no_new_privileges, set_dumpable,
+    keep_capabilities_at_exec, new_session_keyring, no_new_privileges, set_dumpable,
 };
 pub use process::{
     Side, clone3, default_signals, die_with_parent, exec, exec_fd, exit_now, fork,

@@ -8,12 +8,16 @@ use std::io;
 use super::call::{check, prctl};
 use crate::seccomp::Instruction;
 
+/// `_LINUX_CAPABILITY_VERSION_3`.
+const VERSION_3: u32 = 0x2008_0522;
+/// The kernel's sets have 64 bits.
+const LAST_POSSIBLE_CAPABILITY: libc::c_ulong = 63;
+
 /// Removes every capability from every set, the bounding set included.
 ///
 /// # Errors
 /// The kernel's.
 pub fn drop_capabilities() -> io::Result<()> {
-    const LAST_POSSIBLE_CAPABILITY: libc::c_ulong = 63;
     for capability in 0..=LAST_POSSIBLE_CAPABILITY {
         // SAFETY: prctl with integer arguments only.
         let result = unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) };
@@ -42,6 +46,31 @@ pub fn keep_capabilities() -> io::Result<()> {
     prctl(libc::PR_SET_KEEPCAPS, 1)
 }
 
+/// Lets the next `exec` keep the effective capabilities, also for an id that is not 0.
+///
+/// # Errors
+/// The kernel's.
+pub fn keep_capabilities_at_exec() -> io::Result<()> {
+    let header = [VERSION_3, 0];
+    let mut data = [0_u32; 6];
+    // SAFETY: header and data have the layout of version 3 (two times three words).
+    check(unsafe { libc::syscall(libc::SYS_capget, header.as_ptr(), data.as_mut_ptr()) })?;
+    // Effective, permitted, inheritable: only what is inheritable can be ambient.
+    (data[2], data[5]) = (data[1], data[4]);
+    // SAFETY: as above; the call only reads.
+    check(unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), data.as_ptr()) })?;
+    let held = u64::from(data[1]) | u64::from(data[4]) << 32;
+    for capability in (0..=LAST_POSSIBLE_CAPABILITY).filter(|number| held >> number & 1 == 1) {
+        // SAFETY: prctl with integer arguments only.
+        let raised = unsafe {
+            let raise = libc::PR_CAP_AMBIENT_RAISE as libc::c_ulong;
+            libc::prctl(libc::PR_CAP_AMBIENT, raise, capability, 0, 0)
+        };
+        check(libc::c_long::from(raised))?;
+    }
+    Ok(())
+}
+
 /// Gives up every capability but `CAP_SYS_ADMIN`.
 ///
 /// # Errors
@@ -53,7 +82,6 @@ pub fn hold_only_sys_admin() -> io::Result<()> {
 
 /// Effective and permitted capabilities from now on, all below number 32; none is inheritable.
 fn set_capabilities(low: u32) -> io::Result<()> {
-    const VERSION_3: u32 = 0x2008_0522;
     let header = [VERSION_3, 0];
     // Twice effective, permitted, inheritable: numbers 0 to 31, then 32 to 63.
     let data = [low, low, 0, 0, 0, 0];

@@ -18,10 +18,10 @@ use super::runtime::{PYTHONPATH, Parts, Running, custom};
 use super::timings;
 use super::tree::tree;
 use crate::catalog::{self, Client};
-use crate::config::{self, Cpu, DevShm, RuntimeClient};
+use crate::config::{self, Cpu, DevShm, Isolation, RuntimeClient};
 use crate::model::{Function, Network};
-use crate::pool::{Blueprint, CpuShare, Hold, INIT_LIMIT, Tmp};
-use crate::sandbox::{Ahead, Link, Nat, Shell, Tree, loopback_addresses, network};
+use crate::pool::{Blueprint, CpuShare, INIT_LIMIT, Kept, Tmp};
+use crate::sandbox::{Ahead, Identity, Link, Nat, Shell, Tree, loopback_addresses, network};
 
 /// Owner of every function here, as other local stand-ins for AWS have it (design section 6).
 const ACCOUNT: &str = "000000000000";
@@ -134,6 +134,7 @@ pub(super) struct Site<'a> {
     pub(super) network: Network,
     pub(super) nat: Option<Arc<Ahead<Nat>>>,
     pub(super) forwards: &'a [config::Forward],
+    pub(super) isolation: Isolation,
     pub(super) cpu: Cpu,
     pub(super) dev_shm: DevShm,
     pub(super) credentials: &'a config::Credentials,
@@ -141,11 +142,11 @@ pub(super) struct Site<'a> {
 
 /// What one environment has of its own, until it is gone.
 pub(super) struct Seat {
-    pub(super) id: u32,
+    pub(super) id: Identity,
     pub(super) number: u32,
     pub(super) tmp: Tmp,
     /// Kept as long as the environment is.
-    pub(super) hold: Hold,
+    pub(super) kept: Kept,
 }
 
 impl Opened {
@@ -162,6 +163,7 @@ impl Opened {
             network: resources.network,
             nat: resources.nat.clone(),
             forwards: &config.forwards,
+            isolation: config.isolation,
             cpu: config.cpu,
             dev_shm: config.dev_shm,
             credentials: &config.credentials,
@@ -170,7 +172,7 @@ impl Opened {
             id: resources.id,
             number: any_number(),
             tmp: resources.tmp.take().map_or(Tmp::Memory, Tmp::Image),
-            hold: Hold::default(),
+            kept: Kept::default(),
         };
         self.code.blueprint(self.function, &site, seat, notices)
     }
@@ -190,7 +192,10 @@ impl Code {
         if network == Network::Host {
             notes.push("isolation is reduced: the function shares the host's network".to_owned());
         }
-        if site.cpu == Cpu::Unlimited {
+        if site.isolation == Isolation::NoLimits {
+            let what = "isolation is reduced: memory and CPU are not limited";
+            notes.push(format!("{what} (--isolation no-limits)"));
+        } else if site.cpu == Cpu::Unlimited {
             notes.push("CPU is not limited (--cpu unlimited)".to_owned());
         }
         let resolv_conf = match network {
@@ -244,7 +249,7 @@ impl Code {
             lap: timings::lap,
             notes,
             notices,
-            hold: seat.hold,
+            kept: seat.kept,
         })
     }
 }

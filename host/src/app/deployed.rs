@@ -15,12 +15,11 @@ use tokio::sync::{OnceCell, mpsc};
 
 use super::blueprint::{Asked, Code, Seat, Site, open_code};
 use super::error::AppError;
-use super::resources::{Images, Resources};
+use super::resources::{Ids, Images, Resources};
 use super::seats::{Lent, Seats};
-use crate::config::{self, Cpu, DevShm, Sdk};
+use crate::config::{self, Cpu, DevShm, Isolation, Sdk};
 use crate::model::{Network, Version};
 use crate::pool::{Environment, Provider, Sink, Tmp};
-use crate::sandbox::lease::IdRange;
 use crate::sandbox::{Ahead, Nat, Workshop};
 
 /// Opened versions that are kept though they have no environment: opening one again looks at every
@@ -42,8 +41,7 @@ pub(super) struct Manner {
 pub(super) struct Deployed {
     workshop: Arc<Workshop>,
     lease: String,
-    slot: u16,
-    ids: IdRange,
+    ids: Ids,
     seats: Seats,
     network: Network,
     nat: Option<Arc<Ahead<Nat>>>,
@@ -59,9 +57,12 @@ pub(super) struct Deployed {
 /// Versions that have been opened, and when each was last asked for.
 #[derive(Default)]
 struct Opened {
-    all: HashMap<Opening, (Arc<OnceCell<Arc<OpenedCode>>>, u64)>,
+    all: HashMap<Opening, (Cell, u64)>,
     asked: u64,
 }
+
+/// Filled by whoever asks first.
+type Cell = Arc<OnceCell<Arc<OpenedCode>>>;
 
 /// What is opened apart.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -79,7 +80,7 @@ struct OpenedCode {
 }
 
 /// What an environment holds until it is gone.
-struct Kept {
+struct Keeping {
     _lent: Lent,
     _code: Arc<OpenedCode>,
     /// The store keeps the files of a version that somebody holds.
@@ -94,13 +95,12 @@ impl Deployed {
         manner: Manner,
         notices: mpsc::Sender<String>,
     ) -> Result<Self, AppError> {
-        let ids = super::resources::id_range()?;
+        let ids = Ids::of_process(resources.lease.slot())?;
         let workspaces = resources.lease.work_dir().join("versions");
         super::language_loop::make_directory(&workspaces)?;
         Ok(Self {
             workshop: Arc::clone(&resources.workshop),
             lease: resources.lease.name().to_owned(),
-            slot: resources.lease.slot(),
             ids,
             seats: Seats::new(ids.environments()),
             network: resources.network,
@@ -135,7 +135,7 @@ impl Deployed {
         cell.get_or_try_init(open).await.cloned()
     }
 
-    fn cell(&self, version: &Version) -> Arc<OnceCell<Arc<OpenedCode>>> {
+    fn cell(&self, version: &Version) -> Cell {
         let key = Opening {
             function: version.function.name.clone(),
             version: version.function.version.clone(),
@@ -163,7 +163,7 @@ impl Deployed {
     ) -> Result<Environment, AppError> {
         let opened = self.code(&version).await?;
         let lent = self.seats.lend().ok_or(AppError::NoIds)?;
-        let id = self.ids.environment_uid(self.slot, lent.index).ok_or(AppError::NoIds)?;
+        let id = self.ids.environment(lent.index)?;
         let forwards = config::with_implied(&self.manner.forwards, &version.function.environment);
         let site = Site {
             lease: &self.lease,
@@ -171,6 +171,7 @@ impl Deployed {
             network: self.network,
             nat: self.nat.clone(),
             forwards: &forwards,
+            isolation: Isolation::Full,
             cpu: self.manner.cpu,
             dev_shm: self.manner.dev_shm,
             credentials: &self.manner.credentials,
@@ -179,8 +180,8 @@ impl Deployed {
         let tmp = self.images.as_ref().map_or(Tmp::Memory, |i| Tmp::Image(i.make(size_mb)));
         let number = lent.number;
         let function = version.function.clone();
-        let kept = Kept { _lent: lent, _code: Arc::clone(&opened), _version: version };
-        let seat = Seat { id, number, tmp, hold: Some(Box::new(kept)) };
+        let kept = Keeping { _lent: lent, _code: Arc::clone(&opened), _version: version };
+        let seat = Seat { id, number, tmp, kept: Some(Box::new(kept)) };
         let blueprint = opened.code.blueprint(function, &site, seat, self.notices.clone())?;
         let stream = blueprint.log_stream.clone();
         let log = Arc::new(move |event| sink(&stream, event));

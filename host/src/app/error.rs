@@ -112,14 +112,25 @@ impl AppError {
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Usage { hint, .. } => hint.clone(),
+            Self::Sandbox(SandboxError::Cgroup(Failed(error))) | Self::Cgroup(Failed(error)) => {
+                Some(cgroup_hint(error))
+            }
             Self::Sandbox(error) => error.remedy().map(str::to_owned),
             Self::NoIds => Some(
                 "run as root of the machine, or map ids 60706 to 61183 into this namespace"
                     .to_owned(),
             ),
             Self::NoNat(missing) => Some(missing.remedy().to_owned()),
-            Self::Cgroup(Failed(error)) => Some(error.remedy().to_owned()),
             _ => None,
         }
     }
+}
+
+/// What mends it, and what goes without.
+fn cgroup_hint(error: &CgroupError) -> String {
+    let remedy = error.remedy();
+    if !error.is_lack_of_groups() {
+        return remedy.to_owned();
+    }
+    format!("{remedy}; --isolation no-limits runs it with memory and CPU unlimited")
 }

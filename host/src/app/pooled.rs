@@ -9,7 +9,7 @@ use super::deployed::Manner;
 use super::host::Plan;
 use super::resources::Wants;
 use crate::catalog::Change;
-use crate::config::{self, DevShm, FreezeAfter};
+use crate::config::{self, DevShm, FreezeAfter, Isolation};
 use crate::invoke::{Invoker, Ran};
 use crate::model::{Event, Invocation, Version};
 use crate::pool::{Freeze, Journal, Pool, Settings};
@@ -57,6 +57,8 @@ pub(super) fn plan(config: &config::Serve, say: Say) -> Plan<'_> {
             network: config.network,
             data_dir: &config.data_dir,
             ephemeral_storage_mb: None,
+            isolation: Isolation::Full,
+            cpu: config.cpu,
         },
         manner: Manner {
             cpu: config.cpu,

@@ -1,18 +1,19 @@
 //! What one process holds of the machine: its lease, and what it makes sandboxes with.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use super::error::AppError;
-use crate::config;
+use crate::config::{self, Cpu, Isolation};
 use crate::model::Network;
-use crate::sandbox::cgroup::Cgroups;
-use crate::sandbox::lease::{self, IdRange, Lease};
+use crate::sandbox::cgroup::{Cgroups, Controllers};
+use crate::sandbox::lease::{self, IDS_PER_SLOT, IdRange, Lease};
 use crate::sandbox::network::{self, Nat, NatMeans, NatMissing};
 use crate::sandbox::tmp_image::TmpImageError;
 use crate::sandbox::{
-    Ahead, HostRoot, SandboxError, Spawner, StartedSpawner, TmpImage, TmpImages, Workshop,
+    Ahead, HostRoot, Identity, SandboxError, Spawner, StartedSpawner, TmpImage, TmpImages, Workshop,
 };
 use crate::usage::Say;
 
@@ -32,7 +33,7 @@ pub(super) struct Resources {
     pub(super) images: Option<Images>,
     pub(super) tmp: Option<Ahead<TmpImage>>,
     /// The id of the only environment.
-    pub(super) id: u32,
+    pub(super) id: Identity,
 }
 
 /// What is wanted of the machine, whoever wants it.
@@ -43,6 +44,8 @@ pub(super) struct Wants<'a> {
     /// Size of the one `/tmp` to be made ahead; a host makes one for each environment when it is
     /// wanted.
     pub(super) ephemeral_storage_mb: Option<u32>,
+    pub(super) isolation: Isolation,
+    pub(super) cpu: Cpu,
 }
 
 impl<'a> Wants<'a> {
@@ -52,6 +55,8 @@ impl<'a> Wants<'a> {
             network: config.network,
             data_dir: &config.data_dir,
             ephemeral_storage_mb: Some(config.ephemeral_storage_mb),
+            isolation: config.isolation,
+            cpu: config.cpu,
         }
     }
 }
@@ -59,10 +64,15 @@ impl<'a> Wants<'a> {
 /// What to say on the way, in the order it came up.
 pub(super) type Notices = Vec<String>;
 
+/// How the sandbox of an ordinary user differs from root's, in one sentence for both.
+const ROOTLESS: &str = "not root: functions run with your own user id, and their /tmp is memory";
+/// And that where memory is limited.
+const COUNTS: &str = " that counts as theirs";
+
 /// What is taken first and costs nothing: enough to open a package.
 pub(super) struct Ground {
     pub(super) lease: Lease,
-    cgroups: Cgroups,
+    cgroups: Option<Cgroups>,
     run_dir: PathBuf,
     notices: Notices,
 }
@@ -75,9 +85,20 @@ impl Ground {
     ) -> Result<Self, AppError> {
         let mut notices = Vec::new();
         let run_dir = run_dir();
-        let host = rustix::process::getpid().as_raw_nonzero().get();
-        let cgroups = Cgroups::take(&[host, started.pid]).await?;
-        sweep(&run_dir, config.data_dir, &cgroups, &mut notices).await?;
+        let cgroups = match config.isolation {
+            Isolation::Full => {
+                let host = rustix::process::getpid().as_raw_nonzero().get();
+                let wanted = match config.cpu {
+                    Cpu::Proportional => Controllers::All,
+                    Cpu::Unlimited => Controllers::AllButCpu,
+                };
+                Some(Cgroups::take(&[host, started.pid], wanted).await?)
+            }
+            Isolation::NoLimits => None,
+        };
+        // Groups of dead instances that had some are swept all the same.
+        let swept = cgroups.clone().or_else(|| Cgroups::detect(Path::new("/proc")).ok());
+        sweep(&run_dir, config.data_dir, swept.as_ref(), &mut notices).await?;
         let lease = Lease::take(&run_dir, config.data_dir)?;
         Ok(Self { lease, cgroups, run_dir, notices })
     }
@@ -111,7 +132,7 @@ impl Resources {
                 Ok(nat)
             }))
         });
-        let (images, tmp_notice) = open_images(&ground.lease, config.data_dir);
+        let (images, tmp_notice) = open_images(&ground.lease, config);
         let tmp = images.as_ref().zip(config.ephemeral_storage_mb).map(|(i, mb)| i.make(mb));
         let Ground { lease, cgroups, mut notices, .. } = ground;
         notices.extend(tmp_notice.into_iter().chain(placed.missing.clone()));
@@ -141,10 +162,10 @@ impl Resources {
         let Self { lease, workshop, nat, tmp, images, .. } = self;
         let mut failed = close_nat(nat).await;
         drop((tmp, images));
-        if let Err(error) = workshop.cgroups.sweep(lease.name()) {
-            failed.push(error.to_string());
+        if let Some(cgroups) = &workshop.cgroups {
+            failed.extend(cgroups.sweep(lease.name()).err().map(|error| error.to_string()));
+            cgroups.remove_empty_parents();
         }
-        workshop.cgroups.remove_empty_parents();
         if !failed.is_empty() {
             // Dropped, not released: only what a lease stands for is swept.
             return failed;
@@ -159,8 +180,14 @@ fn run_dir() -> PathBuf {
     if uid.is_root() {
         return PathBuf::from(RUN_DIR);
     }
-    match std::env::var_os("XDG_RUNTIME_DIR") {
-        Some(dir) => Path::new(&dir).join("lambdabox"),
+    let is_ours = |dir: &PathBuf| {
+        std::fs::metadata(dir).is_ok_and(|data| data.is_dir() && data.uid() == uid.as_raw())
+    };
+    // `su` keeps the variable of whoever called it, `su -` and cron set none where there is one.
+    let told = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let usual = PathBuf::from(format!("/run/user/{}", uid.as_raw()));
+    match told.into_iter().chain([usual]).find(is_ours) {
+        Some(dir) => dir.join("lambdabox"),
         None => PathBuf::from(format!("/tmp/lambdabox-{}", uid.as_raw())),
     }
 }
@@ -169,10 +196,14 @@ fn run_dir() -> PathBuf {
 async fn sweep(
     run_dir: &Path,
     data_dir: &Path,
-    cgroups: &Cgroups,
+    cgroups: Option<&Cgroups>,
     notices: &mut Notices,
 ) -> Result<(), AppError> {
     let mut network_of_dead = |dead: &lease::DeadLease| -> Result<(), lease::HookError> {
+        if !rustix::process::geteuid().is_root() {
+            // It made no rule and no link, and could not.
+            return Ok(());
+        }
         // The sweep is plain blocking code, so this gets an event loop, and a thread, of its own.
         let (slot, dir) = (dead.slot(), run_dir);
         let sweep = || -> Result<(), lease::HookError> {
@@ -184,7 +215,7 @@ async fn sweep(
         std::thread::scope(|scope| scope.spawn(sweep).join())
             .unwrap_or_else(|_| Err("the network sweep panicked".into()))
     };
-    let swept = lease::sweep(run_dir, data_dir, Some(cgroups), &mut network_of_dead)?;
+    let swept = lease::sweep(run_dir, data_dir, cgroups, &mut network_of_dead)?;
     if swept.leases > 0 {
         notices.push(format!("cleaned up after {} instance(s) that were killed", swept.leases));
     }
@@ -192,16 +223,52 @@ async fn sweep(
     Ok(())
 }
 
-fn environment_id(slot: u16) -> Result<u32, AppError> {
-    id_range()?.environment_uid(slot, 0).ok_or(AppError::NoIds)
+/// Whose ids environments have here.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Ids {
+    /// Each one of ours.
+    Own { range: IdRange, slot: u16 },
+    /// All the caller's.
+    Callers { uid: u32, gid: u32 },
 }
 
-/// Which ids environments have here.
-pub(super) fn id_range() -> Result<IdRange, AppError> {
-    let read = std::fs::read_to_string("/proc/self/uid_map");
-    let map =
-        read.map_err(|source| AppError::Write { path: "/proc/self/uid_map".into(), source })?;
-    IdRange::of_uid_map(&map).ok_or(AppError::NoIds)
+impl Ids {
+    /// Looks at who we are.
+    pub(super) fn of_process(slot: u16) -> Result<Self, AppError> {
+        let caller = rustix::process::geteuid();
+        if !caller.is_root() {
+            let (uid, gid) = (caller.as_raw(), rustix::process::getegid().as_raw());
+            return Ok(Self::Callers { uid, gid });
+        }
+        let read = std::fs::read_to_string("/proc/self/uid_map");
+        let map =
+            read.map_err(|source| AppError::Write { path: "/proc/self/uid_map".into(), source })?;
+        let range = IdRange::of_uid_map(&map).ok_or(AppError::NoIds)?;
+        Ok(Self::Own { range, slot })
+    }
+
+    /// How many environments there can be at once.
+    pub(super) fn environments(self) -> u32 {
+        match self {
+            Self::Own { range, .. } => range.environments(),
+            Self::Callers { .. } => IDS_PER_SLOT,
+        }
+    }
+
+    /// The id of environment `n`, which is used again only after that one is gone.
+    pub(super) fn environment(self, n: u32) -> Result<Identity, AppError> {
+        match self {
+            Self::Own { range, slot } => {
+                let id = range.environment_uid(slot, n).ok_or(AppError::NoIds)?;
+                Ok(Identity::Own { id })
+            }
+            Self::Callers { uid, gid } => Ok(Identity::Callers { uid, gid }),
+        }
+    }
+}
+
+fn environment_id(slot: u16) -> Result<Identity, AppError> {
+    Ids::of_process(slot)?.environment(0)
 }
 
 /// Makes `/tmp` images. Cheap to clone.
@@ -223,7 +290,11 @@ impl Images {
 }
 
 /// Where `/tmp` images come from, or why there are none; without them `/tmp` is memory.
-fn open_images(lease: &Lease, data_dir: &Path) -> (Option<Images>, Option<String>) {
+fn open_images(lease: &Lease, config: &Wants<'_>) -> (Option<Images>, Option<String>) {
+    if !rustix::process::geteuid().is_root() {
+        let counts = if config.isolation == Isolation::Full { COUNTS } else { "" };
+        return (None, Some(format!("{ROOTLESS}{counts}")));
+    }
     let means = match TmpImages::probe() {
         Ok(means) => means,
         Err(missing) => {
@@ -232,7 +303,7 @@ fn open_images(lease: &Lease, data_dir: &Path) -> (Option<Images>, Option<String
             return (None, Some(text));
         }
     };
-    let (data_dir, work_dir) = (data_dir.to_owned(), lease.work_dir().to_owned());
+    let (data_dir, work_dir) = (config.data_dir.to_owned(), lease.work_dir().to_owned());
     let open =
         async move { blocking(move || TmpImages::open(means, &data_dir).map(Arc::new)).await };
     (Some(Images { opened: Arc::new(Ahead::start(open)), work_dir }), None)

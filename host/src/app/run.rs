@@ -135,7 +135,8 @@ async fn run_with(
     if let (Ok(code), Keep::Keep) = (&result, config.keep)
         && *code != EXIT_INTERRUPTED
     {
-        keep(&environment, interrupted, say).await;
+        let user_namespace = resources.workshop.spawner.user_namespace();
+        keep(&environment, &user_namespace, interrupted, say).await;
     }
     let ended = environment.shut_down().await;
     drop(environment);
@@ -209,16 +210,24 @@ fn invocation(config: &config::Invoke, function: &Function) -> Invocation {
 }
 
 /// Says where the sandbox is and waits until the user has seen enough.
-async fn keep(environment: &Environment, interrupted: &Notify, say: &Say) {
+async fn keep(environment: &Environment, user_namespace: &Path, interrupted: &Notify, say: &Say) {
     match environment.sandbox() {
         Some(sandbox) => {
             let pid = sandbox.pid();
             let groups: Vec<_> =
                 sandbox.group().dirs().iter().map(|dir| dir.display().to_string()).collect();
+            let groups = match groups.is_empty() {
+                true => String::new(),
+                false => format!(", its control groups are {}", groups.join(" ")),
+            };
+            // What an ordinary user's sandbox is made of belongs to a user namespace above the function's.
+            let user = match rustix::process::geteuid().is_root() {
+                true => String::new(),
+                false => format!("--user={} --preserve-credentials ", user_namespace.display()),
+            };
             say.warning(&format!(
                 "the sandbox is kept until Ctrl-C: its files are in /proc/{pid}/root, a shell in it is \
-                 `nsenter -t {pid} -m -n -p -i -u`, its control groups are {}",
-                groups.join(" ")
+                 `nsenter {user}-t {pid} -m -n -p -i -u`{groups}"
             ));
             interrupted.notified().await;
         }

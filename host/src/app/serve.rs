@@ -79,7 +79,9 @@ async fn run(config: &config::Serve, started: StartedSpawner, say: Say) -> Resul
         concurrency: config.concurrency,
         say: Arc::new(move |text| say.warning(text)),
     });
-    let admin = tokio::spawn(Admin::new(is_ready).serve(admin_on, admin_stopped));
+    let admin = tokio::spawn(
+        Admin::new(is_ready).with_pool(host.pool().clone()).serve(admin_on, admin_stopped),
+    );
     let fronting = tokio::spawn(front.serve(front_on, stopped.clone()));
     let working = tokio::spawn(Arc::clone(&queue).work(stopped));
     let sweeping = tokio::spawn(Arc::clone(&deployed).sweep_for_ever(move |error| {

@@ -323,6 +323,13 @@ pub(crate) struct Invoke {
     /// Keep the sandbox afterwards until Ctrl-C, and print where it is
     #[arg(long, help_heading = "Sandbox")]
     pub(crate) keep: bool,
+    /// How much of the sandbox there is to be [default: full]
+    ///
+    /// no-limits: without control groups, so nothing limits memory and processor time; everything else
+    /// of the sandbox stays. For ordinary users and containers that have no control groups of their own.
+    #[arg(long, value_name = "HOW", help_heading = "Sandbox")]
+    #[arg(value_parser = Words(&["full", "no-limits"]))]
+    pub(crate) isolation: Option<String>,
     /// Give the function a /dev/shm, which Lambda does not have
     #[arg(long, value_name = "WHETHER", help_heading = "Sandbox", num_args = 0..=1)]
     #[arg(require_equals = true, default_missing_value = "true")]
@@ -332,7 +339,7 @@ pub(crate) struct Invoke {
     /// ~/.local/share/lambdabox]
     #[arg(long, value_name = "DIR", help_heading = "Sandbox")]
     pub(crate) data_dir: Option<String>,
-    /// Print the steps of the sandbox instead of running it
-    #[arg(long, hide = true)]
+    /// Print every step of the sandbox, in order, instead of running the function in it
+    #[arg(long, help_heading = "Sandbox")]
     pub(crate) explain: bool,
 }

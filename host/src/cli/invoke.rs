@@ -62,6 +62,7 @@ pub(crate) fn asked(invoke: args::Invoke, output: &args::Output) -> (Asked, Purp
         keep: if invoke.keep { Keep::Keep } else { Keep::Remove },
         verbosity,
         explain: if invoke.explain { Explain::Explain } else { Explain::Run },
+        isolation: invoke.isolation,
     };
     (asked, purpose)
 }

@@ -54,7 +54,11 @@ pub(crate) fn choice<T: Copy>(
         .zip(values)
         .find(|(name, _)| name.eq_ignore_ascii_case(text.trim()))
         .map(|(_, value)| *value)
-        .ok_or_else(|| Problem::NotOneOf { place, value: text.to_owned(), choices: names })
+        .ok_or_else(|| Problem::NotOneOf {
+            place: place.to_string(),
+            value: text.to_owned(),
+            choices: names,
+        })
 }
 
 /// A text that satisfies `holds`, which `rule` says in words.

@@ -37,7 +37,7 @@ pub enum Problem {
     #[error("{place} is {value}, outside the limits of {low} to {high} {unit}")]
     OutOfRange { place: String, value: String, low: u32, high: u32, unit: &'static str },
     #[error("{place} is `{value}`; it can be {}", choices.join(", "))]
-    NotOneOf { place: Place, value: String, choices: &'static [&'static str] },
+    NotOneOf { place: String, value: String, choices: &'static [&'static str] },
     #[error("{place} is `{value}`, but it must be {rule}")]
     Malformed { place: Place, value: String, rule: &'static str },
     #[error("{one} contradicts {other}")]

@@ -14,7 +14,9 @@ use super::place::{Origin, Place};
 use super::print;
 use super::problem::{Problem, Problems};
 use super::raw::{Raw, Value, merge};
-use super::resolved::{Color, Cpu, DevShm, Explain, Invoke, Keep, RuntimeClient, Sdk, Verbosity};
+use super::resolved::{
+    Color, Cpu, DevShm, Explain, Invoke, Isolation, Keep, RuntimeClient, Sdk, Verbosity,
+};
 use super::{Caller, Credentials, CredentialsOrigin, Setting};
 use super::{client_context, code_path, credentials, event, file, forward, variables};
 use crate::model::{EPHEMERAL_STORAGE_MB, LogFormat, MEMORY_MB, Network, TIMEOUT_SECS};
@@ -54,6 +56,8 @@ pub struct Asked {
     pub verbosity: Verbosity,
     /// `--explain`.
     pub explain: Explain,
+    /// `--isolation`, as typed. A flag alone: a file that comes with a function must not lower it.
+    pub isolation: Option<String>,
 }
 
 /// What will be done, and what the user should know about it.
@@ -170,6 +174,7 @@ pub fn resolve(asked: Asked, caller: &Caller, stdin: &mut dyn Read) -> Result<Re
         repeat: checks.or(repeat, 1),
         output: checks.or(output(asked.output.as_deref(), caller), None),
         keep: asked.keep,
+        isolation: checks.or(isolation(asked.isolation.as_deref()), Isolation::Full),
         dev_shm: checks.or(dev_shm(&raw), DevShm::Absent),
         color: checks.or(color(&raw, caller), Color::Auto),
         verbosity: asked.verbosity,
@@ -293,6 +298,20 @@ fn log_format(raw: &Raw) -> Result<LogFormat, Problem> {
 pub(super) fn cpu(raw: &Raw) -> Result<Cpu, Problem> {
     let values = [Cpu::Proportional, Cpu::Unlimited];
     choice(raw, Setting::Cpu, &["proportional", "unlimited"], &values, Cpu::Proportional)
+}
+
+fn isolation(typed: Option<&str>) -> Result<Isolation, Problem> {
+    const WORDS: &[&str] = &["full", "no-limits"];
+    match typed.map(str::trim) {
+        None => Ok(Isolation::Full),
+        Some(word) if word.eq_ignore_ascii_case(WORDS[0]) => Ok(Isolation::Full),
+        Some(word) if word.eq_ignore_ascii_case(WORDS[1]) => Ok(Isolation::NoLimits),
+        Some(word) => Err(Problem::NotOneOf {
+            place: "--isolation".to_owned(),
+            value: word.to_owned(),
+            choices: WORDS,
+        }),
+    }
 }
 
 pub(super) fn sdk(raw: &Raw) -> Result<Sdk, Problem> {

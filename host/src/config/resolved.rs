@@ -55,6 +55,15 @@ pub enum DevShm {
     Present,
 }
 
+/// How much of the sandbox there is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isolation {
+    /// All of it, or the function does not run.
+    Full,
+    /// All but the limits on memory and processor time, which take control groups.
+    NoLimits,
+}
+
 /// When output is coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Color {
@@ -135,6 +144,8 @@ pub struct Invoke {
     pub output: Option<PathBuf>,
     /// What becomes of the sandbox.
     pub keep: Keep,
+    /// How much of the sandbox there is to be.
+    pub isolation: Isolation,
     /// Whether there is a `/dev/shm`.
     pub dev_shm: DevShm,
     /// When output is coloured; `NO_COLOR` is already in it.

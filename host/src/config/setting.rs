@@ -220,8 +220,17 @@ pub(crate) const ROWS: [Row; 34] = [
 ];
 
 /// Flags that `lambdabox.toml` cannot hold, so that a key of that name gets a fitting answer.
-pub(crate) const FLAGS_ALONE: [&str; 8] =
-    ["repeat", "output", "keep", "quiet", "verbose", "print_config", "explain", "path"];
+pub(crate) const FLAGS_ALONE: [&str; 9] = [
+    "repeat",
+    "output",
+    "keep",
+    "quiet",
+    "verbose",
+    "print_config",
+    "explain",
+    "path",
+    "isolation",
+];
 
 impl Setting {
     /// Every setting, in the order of the table.

@@ -50,6 +50,7 @@ impl Project {
             keep: Keep::Remove,
             verbosity: Verbosity::Normal,
             explain: Explain::Run,
+            isolation: None,
         }
     }
 

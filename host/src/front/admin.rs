@@ -1,4 +1,4 @@
-//! The operator's listener: whether this host is ready. Metrics come beside it.
+//! The operator's listener: whether this host is ready, and what its pool does. Metrics come beside.
 
 use std::sync::Arc;
 
@@ -11,6 +11,7 @@ use super::guard::Guard;
 use super::listener::Serving;
 use super::reply;
 use crate::invoke::Stop;
+use crate::pool::Pool;
 
 /// How far the host is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,13 +38,19 @@ impl Readiness {
 #[derive(Debug)]
 pub struct Admin {
     readiness: watch::Receiver<Readiness>,
+    pool: Option<Pool>,
     guard: Guard,
 }
 
 impl Admin {
     /// Tells what `readiness` holds.
     pub fn new(readiness: watch::Receiver<Readiness>) -> Self {
-        Self { readiness, guard: Guard::default() }
+        Self { readiness, pool: None, guard: Guard::default() }
+    }
+
+    /// Tells what this pool does, too.
+    pub(crate) fn with_pool(self, pool: Pool) -> Self {
+        Self { pool: Some(pool), ..self }
     }
 
     /// Answers until `stop`, which comes last of all: a host that drains says so.
@@ -51,12 +58,12 @@ impl Admin {
         let admin = Arc::new(self);
         let answer = move |request: Request<Incoming>| {
             let admin = Arc::clone(&admin);
-            async move { admin.answer(&request) }
+            async move { admin.answer(&request).await }
         };
         on.serve(answer, stop).await;
     }
 
-    fn answer(&self, request: &Request<Incoming>) -> http::Response<reply::Body> {
+    async fn answer(&self, request: &Request<Incoming>) -> http::Response<reply::Body> {
         if let Err(refused) = self.guard.check(request.headers()) {
             return reply::error(&refused);
         }
@@ -69,7 +76,13 @@ impl Admin {
                 };
                 reply::json(status, &json!({ "status": readiness.word() }))
             }
-            _ => reply::json(StatusCode::NOT_FOUND, &json!({ "message": "there is /ready" })),
+            (&Method::GET | &Method::HEAD, "/pool") if let Some(pool) = &self.pool => {
+                reply::json(StatusCode::OK, &json!(pool.snapshot().await))
+            }
+            _ => {
+                let message = "there are /ready and /pool";
+                reply::json(StatusCode::NOT_FOUND, &json!({ "message": message }))
+            }
         }
     }
 }

@@ -7,8 +7,8 @@ use tokio::sync::mpsc;
 
 use crate::model::Function;
 use crate::sandbox::{
-    Ahead, Confinement, HostRoot, Link, Nat, Plan, Program, Shell, TmpImage, TmpPlan, Tree,
-    launch_steps, planned_steps,
+    Ahead, Confinement, HostRoot, Identity, Link, Nat, Plan, Program, Shell, TmpImage, TmpPlan,
+    Tree, launch_steps, planned_steps,
 };
 
 const MIB: u64 = 1024 * 1024;
@@ -23,7 +23,7 @@ pub(crate) enum Tmp {
 }
 
 /// Whatever must not be used again before the environment is gone; dropped with its blueprint.
-pub(crate) type Hold = Option<Box<dyn std::any::Any + Send + Sync>>;
+pub(crate) type Kept = Option<Box<dyn std::any::Any + Send + Sync>>;
 
 /// Whether the CPU is in proportion to memory, as on AWS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub(crate) struct Blueprint {
     /// Distinguishes environments of one host.
     pub(crate) number: u32,
     /// Its id on the host.
-    pub(crate) id: u32,
+    pub(crate) id: Identity,
     pub(crate) shell: Shell,
     /// Host port behind each forwarded port and address, in the order of their listeners.
     pub(crate) forwards_to: Vec<u16>,
@@ -81,7 +81,7 @@ pub(crate) struct Blueprint {
     /// Forwarding and network notices for the operator.
     pub(crate) notices: mpsc::Sender<String>,
     /// Its id and address are lent for as long as this is held.
-    pub(crate) hold: Hold,
+    pub(crate) kept: Kept,
 }
 
 impl Blueprint {
@@ -90,7 +90,7 @@ impl Blueprint {
     }
 
     pub(super) fn confinement(&self) -> Confinement {
-        Confinement { id: self.id, shared_memory_bytes: self.shared_memory_bytes }
+        Confinement { identity: self.id, shared_memory_bytes: self.shared_memory_bytes }
     }
 
     /// Every step that a start will take, in order; nothing is made for it.

@@ -317,7 +317,7 @@ impl Environment {
         let mut listeners = own_listener.into_iter().chain(listeners);
         let api_listener = listeners.next().ok_or(SandboxError::InitEnded)?;
         let peer = match blueprint.shell.network {
-            Network::Host => Peer::Uid { uid: blueprint.id },
+            Network::Host => Peer::Uid { uid: blueprint.id.uid() },
             Network::None | Network::Nat => Peer::Any,
         };
         let api = RuntimeApi::serve(api_listener, peer, signals)
@@ -386,8 +386,10 @@ impl Environment {
         let used_mb = self.meter.max_memory_used_mb();
         let max_memory_used_mb = if out_of_memory {
             u64::from(memory_size_mb)
-        } else {
+        } else if self.workshop.has_limits() {
             used_mb.min(u64::from(memory_size_mb))
+        } else {
+            used_mb
         };
         (self.log)(Event::End { request_id: ending.id.clone(), status: ending.status });
         (self.log)(Event::Report(Report {
@@ -442,13 +444,13 @@ impl Home for Environment {
 
     async fn end(mut self) -> Result<(), SandboxError> {
         let ended = self.shut_down().await;
-        let hold = self.blueprint.hold.take();
+        let kept = self.blueprint.kept.take();
         // Dropping an image of `/tmp` waits for the disk.
         let dropped = tokio::task::spawn_blocking(move || drop(self)).await;
         match ended {
-            Ok(()) => drop(hold),
+            Ok(()) => drop(kept),
             // Whoever lives on has its id and address: nobody else gets them.
-            Err(_) => std::mem::forget(hold),
+            Err(_) => std::mem::forget(kept),
         }
         ended.and(dropped.map_err(|panicked| SandboxError::Ahead(panicked.into())))
     }

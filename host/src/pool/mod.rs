@@ -31,10 +31,12 @@ mod variables;
 mod worker;
 
 pub use blueprint::CpuShare;
-pub(crate) use blueprint::{Blueprint, Hold, NetworkLaid, Tmp};
+pub(crate) use blueprint::{Blueprint, Kept, NetworkLaid, Tmp};
 pub(crate) use environment::{Environment, Log};
 pub(crate) use handle::Pool;
-pub(crate) use home::{Home, Journal, Provider, Sink};
+#[cfg(test)]
+pub(crate) use home::Home;
+pub(crate) use home::{Journal, Provider, Sink};
 pub(crate) use life::INIT_LIMIT;
 pub use settings::{Freeze, Settings};
 pub use snapshot::{Count, FunctionCount, Snapshot};

@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 /// Idle environments end after this (Lambda keeps them for "some time"; ten minutes is usual there).
-pub const IDLE_FOR: Duration = Duration::from_mins(10);
+pub(crate) const IDLE_FOR: Duration = Duration::from_mins(10);
 /// Idle before it is frozen. AWS freezes at once; this saves two freezes a call while calls come in
 /// a row, and is a stated deviation.
-pub const FREEZE_AFTER: Duration = Duration::from_millis(50);
+pub(crate) const FREEZE_AFTER: Duration = Duration::from_millis(50);
 /// How long an invocation waits for memory before it is refused.
-pub const MEMORY_WITHIN: Duration = Duration::from_secs(10);
+pub(crate) const MEMORY_WITHIN: Duration = Duration::from_secs(10);
 /// `ConcurrentExecutions` of an account (lambda-service.md 12).
-pub const ACCOUNT_CONCURRENCY: u32 = 1_000;
+pub(crate) const ACCOUNT_CONCURRENCY: u32 = 1_000;
 /// Charged for each environment on top of its function's memory: its init, the kernel's own tables
 /// and the host's buffers (performance.md 2.10 has 1.1 MB; `/tmp` images and TLS of a busy one more).
-pub const OVERHEAD_MB: u32 = 8;
+pub(crate) const OVERHEAD_MB: u32 = 8;
 
 /// The share of the machine's memory that is left to everybody else.
 const RESERVE_SHARE: u64 = 10;

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::schedule::{EnvId, Schedule};
 
 /// Environments by what they do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Count {
     /// In their first init.
     pub starting: u32,
@@ -20,7 +22,7 @@ pub struct Count {
 }
 
 /// One function version's part.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FunctionCount {
     /// `FunctionName`.
     pub function: String,
@@ -37,7 +39,7 @@ pub struct FunctionCount {
 }
 
 /// The whole pool.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Snapshot {
     /// All environments.
     pub environments: Count,
@@ -49,8 +51,8 @@ pub struct Snapshot {
     pub memory_promised_mb: u64,
     /// Invocations that run nowhere yet.
     pub waiting: u32,
-    /// How long the oldest of these has waited.
-    pub oldest_waiting: Duration,
+    /// How long the oldest of these has waited, ms.
+    pub oldest_waiting_ms: u64,
 }
 
 impl Count {
@@ -74,7 +76,7 @@ impl Schedule {
             functions: self.function_counts(is_frozen),
             memory_budget_mb: self.memory_budget_mb(),
             memory_promised_mb: self.memory_promised_mb(),
-            oldest_waiting,
+            oldest_waiting_ms: u64::try_from(oldest_waiting.as_millis()).unwrap_or(u64::MAX),
             ..Snapshot::default()
         };
         for one in &all.functions {

@@ -8,7 +8,8 @@ use super::blueprint::{Blueprint, NetworkLaid, Tmp};
 use crate::model::Network;
 use crate::runtime_api::{OutputCollector, OutputError};
 use crate::sandbox::{
-    Begun, OpenTrees, Output, SandboxError, Step, TmpImage, TmpPlan, Wire, Workshop, launch_steps,
+    Begun, Identity, OpenTrees, Output, SandboxError, Step, TmpImage, TmpPlan, Wire, Workshop,
+    launch_steps,
 };
 
 /// Everything of the host that one start needs.
@@ -80,7 +81,9 @@ pub(super) async fn connect(
 pub(super) fn pipes(blueprint: &Blueprint) -> io::Result<(Output, OutputCollector)> {
     let pipe = || -> io::Result<(OwnedFd, OwnedFd)> {
         let (reader, writer) = io::pipe()?;
-        nix::unistd::fchown(&writer, Some(blueprint.id.into()), Some(blueprint.id.into()))?;
+        if let Identity::Own { id } = blueprint.id {
+            nix::unistd::fchown(&writer, Some(id.into()), Some(id.into()))?;
+        }
         Ok((reader.into(), writer.into()))
     };
     let (raw_reader, raw) = pipe()?;

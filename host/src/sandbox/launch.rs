@@ -4,7 +4,7 @@
 //! Messages to the init are sent ahead of its answers, so that it never waits for the host.
 //!
 //! # Invariants
-//! - Whatever way a sandbox ends, [`Sandbox::end`] or dropping it, everything in its cgroup is killed.
+//! - Whatever way a sandbox ends, [`Sandbox::end`] or dropping it, everything in it is killed.
 //! - A cgroup that was killed is removed and never used again.
 
 use std::io;
@@ -21,9 +21,10 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use super::cgroup::{CgroupError, Cgroups, Group, Layout, Limits};
+use super::cgroup::{CgroupError, Cgroups, Entry, Layout, Limits};
 use super::channel::{Channel, watched};
 use super::error::SandboxError;
+use super::hold::Hold;
 use super::plan::{HostRoot, Shell};
 use super::spawner::Spawner;
 use super::trees::OpenTrees;
@@ -35,7 +36,8 @@ const RUNTIME: u32 = 0;
 #[derive(Debug)]
 pub(crate) struct Workshop {
     pub(crate) spawner: Spawner,
-    pub(crate) cgroups: Cgroups,
+    /// Absent where functions run without limits.
+    pub(crate) cgroups: Option<Cgroups>,
     pub(crate) root: HostRoot,
     /// Numbers the sandboxes of this process; none is used twice.
     pub(crate) made: AtomicU32,
@@ -44,7 +46,7 @@ pub(crate) struct Workshop {
 /// A sandbox whose init is at work on its first steps.
 #[derive(Debug)]
 pub(crate) struct Begun {
-    group: Group,
+    hold: Hold,
     control: Channel,
     pidfd: AsyncFd<OwnedFd>,
     /// The init's process id on the host.
@@ -88,13 +90,19 @@ pub(crate) enum Word {
 }
 
 impl Workshop {
-    /// Whether processes join version 1 groups by themselves, after their birth.
-    pub(crate) fn joins_v1(&self) -> bool {
-        !matches!(self.cgroups.layout(), Layout::V2 { .. })
+    /// Whether what runs in its sandboxes is limited.
+    pub(crate) fn has_limits(&self) -> bool {
+        self.cgroups.is_some()
     }
 
-    /// Makes the cgroup and the first process; returns while that is still at work.
-    ///
+    /// Whether processes join version 1 groups by themselves, after their birth.
+    pub(crate) fn joins_v1(&self) -> bool {
+        let layout = self.cgroups.as_ref().map(Cgroups::layout);
+        layout.is_some_and(|layout| !matches!(layout, Layout::V2 { .. }))
+    }
+
+    /// Makes the cgroup, if there is to be one, and the first process; returns while that is still at
+    /// work.
     pub(crate) async fn begin(
         &self,
         lease: &str,
@@ -102,8 +110,9 @@ impl Workshop {
         memory_mb: u32,
     ) -> Result<Begun, SandboxError> {
         let number = self.made.fetch_add(1, Ordering::Relaxed);
-        let group =
-            self.cgroups.make(&format!("{lease}-{number}"), &Limits::of_function(memory_mb))?;
+        let limits = Limits::of_function(memory_mb);
+        let make = |cgroups: &Cgroups| cgroups.make(&format!("{lease}-{number}"), &limits);
+        let group = self.cgroups.as_ref().map(make).transpose()?;
         let (ours, theirs) = message_pair().map_err(SandboxError::Init)?;
         let control = Channel::new(ours).map_err(SandboxError::Init)?;
         let plan = Plan {
@@ -111,19 +120,28 @@ impl Workshop {
             prepare: shell.steps(&self.root),
             launch: Vec::new(),
         };
-        let entry = group.entry()?;
+        let entry = match &group {
+            Some(group) => group.entry()?,
+            None => Entry { birth: None, tasks: Vec::new() },
+        };
         let (namespaces, prepare) = (plan.namespaces.clone(), plan.prepare.clone());
         let made = self.spawner.make(namespaces, prepare, theirs, entry.birth, &entry.tasks);
         let (pid, pidfd) = match made.await {
             Ok(made) => made,
             Err(error) => {
                 // Nothing was born, so nothing has to be killed first.
-                group.remove().await?;
+                if let Some(group) = group {
+                    group.remove().await?;
+                }
                 return Err(error);
             }
         };
+        let hold = match group {
+            Some(group) => Hold::Group(group),
+            None => Hold::pid_namespace(pid, &pidfd).map_err(SandboxError::Init)?,
+        };
         let pidfd = watched(pidfd).map_err(SandboxError::Init)?;
-        Ok(Begun { group, control, pidfd, pid, plan })
+        Ok(Begun { hold, control, pidfd, pid, plan })
     }
 }
 
@@ -141,14 +159,14 @@ impl Begun {
         self.plan.launch.clone_from(&steps);
         match self.try_launch(trees, steps, program, output).await {
             Ok(listeners) => {
-                let Self { mut group, control, pidfd, pid, plan } = self;
-                group.seal();
-                Ok((Sandbox::new(group, control, pidfd, pid, plan), listeners))
+                let Self { mut hold, control, pidfd, pid, plan } = self;
+                hold.seal();
+                Ok((Sandbox::new(hold, control, pidfd, pid, plan), listeners))
             }
             Err(error) => {
-                let Self { group, control, pidfd, .. } = self;
+                let Self { hold, control, pidfd, .. } = self;
                 drop(control);
-                end(group, &pidfd).await?;
+                end(hold, &pidfd).await?;
                 Err(error)
             }
         }
@@ -204,7 +222,7 @@ impl Begun {
     /// Gives up before a launch.
     pub(crate) async fn abandon(self) -> Result<(), SandboxError> {
         drop(self.control);
-        end(self.group, &self.pidfd).await
+        end(self.hold, &self.pidfd).await
     }
 }
 
@@ -229,7 +247,7 @@ fn unexpected(answer: &FromInit) -> SandboxError {
 /// A sandbox with a process in it.
 #[derive(Debug)]
 pub(crate) struct Sandbox {
-    group: Arc<Group>,
+    hold: Arc<Hold>,
     /// Watches the group for a kill by the kernel; made once, because each watch is registered anew.
     memory_watch: JoinHandle<Result<(), CgroupError>>,
     /// Told by that watch.
@@ -241,31 +259,31 @@ pub(crate) struct Sandbox {
 }
 
 impl Sandbox {
-    fn new(group: Group, control: Channel, pidfd: AsyncFd<OwnedFd>, pid: i32, plan: Plan) -> Self {
-        let group = Arc::new(group);
+    fn new(hold: Hold, control: Channel, pidfd: AsyncFd<OwnedFd>, pid: i32, plan: Plan) -> Self {
+        let hold = Arc::new(hold);
         let out_of_memory = Arc::new(Notify::new());
-        let (watched, told) = (Arc::clone(&group), Arc::clone(&out_of_memory));
+        let (watched, told) = (Arc::clone(&hold), Arc::clone(&out_of_memory));
         let memory_watch = tokio::spawn(async move {
             watched.out_of_memory().await?;
             told.notify_one();
             Ok(())
         });
-        Self { group, memory_watch, out_of_memory, control, pidfd, pid, plan }
+        Self { hold, memory_watch, out_of_memory, control, pidfd, pid, plan }
     }
 
-    /// Its control group.
-    pub(crate) fn group(&self) -> &Group {
-        &self.group
+    /// Its control group, or what stands in for it.
+    pub(crate) fn group(&self) -> &Hold {
+        &self.hold
     }
 
     /// Stops every process from running; the kernel does it within microseconds of this.
     pub(crate) fn freeze(&self) -> Result<(), SandboxError> {
-        Ok(self.group.freeze()?)
+        Ok(self.hold.freeze()?)
     }
 
     /// Lets them run again.
     pub(crate) fn thaw(&self) -> Result<(), SandboxError> {
-        Ok(self.group.thaw()?)
+        Ok(self.hold.thaw()?)
     }
 
     /// The init's process id on the host.
@@ -309,17 +327,17 @@ impl Sandbox {
     /// moment later, so whoever is about to believe the function asks this.
     pub(crate) fn ran_out_of_memory(&self) -> bool {
         // A counter that cannot be read has nothing to add; the event still comes.
-        self.group.oom_kills().is_ok_and(|kills| kills > 0)
+        self.hold.oom_kills().is_ok_and(|kills| kills > 0)
     }
 
     /// Kills every process and waits until nothing is left of the sandbox.
     pub(crate) async fn end(self) -> Result<(), SandboxError> {
-        let Self { group, memory_watch, control, pidfd, .. } = self;
+        let Self { hold, memory_watch, control, pidfd, .. } = self;
         memory_watch.abort();
         // Its only use now is to let go of the group.
         let _cancelled = memory_watch.await;
-        let ended = match Arc::into_inner(group) {
-            Some(group) => end(group, &pidfd).await,
+        let ended = match Arc::into_inner(hold) {
+            Some(hold) => end(hold, &pidfd).await,
             None => Err(SandboxError::Init(io::Error::other("somebody still holds the cgroup"))),
         };
         drop(control);
@@ -327,10 +345,9 @@ impl Sandbox {
     }
 }
 
-async fn end(group: Group, pidfd: &AsyncFd<OwnedFd>) -> Result<(), SandboxError> {
-    group.kill()?;
+async fn end(hold: Hold, pidfd: &AsyncFd<OwnedFd>) -> Result<(), SandboxError> {
+    hold.kill()?;
     // Readable when the init has ended, which the kernel delays until its last process is gone.
     let _ended = pidfd.readable().await.map_err(SandboxError::Init)?;
-    group.remove().await?;
-    Ok(())
+    hold.remove().await
 }

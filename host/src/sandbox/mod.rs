@@ -10,6 +10,7 @@ mod ahead;
 pub mod cgroup;
 mod channel;
 mod error;
+mod hold;
 mod launch;
 pub mod lease;
 pub mod network;
@@ -27,7 +28,9 @@ pub(crate) use lambdabox_bootstrap::wire::ExitStatus;
 pub(crate) use launch::{Begun, Output, Program, Sandbox, Word, Workshop};
 pub use network::forward::{Forwarding, spawn as forward};
 pub use network::{Nat, Wire};
-pub(crate) use plan::{Confinement, HostRoot, Shell, TmpPlan, launch_steps, loopback_addresses};
+pub(crate) use plan::{
+    Confinement, HostRoot, Identity, Shell, TmpPlan, launch_steps, loopback_addresses,
+};
 pub(crate) use spawner::Spawner;
 #[cfg(test)]
 pub(crate) use spawner::start_program;

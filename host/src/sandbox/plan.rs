@@ -206,11 +206,37 @@ pub(crate) enum TmpPlan {
     },
 }
 
+/// Whose id on the host an environment's processes have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Identity {
+    /// One of ours that nobody else has; only root can give it.
+    Own {
+        /// User and group.
+        id: u32,
+    },
+    /// The caller's, who is an ordinary user and has no other to give.
+    Callers {
+        /// User.
+        uid: u32,
+        /// Group.
+        gid: u32,
+    },
+}
+
+impl Identity {
+    /// The user id on the host.
+    pub(crate) fn uid(self) -> u32 {
+        match self {
+            Self::Own { id: uid } | Self::Callers { uid, .. } => uid,
+        }
+    }
+}
+
 /// What the launch part says besides the trees.
 #[derive(Debug, Clone)]
 pub(crate) struct Confinement {
     /// The environment's id on the host.
-    pub(crate) id: u32,
+    pub(crate) identity: Identity,
     /// Size of `/dev/shm`, if one is wanted.
     pub(crate) shared_memory_bytes: Option<u64>,
 }
@@ -225,13 +251,20 @@ pub(crate) fn launch_steps(trees: Vec<Step>, tmp: TmpPlan, confinement: &Confine
         TmpPlan::Memory { bytes } => Step::TmpMemory { bytes },
     });
     steps.extend(confinement.shared_memory_bytes.map(|bytes| Step::SharedMemory { bytes }));
-    let id = confinement.id;
+    let limits = Step::Limits { descriptors: MAX_DESCRIPTORS, processes: u64::from(PIDS_MAX) };
+    let namespace = |outside| Step::UserNamespace { uid: UID_INSIDE, gid: GID_INSIDE, outside };
+    steps.push(Step::SealRoot);
+    steps.extend(match confinement.identity {
+        Identity::Own { id } => {
+            vec![limits, Step::SessionKeyring, Step::Identity { id }, namespace((id, id))]
+        }
+        // The limit on processes counts those of one user in one namespace: before it were entered,
+        // all of the caller's.
+        Identity::Callers { uid, gid } => {
+            vec![Step::SessionKeyring, namespace((uid, gid)), limits]
+        }
+    });
     steps.extend([
-        Step::SealRoot,
-        Step::Limits { descriptors: MAX_DESCRIPTORS, processes: Some(u64::from(PIDS_MAX)) },
-        Step::SessionKeyring,
-        Step::Identity { id },
-        Step::UserNamespace { uid: UID_INSIDE, gid: GID_INSIDE, outside: id },
         Step::ForbidUserNamespaces,
         Step::DropCapabilities,
         Step::NoNewPrivileges,

@@ -2,9 +2,11 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use lambdabox_bootstrap::plan::{Namespace, Step};
-use lambdabox_bootstrap::wire::{FromSpawner, ToSpawner};
+use lambdabox_bootstrap::wire::{FromSpawner, MAX_DESCRIPTORS, ToSpawner};
 use tokio::sync::Mutex;
 
 use super::channel::Channel;
@@ -15,6 +17,7 @@ use super::error::SandboxError;
 pub(crate) struct Spawner {
     /// Requests and answers alternate, so whoever asks holds the lock until the answer is there.
     channel: Mutex<Channel>,
+    pid: i32,
 }
 
 impl Spawner {
@@ -22,12 +25,18 @@ impl Spawner {
     pub(crate) async fn adopt(
         started: lambdabox_bootstrap::spawner::Spawner,
     ) -> Result<Self, SandboxError> {
+        let pid = started.pid;
         let channel = Channel::new(started.socket).map_err(SandboxError::Spawner)?;
         match channel.receive().await.map_err(SandboxError::Spawner)? {
-            Some((FromSpawner::Running, _)) => Ok(Self { channel: Mutex::new(channel) }),
+            Some((FromSpawner::Running, _)) => Ok(Self { channel: Mutex::new(channel), pid }),
             Some((FromSpawner::Failed(failure), _)) => Err(SandboxError::Step(failure)),
             other => Err(SandboxError::Spawner(unexpected(&other))),
         }
+    }
+
+    /// The user namespace that owns the namespaces of every sandbox. The function's own is one below.
+    pub(crate) fn user_namespace(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/ns/user", self.pid))
     }
 
     /// Clones a sandbox's init; the answer is its process id and pidfd.
@@ -57,16 +66,46 @@ impl Spawner {
         }
     }
 
+    /// Trees of the host, detached and read-only, for a host that has not the right to open them.
+    pub(crate) async fn open_trees(&self, paths: &[&Path]) -> Result<Vec<OwnedFd>, SandboxError> {
+        let mut trees = Vec::with_capacity(paths.len());
+        for paths in paths.chunks(MAX_DESCRIPTORS) {
+            let bytes = paths.iter().map(|path| path.as_os_str().as_bytes().to_vec()).collect();
+            match self.exchange(&ToSpawner::OpenTrees { paths: bytes }, &[]).await? {
+                (FromSpawner::Opened, opened) if opened.len() == paths.len() => {
+                    trees.extend(opened);
+                }
+                (FromSpawner::NotOpened { index, errno }, _) => {
+                    let path = paths.get(index).copied().unwrap_or(Path::new("")).to_owned();
+                    let source = io::Error::from_raw_os_error(errno);
+                    return Err(SandboxError::Tree { path, source });
+                }
+                other => return Err(SandboxError::Spawner(unexpected(&other))),
+            }
+        }
+        Ok(trees)
+    }
+
+    /// For requests whose answer is one descriptor.
     async fn ask(
         &self,
         request: &ToSpawner,
         descriptors: &[BorrowedFd<'_>],
     ) -> Result<(FromSpawner, Option<OwnedFd>), SandboxError> {
+        let (answer, descriptors) = self.exchange(request, descriptors).await?;
+        Ok((answer, descriptors.into_iter().next()))
+    }
+
+    async fn exchange(
+        &self,
+        request: &ToSpawner,
+        descriptors: &[BorrowedFd<'_>],
+    ) -> Result<(FromSpawner, Vec<OwnedFd>), SandboxError> {
         let channel = self.channel.lock().await;
         channel.send(request, descriptors).await.map_err(SandboxError::Spawner)?;
         match channel.receive().await.map_err(SandboxError::Spawner)? {
             Some((FromSpawner::Failed(failure), _)) => Err(SandboxError::Step(failure)),
-            Some((answer, descriptors)) => Ok((answer, descriptors.into_iter().next())),
+            Some(answered) => Ok(answered),
             None => Err(SandboxError::Spawner(io::ErrorKind::BrokenPipe.into())),
         }
     }

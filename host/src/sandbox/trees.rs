@@ -2,6 +2,8 @@
 //!
 //! The host opens each as a detached, read-only mount tree and hands the descriptor in. A tree that
 //! only its owner may read is id-mapped: on disk nothing changes, inside it belongs to the function.
+//! An ordinary user's host may not open them, its spawner may; and what is the user's is the
+//! function's there anyway.
 //!
 //! # Sources
 //! `reference/sandbox.md` section 2, "Code" and "Interpreters in 0700 homes".
@@ -13,6 +15,7 @@ use std::path::{Path, PathBuf};
 use lambdabox_bootstrap::plan::{Source, Step, Use};
 
 use super::error::SandboxError;
+use super::plan::Identity;
 use super::spawner::Spawner;
 
 /// A directory or file of the host and where it appears inside.
@@ -63,16 +66,29 @@ pub(crate) struct OpenTrees {
 }
 
 impl OpenTrees {
-    /// Opens every tree for the environment with this id.
+    /// Opens every tree for an environment.
     pub(crate) async fn open(
         spawner: &Spawner,
         trees: &[Tree],
         links: &[Link],
-        id: u32,
+        identity: Identity,
     ) -> Result<Self, SandboxError> {
+        let opened = match identity {
+            Identity::Own { id } => {
+                let mut opened = Vec::with_capacity(trees.len());
+                for tree in trees {
+                    opened.push(open(spawner, tree, id).await?);
+                }
+                opened
+            }
+            // The function reads what its caller reads, neither more nor less.
+            Identity::Callers { .. } => {
+                let paths: Vec<&Path> = trees.iter().map(|tree| tree.source.as_path()).collect();
+                spawner.open_trees(&paths).await?
+            }
+        };
         let mut all = Self::default();
-        for tree in trees {
-            let opened = open(spawner, tree, id).await?;
+        for (tree, opened) in trees.iter().zip(opened) {
             // For people only, and messages carry text: a name that is not UTF-8 must not stop them.
             let shows = PathBuf::from(tree.source.to_string_lossy().into_owned());
             let source = Source::Tree { index: all.add(opened), shows };

@@ -79,8 +79,12 @@ pub(super) struct Facts {
     pub(super) apparmor_label: Option<String>,
     pub(super) uid_map: String,
     pub(super) is_in_container: bool,
-    /// Whether systemd can be asked for a scope of our own.
+    /// Whether systemd can be asked for a scope of our own, by root.
     pub(super) systemd_runs: bool,
+    /// Whether the user's own systemd can be asked: its bus is there.
+    pub(super) has_user_bus: bool,
+    /// Controllers the user's own systemd has to hand on; v2 only.
+    pub(super) users_controllers: Option<String>,
     pub(super) namespaces: Vec<Namespace>,
     /// Debian's switch: 0 leaves user namespaces to who has `CAP_SYS_ADMIN`.
     pub(super) unprivileged_userns_clone: Switch,
@@ -120,14 +124,17 @@ impl Facts {
             Ok(Layout::V2 { parent }) => Some(machine.own_group(parent)),
             _ => None,
         };
+        let uid = field(&status, "Uid:").and_then(|mut ids| ids.nth(1)?.parse().ok());
+        let uid: u32 = uid.unwrap_or(u32::MAX);
+        let users = format!("user.slice/user-{uid}.slice/user@{uid}.service/cgroup.controllers");
         let search = machine.below_root(search);
         let kernel_release = machine.need("proc/sys/kernel/osrelease")?.trim().to_owned();
         let has_ext4 = machine.has_ext4(&kernel_release);
         Ok(Self {
             kernel_release,
-            uid: field(&status, "Uid:")
-                .and_then(|mut ids| ids.nth(1)?.parse().ok())
-                .unwrap_or(u32::MAX),
+            uid,
+            has_user_bus: root.join(format!("run/user/{uid}/bus")).exists(),
+            users_controllers: machine.read(&format!("sys/fs/cgroup/{users}")),
             capabilities: field(&status, "CapEff:")
                 .and_then(|mut set| u64::from_str_radix(set.next()?, 16).ok())
                 .unwrap_or(0),

@@ -11,7 +11,7 @@ use super::layout::{Layout, V1Mounts};
 use super::unified::Unified;
 use super::v1::{SwapLimit, V1};
 use super::v2::{self, V2};
-use super::{CgroupError, Limits, kill, scope};
+use super::{CgroupError, Controllers, Limits, kill, scope};
 
 /// The directory all groups live in, in every tree.
 const PARENT: &str = "lambdabox";
@@ -24,6 +24,7 @@ pub struct Cgroups {
     layout: Layout,
     parent: String,
     swap: SwapLimit,
+    controllers: Controllers,
 }
 
 /// What a sweep found.
@@ -46,25 +47,36 @@ impl Cgroups {
 
     /// Finds the hierarchies, and a group that is ours to divide: on v2 under systemd, a scope of our
     /// own, into which `processes` (the host and its spawner) move. Without systemd it is the group we
-    /// are in: the top, or one where nobody else lives, as in a container.
+    /// are in: the top, or one where nobody else lives, as in a container. An ordinary user divides only
+    /// what was delegated to it.
     ///
     /// # Errors
-    /// As [`Cgroups::detect`], or if systemd does not give us a scope.
-    pub async fn take(processes: &[i32]) -> Result<Self, CgroupError> {
+    /// As [`Cgroups::detect`], or if systemd does not give us a scope, or one without a controller we
+    /// need; for an ordinary user also if nothing is delegated to it.
+    pub async fn take(processes: &[i32], wanted: Controllers) -> Result<Self, CgroupError> {
         let proc_root = Path::new("/proc");
-        let found = Self::detect(proc_root)?;
+        let found = Self { controllers: wanted, ..Self::detect(proc_root)? };
         match found.layout {
             Layout::V2 { .. } if scope::systemd_runs(Path::new("/")) => {
                 scope::enter(processes).await?;
                 // Where we are now is the scope.
-                let delegated = Self::detect(proc_root)?;
+                let delegated = Self { controllers: wanted, ..Self::detect(proc_root)? };
                 if let Layout::V2 { parent } = &delegated.layout {
+                    v2::require_controllers(parent, wanted)?;
                     scope::settle(parent, processes)?;
                 }
                 Ok(delegated)
             }
             Layout::V2 { ref parent } if scope::holds_only(parent, processes)? => {
                 scope::settle(parent, processes)?;
+                Ok(found)
+            }
+            // Version 1 has no delegation that is safe.
+            Layout::Hybrid { .. } | Layout::V1 { .. } if !rustix::process::geteuid().is_root() => {
+                Err(CgroupError::OnlyRoots)
+            }
+            Layout::V2 { ref parent } if !rustix::process::geteuid().is_root() => {
+                v2::require_writable(parent, wanted)?;
                 Ok(found)
             }
             _ => Ok(found),
@@ -79,7 +91,7 @@ impl Cgroups {
             }
             Layout::V2 { .. } => SwapLimit::SwappinessOnly,
         };
-        Self { layout, parent: parent.to_owned(), swap }
+        Self { layout, parent: parent.to_owned(), swap, controllers: Controllers::All }
     }
 
     /// What was found.
@@ -97,15 +109,15 @@ impl Cgroups {
         let v2 = matches!(self.layout, Layout::V2 { .. });
         for tree in self.layout.trees() {
             if v2 {
-                v2::enable_controllers(tree)?;
+                v2::enable_controllers(tree, self.controllers)?;
             }
             made.0.push(self.make_dir(tree, name)?);
             if v2 {
                 // Only now: nobody can remove the parent any more.
                 let parent = tree.join(&self.parent);
-                v2::enable_controllers(&parent)?;
-                if !v2::is_furnished(&self.dir(tree, name)) {
-                    v2::switch_on(&parent)?;
+                v2::enable_controllers(&parent, self.controllers)?;
+                if !v2::is_furnished(&self.dir(tree, name), self.controllers) {
+                    v2::switch_on(&parent, self.controllers)?;
                 }
             }
         }
@@ -123,13 +135,15 @@ impl Cgroups {
     pub fn sweep(&self, lease: &str) -> Result<SweepCount, CgroupError> {
         let mut count = SweepCount::default();
         let mut failed = None;
-        for name in self.leftovers().iter().filter(|name| is_of_lease(name, lease)) {
-            match self.sweep_group(name) {
-                Ok(processes) => {
-                    count.groups += 1;
-                    count.processes += processes;
+        for place in self.everywhere() {
+            for name in place.leftovers().iter().filter(|name| is_of_lease(name, lease)) {
+                match place.sweep_group(name) {
+                    Ok(processes) => {
+                        count.groups += 1;
+                        count.processes += processes;
+                    }
+                    Err(e) => failed = failed.or(Some(e)),
                 }
-                Err(e) => failed = failed.or(Some(e)),
             }
         }
         failed.map_or(Ok(count), Err)
@@ -145,6 +159,20 @@ impl Cgroups {
             names.extend(dirs.filter_map(|entry| entry.file_name().into_string().ok()));
         }
         names.into_iter().collect()
+    }
+
+    /// The same groups as seen from every place where an instance of ours may have made some: under
+    /// systemd each has a scope of its own, which stays while a process of it lives, a stuck one too.
+    fn everywhere(&self) -> Vec<Self> {
+        let mut places = vec![self.clone()];
+        if let Layout::V2 { parent } = &self.layout {
+            places.extend(
+                scope::others(parent)
+                    .into_iter()
+                    .map(|parent| Self { layout: Layout::V2 { parent }, ..self.clone() }),
+            );
+        }
+        places
     }
 
     /// Removes the `lambdabox` directories where they are empty; called when a host ends. One that is

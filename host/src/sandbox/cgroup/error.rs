@@ -38,6 +38,17 @@ pub enum CgroupError {
         /// The kernel's answer, or what was missing.
         source: io::Error,
     },
+    /// The v2 group we were given has not all we need.
+    #[error("limit functions below {}: it was not given the {controller} controller", cgroup.display())]
+    ControllerNotDelegated {
+        /// Its name.
+        controller: &'static str,
+        /// The group.
+        cgroup: PathBuf,
+    },
+    /// The hierarchies are v1's, which no ordinary user can be given a part of.
+    #[error("limit functions as an ordinary user: this machine has cgroup v1, where only root can")]
+    OnlyRoots,
     /// systemd manages the groups of this machine and gave us none.
     #[error("get a control group from systemd over {bus}")]
     Scope {
@@ -169,8 +180,32 @@ impl CgroupError {
                 "systemd and its bus must run for this user: log in, or install \
                  dbus-user-session; or start lambdabox as root"
             }
-            _ => "run as root (sudo); functions are not run without limits",
+            Self::ControllerNotDelegated { controller: "cpu", .. } => {
+                "--cpu unlimited does without; or have systemd hand it on: sudo systemctl edit \
+                 user@.service, there [Service] and Delegate=cpu memory pids, then log in again"
+            }
+            Self::ControllerNotDelegated { .. } => {
+                "have systemd hand it on: sudo systemctl edit user@.service, there [Service] and \
+                 Delegate=cpu memory pids, then log in again; or start lambdabox as root"
+            }
+            Self::OnlyRoots => {
+                "run as root (sudo), or boot with systemd.unified_cgroup_hierarchy=1 for cgroup v2"
+            }
+            _ => "run as root (sudo)",
         }
+    }
+
+    /// Whether there is no place for limits: what `--isolation no-limits` does without.
+    pub fn is_lack_of_groups(&self) -> bool {
+        matches!(
+            self,
+            Self::Detect { .. }
+                | Self::NoController { .. }
+                | Self::NotDelegated { .. }
+                | Self::ControllerNotDelegated { .. }
+                | Self::OnlyRoots
+                | Self::Scope { .. }
+        )
     }
 }
 

@@ -10,6 +10,24 @@ const PERIOD_US: u64 = 20_000;
 /// The smallest quota the kernel takes (`min_cfs_quota_period`, 1 ms).
 const QUOTA_MIN_US: u64 = 1_000;
 
+/// What an environment is limited by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Controllers {
+    /// Memory, processes and CPU.
+    All,
+    /// Memory and processes, where CPU is not to be limited and its controller was not given to us.
+    AllButCpu,
+}
+
+impl Controllers {
+    pub(super) fn names(self) -> &'static [&'static str] {
+        match self {
+            Self::All => &["cpu", "memory", "pids"],
+            Self::AllButCpu => &["memory", "pids"],
+        }
+    }
+}
+
 /// What holds from the first process of a group on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {

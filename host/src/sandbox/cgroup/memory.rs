@@ -42,6 +42,13 @@ pub struct MemoryUse {
 }
 
 impl MemoryUse {
+    /// What is known of processes without a group: the sum of their own resident peaks. A process that
+    /// ended before is not in it, a page that several share is in it for each.
+    pub(in crate::sandbox) fn of_processes(proc_root: &Path, pids: &[i32]) -> Self {
+        let resident = resident_peaks_bytes(proc_root, pids);
+        Self { working_set_bytes: resident, raw_peak_bytes: resident }
+    }
+
     /// Applies the rule.
     pub(super) fn by_rule(usage: Usage, resident_peaks_bytes: u64, limit_bytes: u64) -> Self {
         let charged = usage.usage_bytes.saturating_sub(usage.file_cache_bytes);

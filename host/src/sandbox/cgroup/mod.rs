@@ -56,5 +56,5 @@ pub use cgroups::{Cgroups, SweepCount};
 pub use error::{CgroupError, ScopeError};
 pub use group::{Entry, Group};
 pub use layout::{Layout, V1Mounts};
-pub use limits::{CpuQuota, Limits, PIDS_MAX};
+pub use limits::{Controllers, CpuQuota, Limits, PIDS_MAX};
 pub use memory::{MemoryMeter, MemoryUse};

@@ -40,12 +40,26 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// systemd's "infinity": the scope's default would limit all environments together.
 const NO_LIMIT: u64 = u64::MAX;
 
+/// How the names of our scopes begin and end.
+const NAME: &str = "lambdabox-";
+const SCOPE: &str = ".scope";
+
 /// A property of a unit to be made.
 type Property<'a> = (&'a str, Value<'a>);
 
 /// Whether systemd manages this machine (or container); `root` is `/`.
 pub(crate) fn systemd_runs(root: &Path) -> bool {
     root.join("run/systemd/system").is_dir()
+}
+
+/// The scopes of other instances beside the one that `own` is, or is in, living and dead.
+pub(super) fn others(own: &Path) -> Vec<PathBuf> {
+    let is_scope = |name: &str| name.starts_with(NAME) && name.ends_with(SCOPE);
+    let named = |path: &Path| path.file_name().and_then(|n| n.to_str()).is_some_and(is_scope);
+    let Some(slice) = own.parent().filter(|_| named(own)) else { return Vec::new() };
+    let Ok(entries) = fs::read_dir(slice) else { return Vec::new() };
+    let paths = entries.flatten().map(|entry| entry.path());
+    paths.filter(|path| path != own && named(path)).collect()
 }
 
 /// Moves the processes, which are ours, into a new scope. `/proc/self/cgroup` names it afterwards.
@@ -91,7 +105,7 @@ enum Bus {
     System,
     /// Of the environment, as a session sets it.
     Session,
-    /// Where a session's would be: `su` and `sudo` set no variable.
+    /// Where the user's systemd has it, whatever a session says: `su` and `sudo` set no variable.
     User(PathBuf),
 }
 
@@ -101,9 +115,11 @@ impl Bus {
         if uid.is_root() {
             return Self::System;
         }
+        // Told first: the variable may name a bus without systemd, or, after `su`, somebody else's.
+        let own = PathBuf::from(format!("/run/user/{}/bus", uid.as_raw()));
         match std::env::var_os("DBUS_SESSION_BUS_ADDRESS") {
-            Some(_) => Self::Session,
-            None => Self::User(PathBuf::from(format!("/run/user/{}/bus", uid.as_raw()))),
+            Some(_) if !own.exists() => Self::Session,
+            _ => Self::User(own),
         }
     }
 
@@ -158,7 +174,7 @@ async fn start(connection: &Connection, processes: &[i32]) -> Result<(), ScopeEr
 
 /// A name no other scope has: process ids come again.
 fn name() -> String {
-    format!("lambdabox-{}-{}.scope", std::process::id(), uuid::Uuid::new_v4().simple())
+    format!("{NAME}{}-{}{SCOPE}", std::process::id(), uuid::Uuid::new_v4().simple())
 }
 
 fn properties(processes: &[i32]) -> Vec<Property<'static>> {
@@ -207,6 +223,17 @@ mod tests {
             matches!(&refused, CgroupError::NotDelegated { cgroup, .. } if *cgroup == gone),
             "{refused}"
         );
+    }
+
+    #[test]
+    fn scopes_of_other_instances_are_found_beside_ours_only() {
+        let slice = tempfile::tempdir().unwrap();
+        for name in ["lambdabox-1-a.scope", "lambdabox-2-b.scope", "other.scope", "lambdabox-3"] {
+            fs::create_dir(slice.path().join(name)).unwrap();
+        }
+        let found = others(&slice.path().join("lambdabox-1-a.scope"));
+        assert_eq!(found, [slice.path().join("lambdabox-2-b.scope")]);
+        assert!(others(&slice.path().join("other.scope")).is_empty(), "not one of ours");
     }
 
     #[test]

@@ -15,10 +15,7 @@ use cgroups_rs::fs::pid::PidController;
 use super::group::Limiter;
 use super::memory::Usage;
 use super::watch::Watch;
-use super::{CgroupError, CpuQuota, Limits, file, limits, unified};
-
-/// The controllers every environment needs.
-const CONTROLLERS: [&str; 3] = ["cpu", "memory", "pids"];
+use super::{CgroupError, Controllers, CpuQuota, Limits, file, limits, unified};
 
 /// One group.
 #[derive(Debug)]
@@ -36,27 +33,52 @@ impl V2 {
 ///
 /// The kernel answers EBUSY when `dir` has processes of its own and is not the top: whoever asked
 /// systemd for the scope moves itself to a leaf first.
-pub(super) fn enable_controllers(dir: &Path) -> Result<(), CgroupError> {
+pub(super) fn enable_controllers(dir: &Path, wanted: Controllers) -> Result<(), CgroupError> {
     let switch = dir.join("cgroup.subtree_control");
     let refused = |source: io::Error| CgroupError::NotDelegated { cgroup: dir.to_owned(), source };
     let enabled = fs::read_to_string(&switch).map_err(refused)?;
     let is_on = |name: &str| enabled.split_whitespace().any(|on| on == name);
-    if CONTROLLERS.iter().all(|name| is_on(name)) {
+    if wanted.names().iter().all(|name| is_on(name)) {
         return Ok(());
     }
-    switch_on(dir)
+    switch_on(dir, wanted)
+}
+
+/// Names the first controller that `dir` was not given. A user's systemd gives fewer on some systems.
+pub(super) fn require_controllers(dir: &Path, wanted: Controllers) -> Result<(), CgroupError> {
+    let given = file::read(&dir.join("cgroup.controllers"))?;
+    let has = |name: &str| given.split_whitespace().any(|there| there == name);
+    match wanted.names().iter().find(|name| !has(name)) {
+        None => Ok(()),
+        Some(&controller) => {
+            Err(CgroupError::ControllerNotDelegated { controller, cgroup: dir.to_owned() })
+        }
+    }
+}
+
+/// Says early what making a group would meet.
+pub(super) fn require_writable(dir: &Path, wanted: Controllers) -> Result<(), CgroupError> {
+    let refused = |errno: rustix::io::Errno| CgroupError::NotDelegated {
+        cgroup: dir.to_owned(),
+        source: errno.into(),
+    };
+    use rustix::fs::{Access, access};
+    access(dir, Access::WRITE_OK).map_err(refused)?;
+    access(dir.join("cgroup.subtree_control"), Access::WRITE_OK).map_err(refused)?;
+    require_controllers(dir, wanted)
 }
 
 /// Switches them on in any case, and waits for whoever is just doing that: a reader sees them on before
 /// the children have their files.
-pub(super) fn switch_on(dir: &Path) -> Result<(), CgroupError> {
+pub(super) fn switch_on(dir: &Path, wanted: Controllers) -> Result<(), CgroupError> {
     let refused = |source: io::Error| CgroupError::NotDelegated { cgroup: dir.to_owned(), source };
-    file::try_write(&dir.join("cgroup.subtree_control"), "+cpu +memory +pids").map_err(refused)
+    let on: Vec<String> = wanted.names().iter().map(|name| format!("+{name}")).collect();
+    file::try_write(&dir.join("cgroup.subtree_control"), &on.join(" ")).map_err(refused)
 }
 
 /// Whether a new group has the files of every controller yet.
-pub(super) fn is_furnished(group: &Path) -> bool {
-    ["memory.max", "pids.max", "cpu.max"].iter().all(|file| group.join(file).exists())
+pub(super) fn is_furnished(group: &Path, wanted: Controllers) -> bool {
+    wanted.names().iter().all(|name| group.join(format!("{name}.max")).exists())
 }
 
 impl Limiter for V2 {
@@ -202,16 +224,31 @@ mod tests {
     #[test]
     fn controllers_already_on_are_not_written_again() {
         let (dir, _group) = plain();
-        enable_controllers(dir.path()).unwrap();
+        enable_controllers(dir.path(), Controllers::All).unwrap();
         assert_eq!(text(&dir, "cgroup.subtree_control"), "+cpu +memory +pids");
         fs::write(dir.path().join("cgroup.subtree_control"), "cpu io memory pids\n").unwrap();
-        enable_controllers(dir.path()).unwrap();
+        enable_controllers(dir.path(), Controllers::All).unwrap();
         assert_eq!(text(&dir, "cgroup.subtree_control"), "cpu io memory pids");
     }
 
     #[test]
+    fn a_controller_that_was_not_given_is_named() {
+        let (dir, _group) = plain();
+        fs::write(dir.path().join("cgroup.controllers"), "cpu io memory pids\n").unwrap();
+        require_writable(dir.path(), Controllers::All).unwrap();
+        fs::write(dir.path().join("cgroup.controllers"), "memory pids\n").unwrap();
+        require_writable(dir.path(), Controllers::AllButCpu).unwrap();
+        let error = require_writable(dir.path(), Controllers::All).unwrap_err();
+        assert!(
+            matches!(&error, CgroupError::ControllerNotDelegated { controller: "cpu", .. }),
+            "{error}"
+        );
+    }
+
+    #[test]
     fn a_group_that_is_not_delegated_is_named() {
-        let error = enable_controllers(Path::new("/nowhere/user.slice")).unwrap_err();
+        let error =
+            enable_controllers(Path::new("/nowhere/user.slice"), Controllers::All).unwrap_err();
         assert!(error.to_string().contains("/nowhere/user.slice"), "{error}");
     }
 }

@@ -64,6 +64,17 @@ fn of_layout(facts: &Facts, layout: &Layout) -> Check {
 
 fn controllers(facts: &Facts) -> Check {
     let about = About { id: "cgroup-controllers", read: "cgroup.controllers, /proc/cgroups" };
+    if let (true, Some(given)) = (is_given_by_users_systemd(facts), &facts.users_controllers) {
+        let lacking = lacking(given);
+        if lacking.is_empty() {
+            return about.ok(format!("{}, of your systemd", CONTROLLERS.join(", ")));
+        }
+        return about.missing(
+            format!("your systemd was not given {}", lacking.join(", ")),
+            "sudo systemctl edit user@.service, there [Service] and Delegate=cpu memory pids, then \
+             log in again (cpu alone: invoke --cpu unlimited)",
+        );
+    }
     let group = match &facts.own_group {
         None => return about.ok(format!("{}, each mounted", CONTROLLERS.join(", "))),
         Some(Err(error)) => {
@@ -90,6 +101,11 @@ fn lacking(text: &str) -> Vec<&'static str> {
     CONTROLLERS.into_iter().filter(|name| !has(name)).collect()
 }
 
+/// An ordinary user's place for groups, where systemd is.
+fn is_given_by_users_systemd(facts: &Facts) -> bool {
+    facts.uid != 0 && facts.systemd_runs && facts.has_user_bus
+}
+
 /// Whether groups with limits can be made where we are.
 fn delegation(facts: &Facts, layout: &Layout) -> Check {
     let about = About { id: "cgroup-delegation", read: "/proc/self/mountinfo, /proc/self/cgroup" };
@@ -111,9 +127,8 @@ fn delegation(facts: &Facts, layout: &Layout) -> Check {
         Some(Ok(group)) => of_own_group(about, facts, group),
         // Read by nobody: said where the controllers are.
         Some(Err(_)) | None if facts.uid == 0 => about.ok("root makes groups of its own"),
-        Some(Err(_)) | None => {
-            about.missing("the hierarchies are root's to divide", "sudo lambdabox doctor")
-        }
+        Some(Err(_)) | None => about
+            .missing("the hierarchies are root's to divide", with_less("sudo lambdabox doctor")),
     }
 }
 
@@ -123,6 +138,13 @@ fn of_own_group(about: About, facts: &Facts, group: &OwnGroup) -> Check {
     let dir = group.dir.display();
     if facts.uid == 0 && facts.systemd_runs {
         return about.ok("systemd gives us a scope of our own");
+    }
+    if is_given_by_users_systemd(facts) {
+        return about.ok("your systemd gives us a scope of our own");
+    }
+    if facts.uid != 0 && facts.systemd_runs {
+        let fact = format!("your systemd cannot be asked: there is no /run/user/{}/bus", facts.uid);
+        return about.missing(fact, with_less("log in, or apt-get install dbus-user-session"));
     }
     if group.owner == facts.uid && (group.is_top || lacking(&group.handed_on).is_empty()) {
         return about.ok(format!("{dir} is ours to divide"));
@@ -137,7 +159,12 @@ fn of_own_group(about: About, facts: &Facts, group: &OwnGroup) -> Check {
         true => format!("{PRIVILEGED}, and in it {enter}"),
         false => as_root(facts, enter),
     };
-    about.missing(fact, remedy)
+    about.missing(fact, with_less(&remedy))
+}
+
+/// What mends it, and the flag that goes without.
+fn with_less(remedy: &str) -> String {
+    format!("{remedy} (invoke --isolation no-limits: memory and CPU without limits)")
 }
 
 fn kill(facts: &Facts, layout: &Layout) -> Check {

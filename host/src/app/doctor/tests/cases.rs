@@ -38,11 +38,28 @@ fn a_kernel_before_5_12_is_too_old() {
 }
 
 #[test]
-fn an_ordinary_user_is_told_that_this_release_needs_root() {
+fn an_ordinary_user_is_told_what_takes_root() {
     let machine = Machine::good().user(1000, NOBODYS);
-    machine.says("privileges", Status::Missing, "uid 1000", "sudo lambdabox");
+    machine.lacks_only("cgroup-delegation", "root's to divide", "--isolation no-limits");
+    assert_eq!(machine.check("privileges").status, Status::Ok);
     machine.says("tmp", Status::Warn, "memory", "sudo");
     machine.says("nat", Status::Warn, "root", "sudo");
+}
+
+#[test]
+fn an_ordinary_users_groups_are_its_own_systemds_to_give() {
+    let bus = "run/user/1000/bus";
+    let given = "sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/cgroup.controllers";
+    let machine = |controllers| {
+        let machine = Machine::with_systemd().user(1000, NOBODYS).with("run/systemd/system/x", "");
+        machine.with(bus, "").with(given, controllers)
+    };
+    let good = machine("cpu memory pids\n");
+    assert_eq!(good.missing(), [""; 0], "{:#?}", good.checks());
+    let without = machine("cpu memory pids\n").without(bus);
+    without.lacks_only("cgroup-delegation", "/run/user/1000/bus", "log in");
+    let poor = machine("memory pids\n");
+    poor.lacks_only("cgroup-controllers", "was not given cpu", "Delegate=cpu memory pids");
 }
 
 #[test]

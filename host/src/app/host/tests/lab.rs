@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use crate::app::deployed::Manner;
 use crate::app::host::{Host, Plan};
 use crate::app::resources::Wants;
-use crate::config::{Color, Cpu, Credentials, DevShm, Sdk, Verbosity};
+use crate::config::{Color, Cpu, Credentials, DevShm, Isolation, Sdk, Verbosity};
 use crate::model::{
     Event, Function, Invocation, Invoked, LogFormat, Network, Outcome, Refused, RequestId, Version,
 };
@@ -104,6 +104,8 @@ impl Lab {
                 network: Some(Network::None),
                 data_dir: data.path(),
                 ephemeral_storage_mb: None,
+                isolation: Isolation::Full,
+                cpu: Cpu::Unlimited,
             },
             manner: Manner {
                 cpu: Cpu::Unlimited,
@@ -132,8 +134,12 @@ impl Lab {
 
     /// Groups of this host that exist now.
     pub(super) fn groups(&self) -> usize {
-        let all = self.host().resources.workshop.cgroups.leftovers();
-        all.into_iter().filter(|name| name.starts_with(&format!("{}-", self.lease))).count()
+        let cgroups = self.host().resources.workshop.cgroups.as_ref().unwrap();
+        cgroups
+            .leftovers()
+            .into_iter()
+            .filter(|name| name.starts_with(&format!("{}-", self.lease)))
+            .count()
     }
 
     /// Waits until so many groups are left.
@@ -147,7 +153,7 @@ impl Lab {
 
     async fn close(&mut self) {
         let host = self.host.take().expect("it is closed once");
-        let cgroups = host.resources.workshop.cgroups.clone();
+        let cgroups = host.resources.workshop.cgroups.clone().unwrap();
         let failed = host.close(Instant::now() + PATIENCE).await;
         assert!(failed.is_empty(), "{failed:?}");
         let ours = format!("{}-", self.lease);

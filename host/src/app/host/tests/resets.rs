@@ -78,7 +78,7 @@ fn after_a_timeout_a_crash_and_an_oom_it_is_reset_with_the_same_tmp_stream_and_i
 fn one_that_dies_while_it_is_idle_serves_the_next_after_a_new_init() {
     with_host(
         "idle death",
-        |_| {},
+        |settings| settings.freeze = Freeze::Off,
         async |lab| {
             let code = "import os, threading, time
 def die():
@@ -90,9 +90,7 @@ def handler(event, context):
 ";
             let version = Arc::new(lab.version("dies", code));
             let stream = lab.ask(&version, json!(1)).await;
-            while lab.groups() > 0 {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
+            lab.until_groups(0).await;
             assert_eq!(lab.ask(&version, json!(0)).await, stream);
         },
     );
