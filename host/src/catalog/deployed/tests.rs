@@ -128,7 +128,7 @@ async fn an_update_serves_when_it_is_finished_and_the_old_code_stays_while_it_is
     place.changes.lock().unwrap().clear();
     drop(old);
     deployed.sweep().await.unwrap();
-    assert_eq!(place.packages(), [new.code.clone()]);
+    assert_eq!(place.packages(), std::slice::from_ref(&new.code));
 }
 
 #[tokio::test]
