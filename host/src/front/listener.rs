@@ -115,18 +115,17 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)
         .max_buf_size(MAX_HEADER_BYTES)
+        .max_header_size(MAX_HEADER_BYTES)
         .serve_connection(TokioIo::new(Paced::new(stream)), service);
     let mut connection = pin!(connection);
-    loop {
-        tokio::select! {
-            // An error here is the client's: it hung up or does not speak HTTP, and hyper answered it.
-            _ended = connection.as_mut() => return,
-            _changed = stop.changed() => {
-                connection.as_mut().graceful_shutdown();
-                break;
-            }
-        }
+    // An error of a connection is the client's: it hung up or does not speak HTTP, and hyper has
+    // answered it.
+    tokio::select! {
+        _ended = connection.as_mut() => return,
+        // The sender gone is the host gone.
+        _stopped = stop.wait_for(|stopped| *stopped) => {}
     }
+    connection.as_mut().graceful_shutdown();
     let _ended = connection.await;
 }
 

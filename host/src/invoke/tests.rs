@@ -1,6 +1,7 @@
 //! Accepted events and a stand-in for the environments.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,6 +18,10 @@ struct Stage {
     answers: Mutex<VecDeque<Refused>>,
     ran: Mutex<Vec<String>>,
     changed: Notify,
+    /// Whether invocations wait for `go`.
+    holds: AtomicBool,
+    go: Arc<Notify>,
+    finished: Arc<Notify>,
 }
 
 impl Invoker for Stage {
@@ -24,7 +29,13 @@ impl Invoker for Stage {
         let refused = self.answers.lock().unwrap().pop_front();
         self.ran.lock().unwrap().push(invocation.request_id.0.clone());
         self.changed.notify_one();
+        let finished = Arc::clone(&self.finished);
+        let held = self.holds.load(Ordering::SeqCst).then(|| Arc::clone(&self.go));
         Box::pin(async move {
+            if let Some(go) = held {
+                go.notified().await;
+            }
+            finished.notify_one();
             match refused {
                 Some(refused) => Err(refused),
                 None => Ok(invoked(invocation.request_id)),
@@ -182,6 +193,12 @@ async fn a_caller_that_is_gone_does_not_stop_its_invocation() {
         trace_id: None,
         client_context: None,
     };
-    service.invoke(request).await.unwrap();
-    assert_eq!(place.ran(), ["one"]);
+    place.stage.holds.store(true, Ordering::SeqCst);
+    tokio::select! {
+        _answered = service.invoke(request) => panic!("it waits"),
+        () = place.stage.changed.notified() => {}
+    }
+    // The caller's future is gone by now.
+    place.stage.go.notify_one();
+    place.stage.finished.notified().await;
 }

@@ -11,7 +11,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
 
@@ -242,7 +242,11 @@ impl Environment {
                 // Whoever waits for an answer gets it, even if this environment cannot go on.
                 Effect::Kill => killed = self.kill().await,
                 Effect::Throttle => self.throttle()?,
-                Effect::Assign(invocation) => {
+                Effect::Assign(mut invocation) => {
+                    // What the environment's start has taken is not the function's time.
+                    if let Some(at) = self.deadline {
+                        invocation.deadline_epoch_ms = epoch_ms(at);
+                    }
                     if let Some(running) = &self.running {
                         running.api.assign(*invocation).map_err(|busy| {
                             SandboxError::Init(io::Error::other(format!("{busy:?}")))
@@ -454,4 +458,11 @@ impl Home for Environment {
         }
         ended.and(dropped.map_err(|panicked| SandboxError::Ahead(panicked.into())))
     }
+}
+
+/// The moment as a function is told it, milliseconds since the epoch.
+fn epoch_ms(at: Instant) -> u64 {
+    let at = SystemTime::now() + at.saturating_duration_since(Instant::now());
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

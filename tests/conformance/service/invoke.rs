@@ -180,3 +180,14 @@ raw.close()
     host.wait_for_log("begun");
     host.wait_for_log("finished");
 }
+
+#[test]
+fn the_time_that_is_left_begins_when_the_function_has_the_event() {
+    on_a_host(
+        r#"
+create(c, "f", "import time\ntime.sleep(2)\ndef handler(e, c):\n    return c.get_remaining_time_in_millis()\n", Timeout=10)
+left = answer(c.invoke(FunctionName="f"))
+assert 9_000 < left <= 10_000, left
+"#,
+    );
+}

@@ -92,7 +92,7 @@ async fn a_new_function_is_pending_then_active_with_another_revision() {
     assert_eq!(active.update, Some(LastUpdate { status: UpdateStatus::Successful, reason: None }));
     assert_ne!(active.revision, pending.revision);
     assert_eq!(active.deployment, pending.deployment);
-    assert_eq!(code_of(&*deployed.resolve("f").await.unwrap()), "one");
+    assert_eq!(code_of(&deployed.resolve("f").await.unwrap()), "one");
     let taken = deployed.take_in(Source::Zip(zip("x").into())).await.unwrap();
     let twice = deployed.create(record("f", &taken)).await;
     assert!(matches!(twice, Err(DeployError::Exists { .. })));
@@ -128,7 +128,7 @@ async fn an_update_serves_when_it_is_finished_and_the_old_code_stays_while_it_is
     place.changes.lock().unwrap().clear();
     drop(old);
     deployed.sweep().await.unwrap();
-    assert_eq!(place.packages(), [new.code.clone()]);
+    assert_eq!(place.packages(), std::slice::from_ref(&new.code));
 }
 
 #[tokio::test]
@@ -191,7 +191,7 @@ async fn a_new_start_finishes_what_was_under_way_and_unpacks_what_is_missing() {
     };
     assert_eq!(deployed.find("f").await.unwrap().state, State::Active);
     assert_eq!(entries(&place.data.path().join("packages")).len(), 1);
-    assert_eq!(code_of(&*deployed.resolve("f").await.unwrap()), "one");
+    assert_eq!(code_of(&deployed.resolve("f").await.unwrap()), "one");
 }
 
 #[tokio::test]
