@@ -21,6 +21,7 @@ use nix::unistd::{Gid, Uid, chdir, pivot_root, setgroups, setresgid, setresuid};
 
 use crate::plan::{Source, Step, Use};
 use crate::sys;
+use crate::tmp::in_memory;
 use crate::wire::Failure;
 
 /// Where the new root is built, before it becomes `/`. Every Linux has it, nothing we bind is below.
@@ -104,12 +105,17 @@ impl Entering {
                 };
                 self.tmp(&device.to_string_lossy(), "ext4", options)?;
             }
-            Step::TmpMemory { bytes } => {
-                self.tmp("tmpfs", "tmpfs", &format!("mode=1777,size={bytes}"))?
+            Step::TmpMemory { bytes } => self.tmp("tmpfs", "tmpfs", &in_memory(*bytes))?,
+            Step::TmpKept { tree: source, .. } => {
+                let Source::Tree { index, .. } = source else {
+                    return Err(io::ErrorKind::InvalidInput.into());
+                };
+                let target = self.inside(Path::new("/tmp"));
+                make_directory(&target)?;
+                sys::move_mount(tree(trees, *index)?.as_fd(), &target)?;
             }
             Step::SharedMemory { bytes } => {
-                let options = format!("mode=1777,size={bytes}");
-                self.sized("tmpfs", "tmpfs", "/dev/shm", &options)?;
+                self.sized("tmpfs", "tmpfs", "/dev/shm", &in_memory(*bytes))?;
             }
             Step::Proc => {
                 let target = self.inside(Path::new("/proc"));
@@ -263,6 +269,10 @@ fn make_parent(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), make_directory)
 }
 
+/// 0 would stop a core file only: a program of the host that takes cores by a pipe (core(5)) is started
+/// all the same, and is not told of the sandbox. A limit of one byte stops that too.
+const NO_CORE_FOR_ANYBODY: u64 = 1;
+
 /// Never above what the host process itself has: raising needs `CAP_SYS_RESOURCE`.
 fn limits(descriptors: u64, processes: u64) -> io::Result<()> {
     let cap = |resource, wanted: u64| -> io::Result<()> {
@@ -271,7 +281,10 @@ fn limits(descriptors: u64, processes: u64) -> io::Result<()> {
         Ok(setrlimit(resource, value, value)?)
     };
     cap(Resource::RLIMIT_NOFILE, descriptors)?;
-    cap(Resource::RLIMIT_CORE, 0)?;
+    cap(Resource::RLIMIT_CORE, NO_CORE_FOR_ANYBODY)?;
+    // Whoever called may have been given the right to a better place than everybody's.
+    cap(Resource::RLIMIT_RTPRIO, 0)?;
+    cap(Resource::RLIMIT_NICE, 0)?;
     cap(Resource::RLIMIT_NPROC, processes)
 }
 

@@ -14,6 +14,7 @@ pub mod plan;
 pub mod seccomp;
 pub mod spawner;
 pub mod sys;
+mod tmp;
 pub mod wire;
 
 pub use enter::{open_bound, open_bound_as};

@@ -8,10 +8,12 @@
 //! # Invariants
 //! - The order is the order of application; nothing is added by the code that applies it.
 //! - A step that fails ends the start: nothing runs in a sandbox that is less than its plan.
-//! - Credentials, capabilities and seccomp come last, in this order.
+//! - Credentials, capabilities and seccomp come last, in this order; [`invariants`] has every rule.
 //!
 //! # Sources
 //! `reference/sandbox.md` section 1 (the two orders) and 2 (mounts).
+
+pub mod invariants;
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -126,6 +128,13 @@ pub enum Step {
     },
     /// `/tmp` in memory: sized, and charged to the function.
     TmpMemory {
+        /// Size in bytes.
+        bytes: u64,
+    },
+    /// `/tmp` in memory that was made before and is kept when the sandbox ends.
+    TmpKept {
+        /// Its mount.
+        tree: Source,
         /// Size in bytes.
         bytes: u64,
     },
@@ -245,6 +254,7 @@ impl fmt::Display for Step {
                 write!(f, "mount {device} at /tmp ({options})")
             }
             Self::TmpMemory { bytes } => write!(f, "mount {bytes} bytes of memory at /tmp"),
+            Self::TmpKept { tree, bytes } => write!(f, "show {tree} at /tmp ({bytes} bytes)"),
             Self::SharedMemory { bytes } => write!(f, "mount {bytes} bytes of memory at /dev/shm"),
             Self::Proc => write!(f, "mount a new /proc"),
             Self::Loopback => write!(f, "set the loopback interface up"),
@@ -283,6 +293,19 @@ pub struct Plan {
     pub prepare: Vec<Step>,
     /// Applied when the function is known.
     pub launch: Vec<Step>,
+}
+
+impl Plan {
+    /// Positions of the descriptors that come along with the launch, as its steps name them.
+    pub fn descriptors(&self) -> Vec<usize> {
+        let index = |step: &Step| match step {
+            Step::Bind { source: Source::Tree { index, .. }, .. }
+            | Step::TmpDevice { device: Source::Tree { index, .. }, .. }
+            | Step::TmpKept { tree: Source::Tree { index, .. }, .. } => Some(*index),
+            _ => None,
+        };
+        self.launch.iter().filter_map(index).collect()
+    }
 }
 
 impl fmt::Display for Plan {

@@ -23,6 +23,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use crate::enter::open_bound;
 use crate::plan::{Namespace, Step, Use};
 use crate::sys::{self, Side};
+use crate::tmp::Tmps;
 use crate::wire::{self, Failure, FromSpawner, ToSpawner};
 use crate::{idmap, init};
 
@@ -157,12 +158,16 @@ pub fn live_if_asked() -> Option<i32> {
 }
 
 fn serve(socket: OwnedFd) -> io::Result<()> {
+    // What whoever called the host had open would be open in every sandbox's init.
+    sys::close_from(SOCKET as u32 + 1)?;
+    be_killable()?;
     sys::set_name(c"lambdabox-spawn")?;
     sys::die_with_parent()?;
     sys::reap_children_automatically()?;
     nix::unistd::chdir("/")?;
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     wire::send(&socket, &FromSpawner::Running, &[])?;
+    let mut tmps = Tmps::default();
     while let Some((request, descriptors)) = wire::receive::<ToSpawner>(&socket)? {
         match request {
             ToSpawner::Make { namespaces, prepare, birth } => {
@@ -178,7 +183,28 @@ fn serve(socket: OwnedFd) -> io::Result<()> {
                 })?;
             }
             ToSpawner::OpenTrees { paths } => open_trees(&socket, &paths)?,
+            ToSpawner::OpenTmp { environment, bytes } => {
+                let opened = tmps.open(environment, bytes).map(|tree| ((), tree));
+                answer(&socket, opened, "mount memory for /tmp", |()| FromSpawner::Opened)?;
+            }
+            ToSpawner::CloseTmp { environment } => {
+                let closed = match tmps.close(environment) {
+                    Ok(()) => FromSpawner::TmpClosed,
+                    Err(error) => FromSpawner::Failed(Failure::new("free /tmp", &error, None)),
+                };
+                wire::send(&socket, &closed, &[])?;
+            }
         }
+    }
+    Ok(())
+}
+
+/// A host that the kernel spares when memory runs out hands that on with every fork; a function must be
+/// the first to go.
+fn be_killable() -> io::Result<()> {
+    const OWN: &str = "/proc/self/oom_score_adj";
+    if std::fs::read_to_string(OWN)?.starts_with('-') {
+        std::fs::write(OWN, "0")?;
     }
     Ok(())
 }

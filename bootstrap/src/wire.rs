@@ -52,6 +52,18 @@ pub enum ToSpawner {
         /// Absolute paths, as the bytes they are.
         paths: Vec<Vec<u8>>,
     },
+    /// Show an environment's `/tmp` in memory, which is made the first time.
+    OpenTmp {
+        /// Which environment's.
+        environment: u32,
+        /// Size of it.
+        bytes: u64,
+    },
+    /// Free an environment's `/tmp` in memory.
+    CloseTmp {
+        /// Which environment's.
+        environment: u32,
+    },
 }
 
 /// Spawner to host.
@@ -68,6 +80,8 @@ pub enum FromSpawner {
     IdMapped,
     /// The trees come along, in the order of their paths.
     Opened,
+    /// That `/tmp` is freed.
+    TmpClosed,
     /// One of the trees could not be opened.
     NotOpened {
         /// Position of its path.

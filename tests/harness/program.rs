@@ -45,6 +45,7 @@ pub(crate) struct Invoke {
     data: Option<PathBuf>,
     alone: bool,
     user: User,
+    through: Vec<OsString>,
 }
 
 /// Who runs the program.
@@ -65,6 +66,7 @@ pub(crate) fn lambdabox<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>)
         data: None,
         alone: false,
         user: User::Tester,
+        through: Vec::new(),
     }
 }
 
@@ -129,6 +131,12 @@ impl Invoke {
         self
     }
 
+    /// Lets another program start it: a command line that is followed by the program's own.
+    pub(crate) fn through<S: AsRef<OsStr>>(mut self, line: impl IntoIterator<Item = S>) -> Self {
+        self.through = line.into_iter().map(|a| a.as_ref().to_owned()).collect();
+        self
+    }
+
     /// Chooses the language loop.
     pub(crate) fn client(self, client: Client) -> Self {
         match client {
@@ -147,10 +155,14 @@ impl Invoke {
         let own = tempfile::Builder::new().prefix("e2e-data-").tempdir().unwrap();
         let out = tempfile::NamedTempFile::new().unwrap();
         let err = tempfile::NamedTempFile::new().unwrap();
-        let mut command = match self.user {
-            User::Tester => Command::new(binary()),
-            User::Ordinary => Command::new(ordinary_user::program(binary())),
+        let program = match self.user {
+            User::Tester => binary(),
+            User::Ordinary => ordinary_user::program(binary()),
         };
+        let line: Vec<&OsStr> =
+            self.through.iter().map(OsString::as_os_str).chain([program.as_os_str()]).collect();
+        let mut command = Command::new(line[0]);
+        command.args(&line[1..]);
         quiet_environment(&mut command);
         command.env("LAMBDABOX_DATA_DIR", self.data.as_deref().unwrap_or(own.path()));
         if self.user == User::Ordinary {

@@ -2,12 +2,26 @@
 
 use serde_json::json;
 
-use super::{all_refused, probe, probe_run};
-use crate::harness::{Function, invoke};
+use super::attack::{Attacker, all_refused};
+use crate::harness::Function;
 
-#[test]
-fn nothing_outside_tmp_can_be_written() {
-    let found = probe(
+attacks! {
+    nothing_outside_tmp_can_be_written,
+    code_layers_runtime_and_system_cannot_be_changed,
+    kernel_settings_cannot_be_written,
+    the_cgroup_limits_cannot_be_reached,
+    the_hosts_shadow_file_is_not_there,
+    files_of_other_users_are_not_there_whatever_their_modes,
+    only_the_interpreter_is_there_of_the_homes,
+    a_symlink_in_the_code_does_not_lead_to_the_hosts_files,
+    files_in_tmp_may_be_run_but_never_gain_privileges,
+    every_mount_is_read_only_or_private,
+    the_devices_are_the_harmless_ones,
+    the_program_itself_cannot_be_overwritten_from_inside,
+}
+
+fn nothing_outside_tmp_can_be_written(by: &Attacker) -> String {
+    let found = by.probe(
         "done = []
 for top, names, files in os.walk('/', topdown=True):
     names[:] = [n for n in names if os.path.join(top, n) not in ('/proc', '/sys', '/tmp')]
@@ -21,11 +35,11 @@ found['written'] = done
 found['looked'] = os.path.isdir('/usr') and os.path.isdir('/var/task')",
     );
     assert_eq!(found, json!({"written": [], "looked": true}));
+    "nothing written".to_owned()
 }
 
-#[test]
-fn code_layers_runtime_and_system_cannot_be_changed() {
-    let found = probe(
+fn code_layers_runtime_and_system_cannot_be_changed(by: &Attacker) -> String {
+    let found = by.probe(
         "def change(path):
     os.close(os.open(path, os.O_WRONLY | os.O_APPEND))
 found['code'] = attempt(change, '/var/task/lambda_function.py')
@@ -43,12 +57,11 @@ found['root'] = attempt(os.mkdir, '/x')
 found['dev'] = attempt(os.mkdir, '/dev/x')
 found['shm'] = attempt(os.mkdir, '/dev/shm/x')",
     );
-    all_refused(&found);
+    all_refused(&found)
 }
 
-#[test]
-fn kernel_settings_cannot_be_written() {
-    let found = probe(
+fn kernel_settings_cannot_be_written(by: &Attacker) -> String {
+    let found = by.probe(
         "def change(path, value):
     with open(path, 'w') as file:
         file.write(value)
@@ -59,12 +72,11 @@ for path in ('/proc/sys/kernel/core_pattern', '/proc/sys/kernel/hostname',
              '/proc/self/oom_score_adj_', '/proc/self/uid_map', '/proc/self/setgroups'):
     found[path] = attempt(change, path, '1')",
     );
-    all_refused(&found);
+    all_refused(&found)
 }
 
-#[test]
-fn the_cgroup_limits_cannot_be_reached() {
-    let found = probe(
+fn the_cgroup_limits_cannot_be_reached(by: &Attacker) -> String {
+    let found = by.probe(
         "writable = []
 for root in ('/sys', '/sys/fs/cgroup', '/cgroup'):
     for top, names, files in os.walk(root):
@@ -79,25 +91,25 @@ for root in ('/sys', '/sys/fs/cgroup', '/cgroup'):
 found['writable'] = writable",
     );
     assert_eq!(found["writable"], json!([]));
+    "nothing writable".to_owned()
 }
 
-#[test]
-fn the_hosts_shadow_file_is_not_there() {
+fn the_hosts_shadow_file_is_not_there(by: &Attacker) -> String {
     let host = std::fs::read_to_string("/etc/shadow").unwrap_or_default();
-    let run = probe_run(
+    let run = by.probe_run(
         "for path in ('/etc/shadow', '/etc/shadow-', '/etc/gshadow', '/etc/sudoers',
              '/etc/ssh/ssh_host_ed25519_key', '/proc/1/root/etc/shadow'):
     found[path] = attempt(lambda: open(path).read())",
         &[],
     );
     let run = run.answered();
-    all_refused(&run.json());
+    let answers = all_refused(&run.json());
     let secret = host.lines().next().unwrap_or("no shadow here");
     assert!(!run.text().contains(secret));
+    answers
 }
 
-#[test]
-fn files_of_other_users_are_not_there_whatever_their_modes() {
+fn files_of_other_users_are_not_there_whatever_their_modes(by: &Attacker) -> String {
     use std::os::unix::fs::PermissionsExt as _;
     let mut secrets = Vec::new();
     for parent in ["/root", "/home", "/var/tmp", "/srv", "/tmp", "/var/lib", "/mnt", "/opt"] {
@@ -117,13 +129,13 @@ def lambda_handler(event, context):
     return [path for path in event if os.path.exists(path) or os.path.exists('/proc/1/root' + path)]
 ",
     );
-    let run = invoke(&function).event(json!(paths).to_string()).run().answered();
+    let run = by.invoke(&function).event(json!(paths).to_string()).run().answered();
     assert_eq!(run.json(), json!([]));
+    "none is there".to_owned()
 }
 
-#[test]
-fn only_the_interpreter_is_there_of_the_homes() {
-    let found = probe(
+fn only_the_interpreter_is_there_of_the_homes(by: &Attacker) -> String {
+    let found = by.probe(
         "found['root'] = sorted(os.listdir('/root')) if os.path.isdir('/root') else []
 found['home'] = sorted(os.listdir('/home')) if os.path.isdir('/home') else []
 found['var'] = sorted(os.listdir('/var'))
@@ -148,10 +160,10 @@ found['top'] = sorted(os.listdir('/'))",
     for absent in ["work", "srv", "mnt", "media", "boot", "lost+found"] {
         assert!(!names("top").contains(&absent.to_owned()), "{absent}: {found}");
     }
+    "nothing else".to_owned()
 }
 
-#[test]
-fn a_symlink_in_the_code_does_not_lead_to_the_hosts_files() {
+fn a_symlink_in_the_code_does_not_lead_to_the_hosts_files(by: &Attacker) -> String {
     let secret = tempfile::NamedTempFile::new_in("/var/tmp").unwrap();
     std::fs::write(secret.path(), "the host's secret").unwrap();
     let function = Function::python(
@@ -173,13 +185,13 @@ fn a_symlink_in_the_code_does_not_lead_to_the_hosts_files() {
     link(std::path::Path::new(&up), "relative");
     link(std::path::Path::new("/var/tmp"), "directory");
     let name = secret.path().file_name().unwrap().to_string_lossy().into_owned();
-    let run = invoke(&function).event(json!(name).to_string()).run().answered();
+    let run = by.invoke(&function).event(json!(name).to_string()).run().answered();
     assert!(!run.text().contains("the host's secret"), "{}", run.text());
+    "it leads nowhere".to_owned()
 }
 
-#[test]
-fn files_in_tmp_may_be_run_but_never_gain_privileges() {
-    let found = probe(
+fn files_in_tmp_may_be_run_but_never_gain_privileges(by: &Attacker) -> String {
+    let found = by.probe(
         "import shutil
 shutil.copy('/bin/cat', '/tmp/cat')
 os.chmod('/tmp/cat', 0o6755)
@@ -189,11 +201,11 @@ found['nosuid'] = 'nosuid' in flags.split(',')
 found['nodev'] = 'nodev' in flags.split(',')",
     );
     assert_eq!(found, json!({"runs": 0, "nosuid": true, "nodev": true}));
+    "nosuid, nodev".to_owned()
 }
 
-#[test]
-fn every_mount_is_read_only_or_private() {
-    let found = probe(
+fn every_mount_is_read_only_or_private(by: &Attacker) -> String {
+    let found = by.probe(
         "found['writable'] = [line.split()[1] for line in open('/proc/mounts')
     if 'rw' in line.split()[3].split(',') and line.split()[2] not in ('proc', 'devtmpfs')]
 found['suid'] = [line.split()[1] for line in open('/proc/mounts')
@@ -204,11 +216,11 @@ found['suid'] = [line.split()[1] for line in open('/proc/mounts')
         |path: &String| path == "/tmp" || path.starts_with("/dev") || path.starts_with("/proc");
     assert!(writable.iter().all(expected), "{found}");
     assert_eq!(found["suid"], json!([]));
+    "read-only, nosuid".to_owned()
 }
 
-#[test]
-fn the_devices_are_the_harmless_ones() {
-    let found = probe(
+fn the_devices_are_the_harmless_ones(by: &Attacker) -> String {
+    let found = by.probe(
         "found['names'] = sorted(os.listdir('/dev'))
 import stat
 found['block'] = [n for n in os.listdir('/dev') if stat.S_ISBLK(os.lstat('/dev/' + n).st_mode)]
@@ -226,21 +238,22 @@ found['random'] = len(os.read(os.open('/dev/urandom', os.O_RDONLY), 8))",
         (&found["block"], &found["null"], &found["random"]),
         (&json!([]), &json!(1), &json!(8))
     );
+    "none else".to_owned()
 }
 
-#[test]
-fn the_program_itself_cannot_be_overwritten_from_inside() {
+fn the_program_itself_cannot_be_overwritten_from_inside(by: &Attacker) -> String {
     let before = std::fs::metadata(crate::harness::binary()).unwrap();
-    let run = probe_run(
+    let run = by.probe_run(
         "for pid in ('self', '1', str(os.getppid())):
     for how in (os.O_WRONLY, os.O_RDWR | os.O_TRUNC):
         found[pid + str(how)] = attempt(os.open, '/proc/%s/exe' % pid, how)",
         &[],
     );
-    all_refused(&run.answered().json());
+    let answers = all_refused(&run.answered().json());
     let after = std::fs::metadata(crate::harness::binary()).unwrap();
     assert_eq!(
         (before.len(), before.modified().unwrap()),
         (after.len(), after.modified().unwrap())
     );
+    answers
 }

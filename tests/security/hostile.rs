@@ -2,22 +2,23 @@
 
 use std::time::Duration;
 
-use crate::harness::{Function, invoke, wait_until_gone};
+use super::attack::{Attacker, Neighbour, guard};
+use crate::harness::{Function, wait_until_gone};
 
-#[test]
-fn kill_minus_nine_minus_one_hits_only_the_environment() {
-    let neighbour = Function::python(
-        "import time
-def lambda_handler(event, context):
-    print('neighbour runs', flush=True)
-    time.sleep(2)
-    return 'untouched'
-",
-    );
-    let neighbour = invoke(&neighbour).args(["--timeout", "10"]).start();
-    neighbour.wait_for_log("neighbour runs");
-    let mut bystander = std::process::Command::new("sleep").arg("60").spawn().unwrap();
-    let guard = super::guard();
+attacks! {
+    kill_minus_nine_minus_one_hits_only_the_environment,
+    signals_to_pid_1_change_nothing,
+    a_daemon_that_double_forks_does_not_outlive_the_environment,
+    a_daemon_that_holds_the_output_open_does_not_hold_up_the_answer,
+    a_bootstrap_that_ignores_sigterm_is_ended,
+    a_stopped_runtime_is_ended_by_the_timeout,
+    a_response_cut_off_by_the_runtimes_death_is_an_error_not_half_an_answer,
+    garbage_on_the_runtime_api_does_not_stop_the_environment,
+}
+
+fn kill_minus_nine_minus_one_hits_only_the_environment(by: &Attacker) -> String {
+    let neighbour = Neighbour::start(by, "");
+    let guard = guard();
     let function = Function::python(&format!(
         "import os, signal, time
 {guard}def lambda_handler(event, context):
@@ -26,18 +27,15 @@ def lambda_handler(event, context):
     time.sleep(20)
 "
     ));
-    let run = invoke(&function).args(["--timeout", "15"]).run().failed_with("Runtime.ExitError");
+    let run = by.invoke(&function).args(["--timeout", "15"]).run().failed_with("Runtime.ExitError");
     assert!(run.text().contains("signal: killed"), "{}", run.text());
     assert!(run.wall < Duration::from_secs(10), "told at once: {:?}", run.wall);
-    assert!(bystander.try_wait().unwrap().is_none(), "a process of the host lives");
-    bystander.kill().unwrap();
-    bystander.wait().unwrap();
-    assert_eq!(neighbour.wait().answered().json(), "untouched");
+    neighbour.lives_on();
+    "only its own died".to_owned()
 }
 
-#[test]
-fn signals_to_pid_1_change_nothing() {
-    let guard = super::guard();
+fn signals_to_pid_1_change_nothing(by: &Attacker) -> String {
+    let guard = guard();
     let function = Function::python(&format!(
         "import os, signal
 {guard}def lambda_handler(event, context):
@@ -49,12 +47,12 @@ fn signals_to_pid_1_change_nothing() {
     return 'still here'
 "
     ));
-    let run = invoke(&function).args(["--repeat", "2"]).run().answered();
+    let run = by.invoke(&function).args(["--repeat", "2"]).run().answered();
     assert_eq!(run.text(), "\"still here\"\n\"still here\"\n");
+    "nothing changed".to_owned()
 }
 
-#[test]
-fn a_daemon_that_double_forks_does_not_outlive_the_environment() {
+fn a_daemon_that_double_forks_does_not_outlive_the_environment(by: &Attacker) -> String {
     let function = Function::python(
         "import os
 def lambda_handler(event, context):
@@ -73,7 +71,7 @@ def lambda_handler(event, context):
     return 'daemon is there'
 ",
     );
-    let run = invoke(&function).args(["--timeout", "10"]).run().answered();
+    let run = by.invoke(&function).args(["--timeout", "10"]).run().answered();
     assert_eq!(run.json(), "daemon is there");
     assert!(
         run.wall < Duration::from_secs(10),
@@ -81,10 +79,10 @@ def lambda_handler(event, context):
         run.wall
     );
     wait_until_gone("86404.75");
+    "gone with the environment".to_owned()
 }
 
-#[test]
-fn a_daemon_that_holds_the_output_open_does_not_hold_up_the_answer() {
+fn a_daemon_that_holds_the_output_open_does_not_hold_up_the_answer(by: &Attacker) -> String {
     let function = Function::python(
         "import subprocess
 def lambda_handler(event, context):
@@ -92,20 +90,21 @@ def lambda_handler(event, context):
     return 'answered'
 ",
     );
-    let run = invoke(&function).run().answered();
+    let run = by.invoke(&function).run().answered();
     assert!(run.wall < Duration::from_secs(10), "{:?}", run.wall);
     wait_until_gone("86405.5");
+    "answered at once".to_owned()
 }
 
-#[test]
-fn a_bootstrap_that_ignores_sigterm_is_ended() {
+fn a_bootstrap_that_ignores_sigterm_is_ended(by: &Attacker) -> String {
     let script = "#!/bin/bash
 trap '' TERM INT HUP QUIT USR1 USR2
 echo ignoring
 while :; do sleep 86406.5; done
 ";
     let function = Function::bootstrap(script);
-    let run = invoke(&function)
+    let run = by
+        .invoke(&function)
         .args(["--timeout", "1"])
         .env("LAMBDABOX_INIT_LIMIT_MS", "1000")
         .run()
@@ -113,22 +112,24 @@ while :; do sleep 86406.5; done
     assert!(run.stderr.contains("ignoring"), "{}", run.stderr);
     assert!(run.wall < Duration::from_secs(10), "{:?}", run.wall);
     wait_until_gone("86406.5");
+    "Sandbox.Timedout".to_owned()
 }
 
-#[test]
-fn a_stopped_runtime_is_ended_by_the_timeout() {
+fn a_stopped_runtime_is_ended_by_the_timeout(by: &Attacker) -> String {
     let function = Function::python(
         "import os, signal
 def lambda_handler(event, context):
     os.kill(os.getpid(), signal.SIGSTOP)
 ",
     );
-    let run = invoke(&function).args(["--timeout", "1"]).run().failed_with("Sandbox.Timedout");
+    let run = by.invoke(&function).args(["--timeout", "1"]).run().failed_with("Sandbox.Timedout");
     assert!(run.wall < Duration::from_secs(10), "{:?}", run.wall);
+    "Sandbox.Timedout".to_owned()
 }
 
-#[test]
-fn a_response_cut_off_by_the_runtimes_death_is_an_error_not_half_an_answer() {
+fn a_response_cut_off_by_the_runtimes_death_is_an_error_not_half_an_answer(
+    by: &Attacker,
+) -> String {
     let function = Function::bootstrap(
         r#"#!/bin/bash
 host=${AWS_LAMBDA_RUNTIME_API%:*} port=${AWS_LAMBDA_RUNTIME_API#*:}
@@ -143,17 +144,17 @@ printf 'POST %s/%s/response HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"
 exit 1
 "#,
     );
-    let run = invoke(&function).args(["--timeout", "5"]).run().expect_code(1);
+    let run = by.invoke(&function).args(["--timeout", "5"]).run().expect_code(1);
     assert!(!run.text().contains("half"), "{}", run.text());
     let error = run.json()["errorType"].clone();
     assert!(
         ["Runtime.ExitError", "Runtime.TruncatedResponse"].contains(&error.as_str().unwrap()),
         "{error}"
     );
+    error.to_string()
 }
 
-#[test]
-fn garbage_on_the_runtime_api_does_not_stop_the_environment() {
+fn garbage_on_the_runtime_api_does_not_stop_the_environment(by: &Attacker) -> String {
     let function = Function::python(
         "import os, socket
 host, port = os.environ['AWS_LAMBDA_RUNTIME_API'].split(':')
@@ -177,6 +178,7 @@ def lambda_handler(event, context):
     return 'survived'
 ",
     );
-    let run = invoke(&function).args(["--repeat", "2", "--timeout", "30"]).run().answered();
+    let run = by.invoke(&function).args(["--repeat", "2", "--timeout", "30"]).run().answered();
     assert_eq!(run.text(), "\"survived\"\n\"survived\"\n");
+    "survived".to_owned()
 }

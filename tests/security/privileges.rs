@@ -2,12 +2,23 @@
 
 use serde_json::json;
 
-use super::{all_refused, probe};
-use crate::harness::{Function, invoke};
+use super::attack::{Attacker, Caller, all_refused, guard};
+use crate::harness::Function;
 
-#[test]
-fn it_has_no_capabilities_and_no_way_to_new_privileges() {
-    let found = probe(
+attacks! {
+    it_has_no_capabilities_and_no_way_to_new_privileges,
+    it_is_awss_sandbox_user_and_has_no_other_id,
+    it_inherits_no_descriptor_but_its_own,
+    a_child_of_a_custom_runtime_inherits_nothing_either,
+    it_leads_a_session_of_its_own_without_a_terminal,
+    the_terminal_of_whoever_called_cannot_be_opened,
+    set_user_id_programs_give_nothing,
+    every_namespace_is_its_own,
+    privileges_cannot_be_had_back,
+}
+
+fn it_has_no_capabilities_and_no_way_to_new_privileges(by: &Attacker) -> String {
+    let found = by.probe(
         "for line in open('/proc/self/status'):
     name, value = line.split(':', 1)
     if name.startswith('Cap') or name in ('NoNewPrivs', 'Seccomp', 'Groups'):
@@ -18,12 +29,15 @@ fn it_has_no_capabilities_and_no_way_to_new_privileges() {
     }
     assert_eq!(found["NoNewPrivs"], "1");
     assert_eq!(found["Seccomp"], "2");
-    assert_eq!(found["Groups"], "");
+    // An ordinary user's own groups cannot be dropped; inside they are nobody's (user_namespaces(7)).
+    let groups = found["Groups"].as_str().unwrap();
+    let nobodys = groups.split_whitespace().all(|group| group == "65534");
+    assert!(groups.is_empty() || (by.caller == Caller::OrdinaryUser && nobodys), "{groups}");
+    "all sets empty".to_owned()
 }
 
-#[test]
-fn it_is_awss_sandbox_user_and_has_no_other_id() {
-    let found = probe(
+fn it_is_awss_sandbox_user_and_has_no_other_id(by: &Attacker) -> String {
+    let found = by.probe(
         "import pwd
 found['ids'] = [os.getuid(), os.geteuid(), os.getgid(), os.getegid()]
 found['name'] = pwd.getpwuid(os.getuid()).pw_name
@@ -40,13 +54,15 @@ found['map'] = open('/proc/self/uid_map').read().split()",
     }
     let map: Vec<String> = serde_json::from_value(found["map"].clone()).unwrap();
     assert_eq!(map.len(), 3, "one line: {map:?}");
-    assert_ne!(map[1], "0", "not the host's root: {map:?}");
+    if by.caller == Caller::Root {
+        assert_ne!(map[1], "0", "not the host's root: {map:?}");
+    }
     assert_eq!(map[2], "1", "one id: {map:?}");
+    "one id, no group".to_owned()
 }
 
-#[test]
-fn it_inherits_no_descriptor_but_its_own() {
-    let found = probe(
+fn it_inherits_no_descriptor_but_its_own(by: &Attacker) -> String {
+    let found = by.probe(
         "found['fds'] = {}
 for fd in os.listdir('/proc/self/fd'):
     try:
@@ -67,35 +83,35 @@ for fd in os.listdir('/proc/self/fd'):
     }
     let sockets = fds.values().filter(|t| t.as_str().unwrap().starts_with("socket:")).count();
     assert!(sockets <= 1, "{found}");
+    format!("{} descriptors, all its own", fds.len())
 }
 
-#[test]
-fn a_child_of_a_custom_runtime_inherits_nothing_either() {
+fn a_child_of_a_custom_runtime_inherits_nothing_either(by: &Attacker) -> String {
     let function = Function::bootstrap("#!/bin/sh\nls -l /proc/self/fd\nexit 1\n");
-    let run = invoke(&function).run().expect_code(1);
+    let run = by.invoke(&function).run().expect_code(1);
     let descriptors: Vec<&str> = run.stderr.lines().filter(|line| line.contains(" -> ")).collect();
     assert!(!descriptors.is_empty(), "{}", run.stderr);
-    for line in descriptors {
+    for line in &descriptors {
         let (_, target) = line.split_once(" -> ").unwrap();
         let own =
             target == "/dev/null" || target.starts_with("pipe:") || target.starts_with("/proc/");
         assert!(own, "{line}");
     }
+    format!("{} descriptors, all its own", descriptors.len())
 }
 
-#[test]
-fn it_leads_a_session_of_its_own_without_a_terminal() {
-    let found = probe(
+fn it_leads_a_session_of_its_own_without_a_terminal(by: &Attacker) -> String {
+    let found = by.probe(
         "found['session'] = os.getsid(0) == os.getpid()
 found['terminal'] = attempt(os.open, '/dev/tty', os.O_RDWR)",
     );
     assert_eq!(found["session"], true);
     assert_eq!(found["terminal"][0], "refused");
+    "no terminal".to_owned()
 }
 
-#[test]
-fn set_user_id_programs_give_nothing() {
-    let found = probe(
+fn set_user_id_programs_give_nothing(by: &Attacker) -> String {
+    let found = by.probe(
         "found['ids'] = set()
 for program in ('/bin/su', '/usr/bin/sudo', '/bin/mount', '/usr/bin/passwd', '/usr/bin/chsh'):
     if os.path.exists(program):
@@ -105,11 +121,11 @@ for program in ('/bin/su', '/usr/bin/sudo', '/bin/mount', '/usr/bin/passwd', '/u
 found['ids'] = subprocess.check_output(['id', '-u']).decode().strip()",
     );
     assert_eq!(found["ids"], "993");
+    "still 993".to_owned()
 }
 
-#[test]
-fn every_namespace_is_its_own() {
-    let found = probe(
+fn every_namespace_is_its_own(by: &Attacker) -> String {
+    let found = by.probe(
         "for name in ('user', 'pid', 'mnt', 'net', 'ipc', 'uts', 'cgroup'):
     found[name] = os.readlink('/proc/self/ns/' + name)",
     );
@@ -117,11 +133,11 @@ fn every_namespace_is_its_own() {
         let host = std::fs::read_link(format!("/proc/self/ns/{name}")).unwrap();
         assert_ne!(found[name].as_str().unwrap(), host.to_str().unwrap(), "{name}");
     }
+    "seven namespaces".to_owned()
 }
 
-#[test]
-fn privileges_cannot_be_had_back() {
-    let found = probe(
+fn privileges_cannot_be_had_back(by: &Attacker) -> String {
+    let found = by.probe(
         "libc = ctypes.CDLL(None, use_errno=True)
 def prctl(*arguments):
     ctypes.set_errno(0)
@@ -131,5 +147,33 @@ found['ambient'] = attempt(prctl, 47, 2, 21, 0, 0)
 found['new privileges'] = attempt(prctl, 38, 0, 0, 0, 0)
 found['securebits'] = attempt(prctl, 28, 0, 0, 0, 0)",
     );
-    all_refused(&found);
+    all_refused(&found)
+}
+
+fn the_terminal_of_whoever_called_cannot_be_opened(by: &Attacker) -> String {
+    const ON_A_TERMINAL: &str = "import os, pty, sys
+sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+    let guard = guard();
+    let function = Function::python(&format!(
+        "import errno, os
+{guard}def lambda_handler(event, context):
+    answers = []
+    for path in ['/dev/tty'] + ['/proc/%s/fd/%d' % (pid, n) for pid in ('self', '1') for n in range(256)]:
+        try:
+            terminal = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+            if path == '/dev/tty' or os.isatty(terminal):
+                answers.append('OPENED ' + path)
+            os.close(terminal)
+        except OSError as error:
+            answers.append(errno.errorcode[error.errno])
+    return 'answers: ' + ' '.join(sorted(set(answers)))
+"
+    ));
+    let run = by.invoke(&function).args(["--timeout", "30"]);
+    let run = run.through(["/usr/bin/python3", "-c", ON_A_TERMINAL]).run().answered();
+    let text = run.text();
+    let answers = text.lines().find_map(|line| line.trim().strip_prefix("\"answers: "));
+    let answers = answers.unwrap_or_else(|| panic!("no answer on the terminal: {text}"));
+    assert!(!answers.contains("OPENED"), "{answers}");
+    answers.trim_end_matches('"').to_owned()
 }

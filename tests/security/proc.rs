@@ -1,30 +1,29 @@
 //! `/proc`: own processes only, and nothing of pid 1.
 
-use std::process::{Command, Stdio};
-
 use serde_json::json;
 
-use super::{all_refused, probe};
-use crate::harness::{Function, invoke};
+use super::attack::{Attacker, all_refused};
+use crate::harness::Function;
 
-#[test]
-fn only_own_processes_are_there() {
-    let found = probe(
+attacks! {
+    only_own_processes_are_there,
+    secrets_of_host_processes_cannot_be_read,
+    pid_1_is_closed_to_the_function,
+    pid_1_cannot_be_traced_or_its_memory_written,
+    the_hosts_name_and_processes_do_not_show,
+}
+
+fn only_own_processes_are_there(by: &Attacker) -> String {
+    let found = by.probe(
         "found['pids'] = sorted(int(p) for p in os.listdir('/proc') if p.isdigit())\nfound['own'] = os.getpid()",
     );
     let pids: Vec<u64> = serde_json::from_value(found["pids"].clone()).unwrap();
     let own = found["own"].as_u64().unwrap();
     assert!(pids.contains(&own) && pids.len() <= 4, "{found}");
+    format!("{} processes, its own", pids.len())
 }
 
-#[test]
-fn secrets_of_host_processes_cannot_be_read() {
-    let mut host = Command::new("sleep")
-        .arg("86403.125")
-        .env("SECRET_OF_THE_HOST", "do-not-tell")
-        .stdin(Stdio::null())
-        .spawn()
-        .unwrap();
+fn secrets_of_host_processes_cannot_be_read(by: &Attacker) -> String {
     let function = Function::python(
         "import glob
 def lambda_handler(event, context):
@@ -40,15 +39,13 @@ def lambda_handler(event, context):
     return leaks
 ",
     );
-    let run = invoke(&function).run();
-    host.kill().unwrap();
-    host.wait().unwrap();
+    let run = by.invoke(&function).run();
     assert_eq!(run.answered().json(), json!([]));
+    "none found".to_owned()
 }
 
-#[test]
-fn pid_1_is_closed_to_the_function() {
-    let found = probe(
+fn pid_1_is_closed_to_the_function(by: &Attacker) -> String {
+    let found = by.probe(
         "def read(name):
     with open('/proc/1/' + name, 'rb') as file:
         return file.read(64)
@@ -58,14 +55,17 @@ found['write mem'] = attempt(os.open, '/proc/1/mem', os.O_RDWR)
 for name in ('exe', 'cwd', 'root', 'ns/user', 'ns/mnt', 'ns/net'):
     found[name] = attempt(os.readlink, '/proc/1/' + name)
 for name in ('fd', 'fdinfo', 'map_files', 'root/'):
-    found['list ' + name] = attempt(os.listdir, '/proc/1/' + name)",
+    found['list ' + name] = attempt(os.listdir, '/proc/1/' + name)
+for number in range(256):
+    for how in (os.O_RDONLY, os.O_RDWR, os.O_PATH):
+        found['fd %d %d' % (number, how)] = attempt(os.open, '/proc/1/fd/%d' % number, how)
+    found['link %d' % number] = attempt(os.readlink, '/proc/1/fd/%d' % number)",
     );
-    all_refused(&found);
+    all_refused(&found)
 }
 
-#[test]
-fn pid_1_cannot_be_traced_or_its_memory_written() {
-    let found = probe(
+fn pid_1_cannot_be_traced_or_its_memory_written(by: &Attacker) -> String {
+    let found = by.probe(
         "libc = ctypes.CDLL(None, use_errno=True)
 def traced(request):
     ctypes.set_errno(0)
@@ -86,12 +86,12 @@ def across(call):
 found['read'] = attempt(across, libc.process_vm_readv)
 found['write'] = attempt(across, libc.process_vm_writev)",
     );
-    all_refused(&found);
+    all_refused(&found)
 }
 
-#[test]
-fn the_hosts_name_and_processes_do_not_show() {
+fn the_hosts_name_and_processes_do_not_show(by: &Attacker) -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
-    let found = probe("found['name'] = socket.gethostname()");
+    let found = by.probe("found['name'] = socket.gethostname()");
     assert_ne!(found["name"], host.trim());
+    "another name".to_owned()
 }

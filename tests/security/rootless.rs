@@ -271,6 +271,30 @@ def lambda_handler(event, context):
 }
 
 #[test]
+fn its_tmp_is_sized_private_and_kept_when_the_runtime_is_started_again() {
+    let function = Function::python(
+        "import errno, os
+def lambda_handler(event, context):
+    if not os.path.exists('/tmp/first'):
+        open('/tmp/first', 'w').close()
+        os._exit(7)
+    try:
+        with open('/tmp/big', 'wb') as file:
+            for _ in range(1024):
+                file.write(bytes(1 << 20))
+    except OSError as error:
+        return [errno.errorcode[error.errno], os.path.getsize('/tmp/big') >> 20 > 500]
+",
+    );
+    let twice = || as_user(&function).args(["--repeat", "2"]).run().expect_code(1).text();
+    let text = twice();
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].contains("exit status 7"), "{text}");
+    assert_eq!(lines[1], "[\"ENOSPC\", true]", "512 MB, and what was there before: {text}");
+    assert!(twice().starts_with("{\"errorType\":\"Runtime.ExitError\""), "another's is empty");
+}
+
+#[test]
 fn every_step_of_the_plan_is_explained() {
     let function = Function::python("def lambda_handler(event, context): return 'RAN'\n");
     let run = as_user(&function).args(["--explain"]).run().answered();

@@ -2,7 +2,19 @@
 
 use serde_json::Value;
 
-use super::{all_refused, probe};
+use super::attack::Attacker;
+
+attacks! {
+    mount_and_its_relatives,
+    unshare_of_every_namespace,
+    clone_into_new_namespaces,
+    setns_into_any_namespace,
+    mknod_of_devices,
+    the_kernels_wider_doors,
+    sockets_below_tcp_and_udp,
+    the_other_abi_is_no_way_around,
+    what_programs_need_still_works,
+}
 
 /// Lines that define `call(number, *arguments)`, which raises unless the kernel did it.
 const CALL: &str = "libc = ctypes.CDLL(None, use_errno=True)
@@ -14,15 +26,13 @@ def call(number, *arguments):
     return result
 ";
 
-fn refused(lines: &str) -> Value {
-    let found = probe(&format!("{CALL}{lines}"));
-    all_refused(&found);
-    found
+fn refused(by: &Attacker, lines: &str) -> String {
+    by.refused(&format!("{CALL}{lines}"))
 }
 
-#[test]
-fn mount_and_its_relatives() {
+fn mount_and_its_relatives(by: &Attacker) -> String {
     refused(
+        by,
         "os.mkdir('/tmp/m')
 found['tmpfs'] = attempt(call, 165, b'none', b'/tmp/m', b'tmpfs', 0, None)
 found['bind'] = attempt(call, 165, b'/var/task', b'/tmp/m', None, 4096, None)
@@ -33,21 +43,20 @@ found['chroot'] = attempt(os.chroot, '/tmp')
 found['open_tree'] = attempt(call, 428, -100, b'/', 1)
 found['fsopen'] = attempt(call, 430, b'tmpfs', 0)
 found['mount_setattr'] = attempt(call, 442, -100, b'/', 0, None, 0)",
-    );
+    )
 }
 
-#[test]
-fn unshare_of_every_namespace() {
-    refused(
+fn unshare_of_every_namespace(by: &Attacker) -> String {
+    refused(by,
         "for name, flag in (('user', 0x10000000), ('mnt', 0x20000), ('pid', 0x20000000), ('net', 0x40000000),
                    ('ipc', 0x8000000), ('uts', 0x4000000), ('cgroup', 0x2000000), ('time', 0x80)):
     found[name] = attempt(call, 272, flag)",
-    );
+    )
 }
 
-#[test]
-fn clone_into_new_namespaces() {
+fn clone_into_new_namespaces(by: &Attacker) -> String {
     refused(
+        by,
         "SIGCHLD = 17
 def cloned(flag):
     child = call(56, flag | SIGCHLD, 0, 0, 0, 0)
@@ -62,34 +71,38 @@ def cloned3():
     if child == 0:
         os._exit(0)
 found['clone3'] = attempt(cloned3)",
-    );
+    )
 }
 
-#[test]
-fn setns_into_any_namespace() {
+fn setns_into_any_namespace(by: &Attacker) -> String {
     refused(
-        "for name in ('user', 'mnt', 'pid', 'net', 'uts', 'ipc', 'cgroup'):
+        by,
+        "def by_pidfd(pid):
+    call(308, call(434, pid, 0), 0x20000 | 0x20000000 | 0x40000000)
+for pid in (1, os.getpid()):
+    found['pidfd %d' % pid] = attempt(by_pidfd, pid)
+for name in ('user', 'mnt', 'pid', 'net', 'uts', 'ipc', 'cgroup'):
     for pid in ('self', '1'):
         def enter():
             file = os.open('/proc/%s/ns/%s' % (pid, name), os.O_RDONLY)
             call(308, file, 0)
         found[pid + name] = attempt(enter)",
-    );
+    )
 }
 
-#[test]
-fn mknod_of_devices() {
+fn mknod_of_devices(by: &Attacker) -> String {
     refused(
+        by,
         "import stat
 found['memory'] = attempt(os.mknod, '/tmp/mem', stat.S_IFCHR | 0o600, os.makedev(1, 1))
 found['disk'] = attempt(os.mknod, '/tmp/disk', stat.S_IFBLK | 0o600, os.makedev(8, 0))
 found['loop'] = attempt(os.mknod, '/tmp/loop', stat.S_IFBLK | 0o600, os.makedev(7, 0))",
-    );
+    )
 }
 
-#[test]
-fn the_kernels_wider_doors() {
+fn the_kernels_wider_doors(by: &Attacker) -> String {
     refused(
+        by,
         "found['bpf'] = attempt(call, 321, 0, None, 0)
 found['perf_event_open'] = attempt(call, 298, None, 0, -1, -1, 0)
 found['io_uring_setup'] = attempt(call, 425, 8, ctypes.create_string_buffer(200))
@@ -115,12 +128,12 @@ found['personality'] = attempt(call, 135, 0x0400000)
 found['pidfd_getfd'] = attempt(call, 438, 0, 0, 0)
 found['ptrace'] = attempt(call, 101, 0, 0, 0, 0)
 found['fanotify_init'] = attempt(call, 300, 0, 0)",
-    );
+    )
 }
 
-#[test]
-fn sockets_below_tcp_and_udp() {
+fn sockets_below_tcp_and_udp(by: &Attacker) -> String {
     refused(
+        by,
         "found['raw'] = attempt(socket.socket, socket.AF_INET, socket.SOCK_RAW, 1)
 found['packet'] = attempt(socket.socket, socket.AF_PACKET, socket.SOCK_RAW, 3)
 found['vsock'] = attempt(socket.socket, 40, socket.SOCK_STREAM, 0)
@@ -136,24 +149,23 @@ def address():
     if error:
         raise OSError(-error, 'netlink')
 found['netlink'] = attempt(address)",
-    );
+    )
 }
 
-#[test]
-fn the_other_abi_is_no_way_around() {
+fn the_other_abi_is_no_way_around(by: &Attacker) -> String {
     // x32 numbers, which a filter that lists plain numbers forgets.
     refused(
+        by,
         "X32 = 0x40000000
 found['mount'] = attempt(call, X32 | 165, b'none', b'/tmp', b'tmpfs', 0, None)
 found['unshare'] = attempt(call, X32 | 272, 0x10000000)
 found['ptrace'] = attempt(call, X32 | 521, 0, 0, 0, 0)
 found['getpid'] = attempt(call, X32 | 39)",
-    );
+    )
 }
 
-#[test]
-fn what_programs_need_still_works() {
-    let found = probe(
+fn what_programs_need_still_works(by: &Attacker) -> String {
+    let found = by.probe(
         "import threading, tempfile, mmap
 box = []
 thread = threading.Thread(target=lambda: box.append(1)); thread.start(); thread.join()
@@ -176,4 +188,5 @@ signal.pause(); found['alarm'] = box[-1]",
     assert_eq!(found["fork"], 3);
     assert_eq!((&found["tmp"], &found["tcp"]), (&Value::Bool(true), &Value::Bool(true)));
     assert_eq!(found["alarm"], 2);
+    "all of it works".to_owned()
 }

@@ -19,8 +19,8 @@ fn tests() -> BTreeSet<String> {
             armed = armed || line == "#[test]" || line.starts_with("#[tokio::test");
             if let Some(rest) = line.strip_prefix("fn ").or(line.strip_prefix("async fn ")) {
                 let name = rest.split('(').next().unwrap_or("");
-                // Tests of the suite for both loops are plain functions of a client.
-                if armed || rest.contains("(client: Client)") {
+                // Tests for both loops and attacks are plain functions, of a client or an attacker.
+                if armed || rest.contains("(client: Client)") || rest.contains("(by: &Attacker)") {
                     names.insert(format!("{module}::{name}"));
                 }
                 armed = false;
@@ -71,6 +71,18 @@ fn every_test_named_in_the_specification_exists() {
 #[test]
 fn every_test_named_in_the_security_document_exists() {
     assert_tests_exist("SECURITY.md");
+}
+
+#[test]
+fn every_step_of_the_security_document_is_shown_by_a_test() {
+    let text = document("SECURITY.md");
+    let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+    assert!(rows.len() > 15, "the table of steps");
+    let silent: Vec<&&str> = rows
+        .iter()
+        .filter(|row| row.rsplit('|').nth(1).is_none_or(|last| named_tests(last).is_empty()))
+        .collect();
+    assert!(silent.is_empty(), "steps without a test: {silent:#?}");
 }
 
 #[test]

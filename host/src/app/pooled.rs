@@ -68,7 +68,7 @@ pub(super) fn plan(config: &config::Serve, say: Say) -> Plan<'_> {
             forwards: config.forwards.clone(),
         },
         adjust: Box::new(|settings| adjust(config, settings)),
-        journal: Arc::new(Stderr),
+        journal: Arc::new(Stderr { say }),
         notices,
     }
 }
@@ -87,7 +87,9 @@ fn adjust(config: &config::Serve, settings: &mut Settings) {
 }
 
 /// Every function's log, on standard error.
-struct Stderr;
+struct Stderr {
+    say: Say,
+}
 
 impl Journal for Stderr {
     fn note(&self, version: &Version, _stream: &str, event: &Event, lines: &mut Vec<u8>) {
@@ -100,5 +102,9 @@ impl Journal for Stderr {
         renderer.render(event, jiff::Timestamp::now(), lines);
         // A log that nobody reads any more must not stop the function.
         let _unread = io::stderr().lock().write_all(&lines[from..]);
+    }
+
+    fn trouble(&self, text: &str) {
+        self.say.warning(&format!("an execution environment failed: {text}"));
     }
 }

@@ -18,7 +18,7 @@ const MIB: u64 = 1024 * 1024;
 pub(crate) enum Tmp {
     /// An image on a loop device, kept through resets.
     Image(Ahead<TmpImage>),
-    /// Memory: charged to the function and lost at a reset.
+    /// Memory: charged to the function, and for root lost at a reset.
     Memory,
 }
 
@@ -89,6 +89,11 @@ impl Blueprint {
         u64::from(self.function.ephemeral_storage_mb) * MIB
     }
 
+    /// Whether the spawner keeps its `/tmp`: an ordinary user's has a mount namespace to itself.
+    pub(super) fn keeps_tmp(&self) -> bool {
+        matches!((&self.tmp, self.id), (Tmp::Memory, Identity::Callers { .. }))
+    }
+
     pub(super) fn confinement(&self) -> Confinement {
         Confinement { identity: self.id, shared_memory_bytes: self.shared_memory_bytes }
     }
@@ -101,6 +106,7 @@ impl Blueprint {
                 shows: "an image on a loop device".into(),
                 options: TmpImage::MOUNT_OPTIONS.to_owned(),
             },
+            Tmp::Memory if self.keeps_tmp() => TmpPlan::Kept { index: 0, bytes: self.tmp_bytes() },
             Tmp::Memory => TmpPlan::Memory { bytes: self.tmp_bytes() },
         };
         Plan {

@@ -167,6 +167,12 @@ impl<P: Provider> Driver<P> {
         let Some(env) = self.env_of.remove(&id) else { return };
         self.holds.remove(&env);
         let effects = self.schedule.gone(env, &gone, now);
+        let is_told = effects.iter().any(|effect| matches!(effect, Effect::Refuse { .. }));
+        match &gone {
+            Gone::Lost(text) => self.journal.trouble(text),
+            Gone::Failed(text) if !is_told => self.journal.trouble(text),
+            Gone::Failed(_) | Gone::Ended => {}
+        }
         self.perform(effects);
         let schedule = &self.schedule;
         self.versions.retain(|key, _| schedule.knows(key));

@@ -117,7 +117,11 @@ impl Environment {
 
     /// Ends every process and frees everything but what the caller holds.
     pub(crate) async fn shut_down(&mut self) -> Result<(), SandboxError> {
-        self.kill().await
+        self.kill().await?;
+        if self.blueprint.keeps_tmp() {
+            self.workshop.spawner.close_tmp(self.blueprint.number).await?;
+        }
+        Ok(())
     }
 
     async fn run(&mut self, answer: &mut (dyn FnMut(Outcome) + Send)) -> Result<(), SandboxError> {

@@ -13,6 +13,9 @@ pub(crate) trait Journal: Send + Sync + 'static {
     /// Something happened in the environment with this log stream. The lines it makes in the log, if
     /// any, are appended to `lines` too.
     fn note(&self, version: &Version, stream: &str, event: &Event, lines: &mut Vec<u8>);
+
+    /// An environment failed in a way that no invocation tells of; for the operator.
+    fn trouble(&self, text: &str);
 }
 
 /// Told the log stream of an environment and everything that happens in it.

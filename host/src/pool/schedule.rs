@@ -52,6 +52,8 @@ pub(crate) struct Schedule {
     promised_mb: u64,
     /// Part of `promised_mb` that is on its way back.
     ending_mb: u64,
+    /// Part of `promised_mb` that never comes back: nobody knows what became of its environments.
+    lost_mb: u64,
     starting: u32,
     last_env: u64,
     closing: bool,
@@ -69,6 +71,7 @@ impl Schedule {
             expiries: BTreeSet::new(),
             promised_mb: 0,
             ending_mb: 0,
+            lost_mb: 0,
             starting: 0,
             last_env: 0,
             closing: false,
@@ -148,11 +151,11 @@ impl Schedule {
     pub(crate) fn gone(&mut self, env: EnvId, gone: &Gone, now: Instant) -> Vec<Effect> {
         let mut effects = Vec::new();
         let Some(one) = self.envs.get(&env) else { return effects };
-        let (key, stand) = (one.key.clone(), one.stand);
+        let (key, stand, one_mb) = (one.key.clone(), one.stand, one.mb);
         let refused = |job| {
             let refused = match gone {
                 Gone::Ended => Refused::ShuttingDown,
-                Gone::Failed(text) => Refused::Sandbox(text.clone()),
+                Gone::Failed(text) | Gone::Lost(text) => Refused::Sandbox(text.clone()),
             };
             Effect::Refuse { job, refused }
         };
@@ -162,7 +165,7 @@ impl Schedule {
                 self.group_of(env).starting -= 1;
                 // One of those it was started for must hear of it, or it would be tried for ever.
                 let first = self.waiting.iter().find(|job| self.jobs[*job].key == key).copied();
-                if let (Some(job), Gone::Failed(_)) = (first, gone) {
+                if let (Some(job), Gone::Failed(_) | Gone::Lost(_)) = (first, gone) {
                     self.leave(job);
                     effects.push(refused(job));
                 }
@@ -174,7 +177,12 @@ impl Schedule {
             }
             Stand::Ending => {}
         }
+        let mb = u64::from(one_mb);
         self.remove(env);
+        if let Gone::Lost(_) = gone {
+            self.promised_mb += mb;
+            self.lost_mb += mb;
+        }
         effects.extend(self.settle(now));
         effects
     }

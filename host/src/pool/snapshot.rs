@@ -49,6 +49,8 @@ pub struct Snapshot {
     pub memory_budget_mb: u64,
     /// Memory they are promised, MB.
     pub memory_promised_mb: u64,
+    /// Part of it that is lost to environments that could not be ended, MB.
+    pub memory_lost_mb: u64,
     /// Invocations that run nowhere yet.
     pub waiting: u32,
     /// How long the oldest of these has waited, ms.
@@ -76,6 +78,7 @@ impl Schedule {
             functions: self.function_counts(is_frozen),
             memory_budget_mb: self.memory_budget_mb(),
             memory_promised_mb: self.memory_promised_mb(),
+            memory_lost_mb: self.memory_lost_mb(),
             oldest_waiting_ms: u64::try_from(oldest_waiting.as_millis()).unwrap_or(u64::MAX),
             ..Snapshot::default()
         };

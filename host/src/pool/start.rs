@@ -44,6 +44,11 @@ pub(super) async fn open(
                 options: TmpImage::MOUNT_OPTIONS.to_owned(),
             }
         }
+        Tmp::Memory if blueprint.keeps_tmp() => {
+            let bytes = blueprint.tmp_bytes();
+            let tree = spawner.open_tmp(blueprint.number, bytes).await?;
+            TmpPlan::Kept { index: trees.add(tree), bytes }
+        }
         Tmp::Memory => TmpPlan::Memory { bytes: blueprint.tmp_bytes() },
     };
     let steps = launch_steps(std::mem::take(&mut trees.steps), tmp, &blueprint.confinement());

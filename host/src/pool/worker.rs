@@ -3,7 +3,7 @@
 //! # Invariants
 //! - It is told of one invocation at a time and says [`Told::Done`] once for each, whatever became of
 //!   the caller. If it ends without, the schedule answers for it.
-//! - It ends only when nothing is left of its environment.
+//! - It ends only when nothing is left of its environment, or says that this cannot be told.
 //!
 //! # Not here
 //! Which invocation (`schedule.rs`), what an environment does with it (`environment.rs`).
@@ -75,7 +75,8 @@ impl<P: Provider> Worker<P> {
         };
         let left = self.serve(&mut home, &tail).await;
         match (left, home.end().await) {
-            (Left::Broken(error), _) | (Left::Told, Err(error)) => Gone::Failed(in_words(&error)),
+            (_, Err(error)) => Gone::Lost(in_words(&error)),
+            (Left::Broken(error), Ok(())) => Gone::Failed(in_words(&error)),
             (Left::Told, Ok(())) => Gone::Ended,
         }
     }

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use lambdabox_bootstrap::plan::{Plan, Step};
+use lambdabox_bootstrap::plan::{Plan, Step, invariants};
 use lambdabox_bootstrap::spawner::message_pair;
 use lambdabox_bootstrap::wire::{ExitStatus, FromInit, ToInit};
 use tokio::io::unix::AsyncFd;
@@ -157,6 +157,7 @@ impl Begun {
         output: Output,
     ) -> Result<(Sandbox, Vec<TcpListener>), SandboxError> {
         self.plan.launch.clone_from(&steps);
+        self.assert_sound(&trees);
         match self.try_launch(trees, steps, program, output).await {
             Ok(listeners) => {
                 let Self { mut hold, control, pidfd, pid, plan } = self;
@@ -170,6 +171,17 @@ impl Begun {
                 Err(error)
             }
         }
+    }
+
+    /// In debug builds: the plan keeps its rules, and no descriptor comes along that no step asks for.
+    fn assert_sound(&self, trees: &OpenTrees) {
+        debug_assert_eq!(self.plan.descriptors().len(), trees.descriptors.len(), "{}", self.plan);
+        debug_assert!(
+            invariants::broken(&self.plan).is_empty(),
+            "{:?}\n{}",
+            invariants::broken(&self.plan),
+            self.plan
+        );
     }
 
     async fn try_launch(

@@ -199,6 +199,13 @@ pub(crate) enum TmpPlan {
         /// File system options.
         options: String,
     },
+    /// Memory that an ordinary user's spawner keeps; the mount comes with the launch message.
+    Kept {
+        /// Position among the descriptors.
+        index: usize,
+        /// Size.
+        bytes: u64,
+    },
     /// Memory, where no image can be had.
     Memory {
         /// Size.
@@ -248,6 +255,9 @@ pub(crate) fn launch_steps(trees: Vec<Step>, tmp: TmpPlan, confinement: &Confine
         TmpPlan::Device { index, shows, options } => {
             Step::TmpDevice { device: Source::Tree { index, shows }, options }
         }
+        TmpPlan::Kept { index, bytes } => {
+            Step::TmpKept { tree: Source::Tree { index, shows: "memory".into() }, bytes }
+        }
         TmpPlan::Memory { bytes } => Step::TmpMemory { bytes },
     });
     steps.extend(confinement.shared_memory_bytes.map(|bytes| Step::SharedMemory { bytes }));
@@ -273,3 +283,6 @@ pub(crate) fn launch_steps(trees: Vec<Step>, tmp: TmpPlan, confinement: &Confine
     ]);
     steps
 }
+
+#[cfg(test)]
+mod tests;

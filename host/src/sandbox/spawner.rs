@@ -86,6 +86,26 @@ impl Spawner {
         Ok(trees)
     }
 
+    /// The `/tmp` in memory of an environment of an ordinary user's, made the first time.
+    pub(crate) async fn open_tmp(
+        &self,
+        environment: u32,
+        bytes: u64,
+    ) -> Result<OwnedFd, SandboxError> {
+        match self.ask(&ToSpawner::OpenTmp { environment, bytes }, &[]).await? {
+            (FromSpawner::Opened, Some(tree)) => Ok(tree),
+            other => Err(SandboxError::Spawner(unexpected(&other))),
+        }
+    }
+
+    /// Frees it.
+    pub(crate) async fn close_tmp(&self, environment: u32) -> Result<(), SandboxError> {
+        match self.exchange(&ToSpawner::CloseTmp { environment }, &[]).await? {
+            (FromSpawner::TmpClosed, _) => Ok(()),
+            other => Err(SandboxError::Spawner(unexpected(&other))),
+        }
+    }
+
     /// For requests whose answer is one descriptor.
     async fn ask(
         &self,

@@ -18,6 +18,10 @@ impl Schedule {
         self.promised_mb
     }
 
+    pub(crate) fn memory_lost_mb(&self) -> u64 {
+        self.lost_mb
+    }
+
     pub(crate) fn function_counts(&self, is_frozen: &dyn Fn(EnvId) -> bool) -> Vec<FunctionCount> {
         let count = |key: &Key, waiting: u32| {
             let mut environments = Count::default();

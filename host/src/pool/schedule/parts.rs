@@ -73,6 +73,8 @@ pub(crate) enum Gone {
     Ended,
     /// It could not be made or kept; the text is for the operator.
     Failed(String),
+    /// It could not be ended: what it was promised may be in use for ever. The text is the operator's.
+    Lost(String),
 }
 
 /// Where an environment stands.

@@ -69,6 +69,8 @@ struct NoLog;
 
 impl Journal for NoLog {
     fn note(&self, _: &Version, _: &str, _: &Event, _: &mut Vec<u8>) {}
+
+    fn trouble(&self, _: &str) {}
 }
 
 impl Stage {

@@ -49,6 +49,10 @@ impl Journal for Log {
         let text = String::from_utf8_lossy(&lines[from..]).into_owned();
         self.lines.lock().unwrap().push((stream.to_owned(), text));
     }
+
+    fn trouble(&self, text: &str) {
+        panic!("{text}");
+    }
 }
 
 impl Log {

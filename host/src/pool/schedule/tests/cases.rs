@@ -244,6 +244,17 @@ fn an_environment_that_is_gone_answers_for_its_invocation() {
 }
 
 #[test]
+fn memory_of_an_environment_that_could_not_be_ended_does_not_come_back() {
+    let mut case = Case::new(settings(1));
+    let env = case.warm(&need("f", "1"), INIT);
+    case.schedule.retire("f", "$LATEST", None);
+    assert_eq!(case.schedule.gone(env, &Gone::Lost("stuck".to_owned()), case.now), []);
+    check(&case.schedule);
+    assert_eq!(case.invoke(&need("f", "1")), []);
+    assert_eq!((case.schedule.promised_mb, case.schedule.lost_mb), (136, 136));
+}
+
+#[test]
 fn a_broken_environment_gets_nothing_any_more() {
     let mut case = Case::new(settings(10));
     let env = started(&case.invoke(&need("f", "1")));
