@@ -148,6 +148,12 @@ impl Deployed {
     /// # Errors
     /// [`DeployError::NoFunction`].
     pub async fn find(&self, name: &str) -> Result<FunctionRecord, DeployError> {
+        // Whoever is told that an update was successful must be served by it.
+        let _settled = self.changing.lock().await;
+        self.stored(name).await
+    }
+
+    async fn stored(&self, name: &str) -> Result<FunctionRecord, DeployError> {
         let found = self.store.function(name, LATEST).await?;
         found.ok_or_else(|| DeployError::NoFunction { name: name.to_owned() })
     }
@@ -255,7 +261,7 @@ impl Deployed {
             return Ok(version);
         }
         let _changing = self.changing.lock().await;
-        let record = self.find(name).await?;
+        let record = self.stored(name).await?;
         let not_active = |state| DeployError::NotActive { name: name.to_owned(), state };
         match record.state {
             State::Pending => return Err(not_active("Pending")),
