@@ -1,6 +1,6 @@
 //! Lambda's service API: callers' paths, headers, status codes and texts end here.
 //!
-//! [`Front`] answers one request at a time; [`listen`] has the listener. A request is checked for who
+//! [`Front`] answers one request at a time; `listener` has the connections. A request is checked for who
 //! sends it ([`guard`]), turned into a [`routes::Route`], answered by the file of its resource, and an
 //! error becomes AWS's in one place ([`error`]).
 //!

@@ -10,7 +10,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use tokio::sync::{mpsc, watch};
 
@@ -137,11 +137,7 @@ impl<P: Provider> Worker<P> {
         tail: &Mutex<Tail>,
         run: Run,
     ) -> Result<(), SandboxError> {
-        let Run { job, mut invocation } = run;
-        // It may have waited: its time begins now.
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let deadline = now + invocation.timeout;
-        invocation.deadline_epoch_ms = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
+        let Run { job, invocation } = run;
         let mut outcome = None;
         let ran = {
             let mut answer = |answered: Outcome| outcome = Some(answered);
