@@ -124,6 +124,7 @@ impl Entering {
                 mount_plain(Some("proc"), &target, Some("proc"), flags, None)?;
             }
             Step::Loopback => sys::loopback_up()?,
+            Step::Firewall { dns, blocked } => crate::firewall::confine(*dns, blocked)?,
             Step::Listen { address, port, .. } => {
                 self.listeners.push(TcpListener::bind((*address, *port))?);
             }

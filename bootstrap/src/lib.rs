@@ -8,6 +8,7 @@
 //! Lambda. This crate knows Linux only; what a function is stands in `host`.
 
 mod enter;
+pub mod firewall;
 mod idmap;
 mod init;
 pub mod plan;

@@ -16,10 +16,12 @@
 pub mod invariants;
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+use crate::firewall::Network;
 
 /// A kernel namespace a sandbox is born into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -147,6 +149,13 @@ pub enum Step {
     Proc,
     /// The loopback interface.
     Loopback,
+    /// Rules of the sandbox's own network namespace, for what its way out would let through.
+    Firewall {
+        /// Where DNS is answered, and nothing else.
+        dns: Ipv4Addr,
+        /// What is never reached.
+        blocked: Vec<Network>,
+    },
     /// A listening socket on the sandbox's loopback, handed out to the host.
     Listen {
         /// What it is for.
@@ -209,6 +218,10 @@ impl Step {
             Self::Proc => {
                 "a masked /proc forbids a new one: start the container with systempaths=unconfined"
             }
+            Self::Firewall { .. } => {
+                "without these rules the host would be open to the function: modprobe nf_tables, or \
+                 --network none"
+            }
             Self::JoinCgroups => "the control groups must be writable: run as root",
             Self::Bind { .. } => "the path must be readable, and the kernel 5.12 or newer",
             Self::TmpDevice { .. } => "loop devices with ext4 are needed: modprobe loop ext4",
@@ -258,6 +271,10 @@ impl fmt::Display for Step {
             Self::SharedMemory { bytes } => write!(f, "mount {bytes} bytes of memory at /dev/shm"),
             Self::Proc => write!(f, "mount a new /proc"),
             Self::Loopback => write!(f, "set the loopback interface up"),
+            Self::Firewall { blocked, .. } => {
+                let names: Vec<_> = blocked.iter().map(ToString::to_string).collect();
+                write!(f, "let nothing out to {}", names.join(", "))
+            }
             Self::Listen { name, address, port } => {
                 write!(f, "listen on {} for {name}", SocketAddr::new(*address, *port))
             }

@@ -1,7 +1,7 @@
 //! Chooses a life: the inside of sandboxes, or the program people call.
 #![forbid(unsafe_code)]
 
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use lambdabox::app;
@@ -22,6 +22,7 @@ fn main() -> ExitCode {
     let started = runs_functions.then(spawner::start);
     cli::run(std::env::args_os(), |call| match call {
         Call::Doctor(asked) => app::doctor(&asked),
+        Call::Runtimes(asked) => app::runtimes(&asked),
         Call::Invoke(config) => with(started, |started| app::invoke(&config, started)),
         Call::Serve(config) => with(started, |started| app::serve(&config, started)),
     })
@@ -32,7 +33,9 @@ fn with(started: Option<io::Result<Spawner>>, run: impl FnOnce(Spawner) -> ExitC
     match started.unwrap_or_else(spawner::start) {
         Ok(started) => run(started),
         Err(error) => {
-            eprintln!("error: failed to fork the process that makes sandboxes: {error}");
+            let line = format!("error: failed to fork the process that makes sandboxes: {error}\n");
+            // The status says it to whom standard error cannot; `eprintln!` would panic.
+            let _unheard = io::stderr().write_all(line.as_bytes());
             ExitCode::from(3)
         }
     }

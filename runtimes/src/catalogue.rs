@@ -5,7 +5,8 @@
 //! - An identifier belongs to one language.
 //!
 //! # Not here
-//! Finding an interpreter (`discover`), the loop's text (`embed`), languages to come (`later`).
+//! Finding an interpreter (`discover`), the loop's text (`embed`), command lines (`entry`), languages
+//! to come (`later`).
 //!
 //! # Sources
 //! Identifiers and their three dates: `reference/lambda-service.md` section 4.
@@ -16,6 +17,7 @@ use std::sync::OnceLock;
 use serde::Deserialize;
 
 use crate::embed::{FOLDERS, LoopFile};
+use crate::entry::{Entry, InterpreterOption, MissingModule, OfficialClient};
 use crate::later::later_by_identifier;
 
 /// Who brings the loop that talks to the Runtime API.
@@ -44,96 +46,33 @@ pub struct Identifier {
     pub block_update: Option<String>,
 }
 
-/// Which of a language's command lines is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EntryForm {
-    /// lambdabox's loop, started as fast as the interpreter can.
-    Lean,
-    /// lambdabox's loop in an interpreter that heeds the customer's own settings for it.
-    Plain,
-    /// lambdabox's loop behind the customer's `AWS_LAMBDA_EXEC_WRAPPER`, which may insert options
-    /// before the last argument, as AWS's documentation shows.
-    Wrapped,
-    /// AWS's own runtime interface client.
-    Official,
-}
-
-/// What a command line is filled in with; all are paths and words as seen inside the sandbox.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct EntryInputs<'a> {
-    /// Replaces `{interpreter}`.
-    pub interpreter: Option<&'a str>,
-    /// Replaces `{handler}`.
-    pub handler: Option<&'a str>,
-    /// Replaces `{bootstrap}`.
-    pub bootstrap: Option<&'a str>,
-    /// Replaces `{loop}`: the language's loop, compiled if there is such a form.
-    pub language_loop: Option<&'a str>,
-    /// Replaces `{source}` and `{target}` of a compilation, which runs on the host.
-    pub compilation: Option<(&'a str, &'a str)>,
-}
-
-/// Command lines of a language, as templates.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Entry {
-    lean: Vec<String>,
-    plain: Vec<String>,
-    #[serde(default)]
-    wrapped: Option<Vec<String>>,
-    #[serde(default)]
-    official: Option<Vec<String>>,
-    /// Makes the compiled loop, once per interpreter and on the host.
-    #[serde(default)]
-    compile: Option<Vec<String>>,
-    /// File name of the compiled loop in `/var/runtime`.
-    #[serde(default)]
-    pub compiled: Option<String>,
-    /// Directory in a package that means it brings AWS's own client.
-    #[serde(default)]
-    pub official_marker: Option<String>,
-}
-
-impl Entry {
-    /// The command line of this form; `None` if the language has no such form or an input that its
-    /// template names is missing.
-    pub fn argv(&self, form: EntryForm, inputs: EntryInputs<'_>) -> Option<Vec<String>> {
-        let template = match form {
-            EntryForm::Lean => &self.lean,
-            EntryForm::Plain => &self.plain,
-            EntryForm::Wrapped => self.wrapped.as_ref().unwrap_or(&self.plain),
-            EntryForm::Official => self.official.as_ref()?,
-        };
-        fill(template, inputs)
-    }
-
-    /// The command line that compiles the loop; `None` if the language compiles nothing.
-    pub fn compile(&self, inputs: EntryInputs<'_>) -> Option<Vec<String>> {
-        fill(self.compile.as_ref()?, inputs)
-    }
-}
-
-fn fill(template: &[String], inputs: EntryInputs<'_>) -> Option<Vec<String>> {
-    template
-        .iter()
-        .map(|word| match word.as_str() {
-            "{interpreter}" => inputs.interpreter.map(str::to_owned),
-            "{handler}" => inputs.handler.map(str::to_owned),
-            "{bootstrap}" => inputs.bootstrap.map(str::to_owned),
-            "{loop}" => inputs.language_loop.map(str::to_owned),
-            "{source}" => inputs.compilation.map(|(source, _)| source.to_owned()),
-            "{target}" => inputs.compilation.map(|(_, target)| target.to_owned()),
-            fixed => Some(fixed.to_owned()),
-        })
-        .collect()
-}
-
 /// How interpreters of a language are called on a search path, versions apart.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct InterpreterNames {
     /// File names, the preferred one first.
     pub names: Vec<String>,
+    /// Commands that install one; `{version}` is the identifier's.
+    #[serde(default)]
+    pub advice: String,
+    /// How the customer's variables begin that are for the interpreter itself.
+    #[serde(default)]
+    pub heard: Option<String>,
+    /// Oldest version the loop runs on, if it is older than every identifier's.
+    #[serde(default)]
+    pub oldest: Option<String>,
+}
+
+/// How a handler's text falls into module and function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HandlerForm {
+    /// `a/b.c.f` is `f` of the module `a.b.c`.
+    LastDot,
+    /// `a/b.c.f` is `c.f` of the module `a/b`.
+    FirstDot,
+    /// `a.b.C::f` is `f` of the class `a.b.C`; without colons it is what an interface asks for.
+    Class,
 }
 
 /// Everything a language's `runtime.toml` says.
@@ -153,16 +92,34 @@ pub struct Language {
     pub modules: Vec<String>,
     /// Functions tried in each of them, in order.
     pub functions: Vec<String>,
+    /// How its handlers are written.
+    pub handler_form: HandlerForm,
+    /// File that makes a directory a module, without its ending.
+    #[serde(default)]
+    pub package_file: Option<String>,
+    /// Files that only a project of this language has.
+    #[serde(default)]
+    pub project_files: Vec<String>,
     /// Identifiers AWS has or had and this language's loop is too new for.
     pub retired: Vec<String>,
     /// Identifiers it serves.
     pub identifiers: Vec<Identifier>,
     /// How its interpreter is called.
     pub interpreter: InterpreterNames,
-    /// Variables AWS's own start script of this language sets; a customer's value wins.
+    /// Variables AWS's own start script of this language sets; a customer's value wins. `{version}`
+    /// is the identifier's.
     pub environment: BTreeMap<String, String>,
     /// Its command lines.
     pub entry: Entry,
+    /// Words for `{options}` of its command lines.
+    #[serde(default)]
+    options: Vec<InterpreterOption>,
+    /// AWS's own client.
+    #[serde(default)]
+    pub official: Option<OfficialClient>,
+    /// What to say when a module is missing.
+    #[serde(default)]
+    pub missing_module: Option<MissingModule>,
     /// Its loop; `None` for custom runtimes.
     #[serde(skip)]
     pub language_loop: Option<LoopFile>,
@@ -174,9 +131,21 @@ impl Language {
         self.identifiers.iter().find(|identifier| identifier.name == name)
     }
 
-    /// The identifier an interpreter of this `X.Y` version serves.
+    /// The identifier an interpreter of this version (`X.Y`, or `X`) serves.
     pub fn identifier_for(&self, version: &str) -> Option<&Identifier> {
         self.identifiers.iter().find(|identifier| identifier.version.as_deref() == Some(version))
+    }
+
+    /// Interpreter options of a function; `set` gives the customer's variables.
+    pub fn options<'a>(
+        &self,
+        identifier: &str,
+        version: &str,
+        memory_mb: u32,
+        set: impl Fn(&str) -> Option<&'a str>,
+    ) -> Vec<String> {
+        let words = self.options.iter();
+        words.filter_map(|option| option.word(identifier, version, memory_mb, &set)).collect()
     }
 }
 
@@ -288,6 +257,7 @@ impl Catalogue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::entry::{EntryForm, EntryInputs};
 
     #[test]
     fn every_embedded_manifest_parses() {
@@ -331,8 +301,8 @@ mod tests {
 
     #[test]
     fn a_runtime_of_a_later_release_is_refused_by_its_language() {
-        let error = Catalogue::embedded().find("nodejs22.x").unwrap_err();
-        assert!(error.to_string().contains("Node.js comes in a later release"), "{error}");
+        let error = Catalogue::embedded().find("dotnet8").unwrap_err();
+        assert!(error.to_string().contains(".NET comes in a later release"), "{error}");
     }
 
     #[test]
@@ -348,6 +318,44 @@ mod tests {
         let (language, identifier) = Catalogue::embedded().find("provided").unwrap();
         assert_eq!(language.kind, Kind::Custom);
         assert_eq!(identifier.unwrap().name, "provided");
+    }
+
+    #[test]
+    fn dates_are_days_and_stand_in_awss_order() {
+        for identifier in Catalogue::embedded().languages().iter().flat_map(|l| &l.identifiers) {
+            let dates =
+                [&identifier.deprecation, &identifier.block_create, &identifier.block_update];
+            let dates: Vec<&String> = dates.into_iter().flatten().collect();
+            for date in &dates {
+                let parts: Vec<usize> = date.split('-').map(str::len).collect();
+                assert_eq!(parts, [4, 2, 2], "{}: {date}", identifier.name);
+            }
+            assert!(dates.is_sorted(), "{}: {dates:?}", identifier.name);
+        }
+    }
+
+    #[test]
+    fn node_gets_a_heap_of_its_memory_unless_the_customer_says_otherwise() {
+        let node = Catalogue::embedded().language("nodejs").unwrap();
+        let options = |identifier, version, set: Option<&'static str>| {
+            node.options(identifier, version, 128, move |name| {
+                set.filter(|_| name == "NODE_OPTIONS")
+            })
+            .join(" ")
+        };
+        let heap = "--max-semi-space-size=6 --max-old-space-size=115 --expose-gc";
+        assert_eq!(options("nodejs24.x", "24.1.0", None), heap);
+        assert_eq!(options("nodejs20.x", "20.9.0", Some("--enable-source-maps")), heap);
+        let switched_off = format!("{heap} --no-experimental-require-module");
+        assert_eq!(options("nodejs20.x", "20.20.2", None), switched_off);
+        assert_eq!(
+            options("nodejs18.x", "18.20.0", Some("--max_old_space_size=50")),
+            "--expose-gc"
+        );
+        assert_eq!(
+            options("nodejs22.x", "22.23.3", Some("--experimental-require-module")),
+            format!("{heap} --no-experimental-detect-module")
+        );
     }
 
     #[test]

@@ -15,9 +15,6 @@ pub struct Later {
 
 /// Source: the runtimes list of `reference/lambda-service.md` section 4.
 const LATER: &[Later] = &[
-    Later { name: "Node.js", identifier_prefix: "nodejs", extensions: &["js", "mjs", "cjs", "ts"] },
-    Later { name: "Ruby", identifier_prefix: "ruby", extensions: &["rb"] },
-    Later { name: "Java", identifier_prefix: "java", extensions: &["jar", "class", "java"] },
     Later { name: ".NET", identifier_prefix: "dotnet", extensions: &["dll", "cs"] },
     Later { name: "Go", identifier_prefix: "go1.", extensions: &["go"] },
 ];

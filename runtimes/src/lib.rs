@@ -16,12 +16,12 @@
 mod catalogue;
 pub mod discover;
 mod embed;
+mod entry;
 mod later;
 pub mod packages;
 pub mod scan;
 
-pub use catalogue::{
-    Catalogue, Entry, EntryForm, EntryInputs, Identifier, Kind, Language, UnknownRuntime,
-};
+pub use catalogue::{Catalogue, HandlerForm, Identifier, Kind, Language, UnknownRuntime};
 pub use embed::LoopFile;
+pub use entry::{Entry, EntryForm, EntryInputs, MissingModule, OfficialClient};
 pub use later::{Later, later_by_extension, later_by_identifier};

@@ -6,6 +6,9 @@
 //! # Not here
 //! Judging handlers (`host/src/catalog/infer.rs`).
 
+mod javascript;
+mod ruby;
+
 /// More of a file than this is not looked at; a handler that far down can be named.
 pub const MAX_SCANNED_BYTES: usize = 1024 * 1024;
 
@@ -16,7 +19,7 @@ pub struct TopLevel {
     pub functions: Vec<String>,
     /// Names bound otherwise: assigned, imported, classes.
     pub others: Vec<String>,
-    /// True after `from x import *`: any name may be there.
+    /// True after `from x import *` and its like: any name may be there.
     pub open_ended: bool,
 }
 
@@ -31,7 +34,9 @@ impl TopLevel {
 pub fn top_level(language: &str, source: &[u8]) -> Option<TopLevel> {
     let source = &source[..source.len().min(MAX_SCANNED_BYTES)];
     match language {
+        "nodejs" => Some(javascript::javascript(&String::from_utf8_lossy(source))),
         "python" => Some(python(&String::from_utf8_lossy(source))),
+        "ruby" => Some(ruby::top_level(&String::from_utf8_lossy(source))),
         _ => None,
     }
 }

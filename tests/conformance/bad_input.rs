@@ -15,8 +15,7 @@ fn refused(command: Invoke, explanation: &[&str]) -> Run {
     let data = tempfile::tempdir().unwrap();
     let before = Leftovers::now(data.path());
     let run = command.data(data.path()).while_alone().run().refused(explanation);
-    let left = before.since(data.path());
-    let left: Vec<_> = left.iter().filter(|what| !is_empty_directory(what)).collect();
+    let left = before.since_but_for(data.path(), is_empty_directory);
     assert!(left.is_empty(), "left behind: {left:#?}");
     run
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::harness::{binary, quiet_environment, shared};
+use crate::harness::{binary, quiet_environment, settings, shared};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
@@ -41,27 +41,33 @@ fn commands_of_the_script() -> Vec<String> {
     lines.filter(|l| !l.starts_with('#') && !is_branch(l)).map(str::to_owned).collect()
 }
 
-/// The program as `scripts/package` packs it.
+/// The program as `scripts/package` packs it: the one under test, instead of a release build.
 fn tarball(dir: &Path) -> PathBuf {
-    let name = "lambdabox-0.0.0-linux-test";
-    std::fs::create_dir(dir.join(name)).unwrap();
-    std::fs::copy(binary(), dir.join(name).join("lambdabox")).unwrap();
-    let pack = format!(
-        "tar -c {name} | gzip -1 >{name}.tar.gz && sha256sum {name}.tar.gz >{name}.tar.gz.sha256"
-    );
-    let status = Command::new("sh").args(["-c", &pack]).current_dir(dir).status().unwrap();
-    assert!(status.success());
-    dir.join(format!("{name}.tar.gz"))
+    let package = root().join("scripts/package");
+    let output = Command::new(package).args([binary(), dir]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let made = std::fs::read_dir(dir).unwrap().flatten().map(|entry| entry.path());
+    made.into_iter().find(|path| path.extension().is_some_and(|e| e == "gz")).unwrap()
 }
 
 /// Runs the script with some of its text replaced: exit code, and both outputs.
 fn run(script: &str, tarball: &Path) -> (i32, String) {
+    run_through(&["env"], script, tarball)
+}
+
+fn run_through(wrapper: &[&str], script: &str, tarball: &Path) -> (i32, String) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("ci-example");
     std::fs::write(&file, script).unwrap();
-    let mut command = Command::new("bash");
+    let mut command = Command::new(wrapper[0]);
     quiet_environment(&mut command);
-    command.arg(&file).arg(tarball).env("LAMBDABOX_DATA_DIR", dir.path().join("data"));
+    command.envs(settings());
+    command
+        .args(&wrapper[1..])
+        .arg("bash")
+        .arg(&file)
+        .arg(tarball)
+        .env("LAMBDABOX_DATA_DIR", dir.path().join("data"));
     let output = command.output().unwrap();
     let said = [output.stdout, output.stderr].concat();
     (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&said).into_owned())
@@ -96,4 +102,24 @@ fn the_script_passes_on_a_right_answer_and_fails_on_a_wrong_one_and_on_a_failure
     let (code, said) = run(&replaced("event[\"name\"]", "event[\"nobody\"]"), &tarball);
     assert_eq!(code, 1, "{said}");
     assert!(said.contains("KeyError"), "{said}");
+
+    // The job ends where `doctor` says that functions cannot run, before one is tried.
+    let less = ["setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin"];
+    let (code, said) = run_through(&less, &script, &tarball);
+    assert_eq!(code, 3, "{said}");
+    assert!(said.contains("functions cannot run here") && said.contains("fix: "), "{said}");
+    assert!(!said.contains("START RequestId"), "{said}");
+}
+
+#[test]
+fn the_tarball_has_what_is_installed_and_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let tarball = tarball(dir.path());
+    let list = Command::new("tar").arg("-tzf").arg(&tarball).output().unwrap();
+    let list = String::from_utf8(list.stdout).unwrap();
+    for file in
+        ["lambdabox", "README.md", "LICENSE", "completions/lambdabox.bash", "man/lambdabox.1"]
+    {
+        assert!(list.lines().any(|line| line.ends_with(&format!("/{file}"))), "{file}: {list}");
+    }
 }

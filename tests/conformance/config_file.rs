@@ -66,7 +66,7 @@ fn all_problems_are_told_together() {
 #[test]
 fn the_resolved_configuration_can_be_printed_without_running_anything() {
     let function = Function::python(SHOW).file("lambdabox.toml", "memory_size = 192\n");
-    let run = invoke(&function).args(["--timeout", "7", "--print-config"]).run().answered();
+    let run = invoke(&function).args(["--timeout=7", "--print-config"]).run().answered();
     let shown = format!("{}{}", run.text(), run.stderr);
     for part in ["192", "7"] {
         assert!(shown.contains(part), "{part} in:\n{shown}");

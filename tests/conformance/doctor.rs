@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use nix::unistd::geteuid;
 use serde_json::Value;
 
-use crate::harness::{Function, binary, lambdabox, quiet_environment, shared};
+use crate::harness::{Function, binary, invoke, lambdabox, quiet_environment, settings, shared};
 
 const HELLO: &str = "def lambda_handler(event, context):\n    return 1\n";
 
@@ -18,13 +18,19 @@ fn through(wrapper: &[&str], arguments: &[&str]) -> Output {
     let mut command = Command::new(wrapper[0]);
     quiet_environment(&mut command);
     command.args(&wrapper[1..]).arg(binary()).args(arguments);
-    command.env("LAMBDABOX_DATA_DIR", data.path()).output().unwrap()
+    command.envs(settings()).env("LAMBDABOX_DATA_DIR", data.path()).output().unwrap()
 }
 
 fn status_of<'a>(whole: &'a Value, id: &str) -> &'a str {
     let checks = whole["checks"].as_array().unwrap();
     let check = checks.iter().find(|check| check["id"] == id);
     check.unwrap_or_else(|| panic!("{id} is not among {whole:#}"))["status"].as_str().unwrap()
+}
+
+fn remedy_of<'a>(whole: &'a Value, id: &str) -> &'a str {
+    let checks = whole["checks"].as_array().unwrap();
+    let check = checks.iter().find(|check| check["id"] == id);
+    check.unwrap_or_else(|| panic!("{id} is not among {whole:#}"))["remedy"].as_str().unwrap()
 }
 
 #[test]
@@ -88,4 +94,115 @@ fn quiet_prints_only_what_is_not_as_it_should_be() {
     assert!(all.lines().any(|line| line.starts_with("ok ")), "{all}");
     assert!(!quiet.lines().any(|line| line.starts_with("ok ")), "{quiet}");
     assert!(quiet.lines().count() < all.lines().count(), "{quiet}");
+}
+
+/// What a container takes away, and whether `doctor` and `invoke` say the same about it.
+struct Likeness {
+    /// Root's shell script, in a mount namespace of its own.
+    script: &'static str,
+    wrapper: &'static [&'static str],
+    /// The check that is missing, and words one of which its remedy has: a machine's, a container's.
+    missing: (&'static str, [&'static str; 2]),
+    /// What `invoke` says.
+    said: &'static str,
+}
+
+#[test]
+fn in_a_containers_likeness_doctor_names_what_stops_invoke_and_both_name_the_remedy() {
+    if !geteuid().is_root() {
+        skip!("only root can take something away");
+    }
+    let function = Function::python(HELLO);
+    const NO_SYS_ADMIN: [&str; 5] =
+        ["setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin"];
+    for likeness in [
+        // Docker's default: no CAP_SYS_ADMIN, parts of /proc hidden.
+        Likeness {
+            script: "mount -t tmpfs none /proc/scsi 2>/dev/null || mount -t tmpfs none /proc/fs",
+            wrapper: &NO_SYS_ADMIN,
+            missing: ("privileges", ["--privileged", "--privileged"]),
+            said: "hint: ",
+        },
+        Likeness {
+            script: "for t in /sys/fs/cgroup /sys/fs/cgroup/*; do
+                if mountpoint -q $t; then mount -o remount,bind,ro $t; fi
+            done",
+            wrapper: &[],
+            missing: ("cgroup-delegation", ["remount,rw", "--privileged"]),
+            said: "ead-only",
+        },
+    ] {
+        let doctor = lambdabox(["doctor", "--json"]).inside(likeness.script, likeness.wrapper);
+        let whole = doctor.run().expect_code(3).json();
+        let (id, remedies) = likeness.missing;
+        assert_eq!(status_of(&whole, id), "missing", "{whole:#}");
+        let remedy = remedy_of(&whole, id);
+        assert!(remedies.iter().any(|word| remedy.contains(word)), "{whole:#}");
+        let invoked = invoke(&function).inside(likeness.script, likeness.wrapper).run();
+        let invoked = invoked.expect_code(3).said(&["error: failed to ", likeness.said]);
+        assert!(invoked.stdout.is_empty(), "{}", invoked.text());
+    }
+}
+
+#[test]
+fn an_ordinary_users_masked_proc_stops_both_and_the_flag_does_not_help() {
+    if !geteuid().is_root() {
+        skip!("only root can take something away");
+    }
+    let function = Function::python(HELLO);
+    let masked = "mount -t tmpfs none /proc/fs";
+    let flag = ["--isolation", "no-limits"];
+    let doctor = lambdabox(["doctor", "--json"]).args(flag).as_user();
+    let whole = doctor.inside(masked, &[]).run().expect_code(3).json();
+    assert_eq!(status_of(&whole, "proc"), "missing", "{whole:#}");
+    assert!(remedy_of(&whole, "proc").contains("systempaths=unconfined"), "{whole:#}");
+    let invoked = invoke(&function).args(flag).as_user().inside(masked, &[]).run();
+    invoked.expect_code(3).said(&["mount a new /proc", "systempaths=unconfined"]);
+}
+
+#[test]
+fn what_runs_for_an_ordinary_user_runs_as_doctor_says_and_the_flag_is_repeated() {
+    let function = Function::python(HELLO);
+    let flag = ["--isolation", "no-limits"];
+    let whole = lambdabox(["doctor", "--json"]).args(flag).as_user().run().json();
+    let can_run = whole["can_run"] == true;
+    let invoked = invoke(&function).args(flag).as_user().run();
+    assert_eq!(can_run, invoked.code() == 0, "{whole:#}\n{}", invoked.stderr);
+    let groups =
+        whole["checks"].as_array().unwrap().iter().find(|c| c["id"] == "cgroup-delegation");
+    if groups.is_some_and(|check| check["status"] == "warn") {
+        let fact = groups.unwrap()["fact"].as_str().unwrap();
+        assert!(fact.contains("isolation is reduced"), "{whole:#}");
+        let full = lambdabox(["doctor", "--json"]).as_user().run().expect_code(3).json();
+        assert_eq!(status_of(&full, "cgroup-delegation"), "missing", "{full:#}");
+        invoke(&function).as_user().run().expect_code(3).said(&["--isolation no-limits"]);
+    }
+    lambdabox(["doctor", "--isolation", "none"]).run().refused(&["--isolation", "no-limits"]);
+}
+
+#[test]
+fn without_its_means_an_ordinary_user_has_no_network_and_both_name_the_remedy() {
+    if !geteuid().is_root() {
+        skip!("only root can take something away");
+    }
+    if !std::path::Path::new("/dev/net").is_dir() {
+        skip!("this machine has no /dev/net to cover");
+    }
+    if Command::new("slirp4netns").arg("--version").output().is_err() {
+        skip!("slirp4netns is not installed");
+    }
+    let function = Function::python(HELLO);
+    let without = "mount -t tmpfs none /dev/net";
+    let flag = ["--isolation", "no-limits"];
+    let doctor = lambdabox(["doctor", "--json"]).args(flag).as_user().inside(without, &[]);
+    let whole = doctor.run().json();
+    assert_eq!(status_of(&whole, "nat"), "warn", "{whole:#}");
+    let remedy = remedy_of(&whole, "nat");
+    let remedies = ["sudo modprobe tun", "docker run --device /dev/net/tun"];
+    assert!(remedies.contains(&remedy), "for a machine or for a container: {whole:#}");
+    let user = || invoke(&function).args(flag).as_user().inside(without, &[]);
+    let run = user().run().answered();
+    run.said(&["no network inside: ", "/dev/net/tun, which is not there", "modprobe tun"]);
+    let asked = user().args(["--network", "nat"]).run().expect_code(3);
+    asked.said(&["--network nat: ", "/dev/net/tun", "hint: ", "modprobe tun"]);
 }

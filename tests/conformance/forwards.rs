@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Function, Server, invoke};
+use crate::harness::{Function, Server, invoke, networks};
 
 /// Fetches the URLs of its event; the text of each answer or the name of the error.
 const FETCH: &str = "import urllib.request
@@ -24,7 +24,7 @@ fn a_forwarded_port_is_reachable_by_both_names_in_every_placement() {
         format!("http://127.0.0.1:{port}/"),
         format!("http://host.docker.internal:{port}/")
     ]);
-    for network in ["none", "nat"] {
+    for network in networks(&["none", "nat"]) {
         let run = invoke(&function)
             .event(event.to_string())
             .args(["--timeout", "20", "--network", network, "--forward", &port.to_string()])
@@ -80,7 +80,7 @@ fn a_service_that_listens_only_on_ipv6_is_reached_too() {
 fn without_a_forward_the_hosts_loopback_is_out_of_reach() {
     let server = Server::http("127.0.0.1:0", "leak");
     let urls = json!([format!("http://127.0.0.1:{}/", server.port())]);
-    for network in ["none", "nat"] {
+    for network in networks(&["none", "nat"]) {
         let run = invoke(&Function::python(FETCH))
             .event(urls.to_string())
             .args(["--timeout", "20", "--network", network])

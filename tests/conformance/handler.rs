@@ -74,7 +74,7 @@ def lambda_handler(event, context):
     return [first, context.get_remaining_time_in_millis()]
 ",
     );
-    let run = invoke(&function).client(client).args(["--timeout", "30"]).run().answered();
+    let run = invoke(&function).client(client).args(["--timeout=30"]).run().answered();
     let got = run.json();
     let (first, second) = (got[0].as_i64().unwrap(), got[1].as_i64().unwrap());
     assert!((25_000..=30_000).contains(&first), "near the timeout: {first}");

@@ -145,6 +145,42 @@ fn the_root_directory_and_the_home_directory_are_refused_with_a_hint() {
     at_home(&home.path().join("app.py")).refused(&["home", "directory"]);
 }
 
+/// A file system without id mapping (`ramfs`), mounted on a directory and gone with it.
+struct Ramfs(tempfile::TempDir);
+
+impl Ramfs {
+    fn mount() -> Option<Self> {
+        let place = tempfile::tempdir().unwrap();
+        let mut mount = std::process::Command::new("mount");
+        let mounted = mount.args(["-t", "ramfs", "e2e-ramfs"]).arg(place.path()).status().ok()?;
+        mounted.success().then_some(Self(place))
+    }
+}
+
+impl Drop for Ramfs {
+    fn drop(&mut self) {
+        let ended = std::process::Command::new("umount").arg(self.0.path()).status();
+        assert!(ended.expect("umount runs").success(), "something still uses {:?}", self.0);
+    }
+}
+
+#[test]
+fn a_private_function_runs_from_a_file_system_that_cannot_be_id_mapped() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let _machine = crate::harness::alone();
+    let Some(place) = Ramfs::mount() else {
+        skip!("a ramfs cannot be mounted here");
+    };
+    let project = place.0.path().join("project");
+    std::fs::create_dir(&project).unwrap();
+    std::fs::write(project.join("app.py"), HANDLER).unwrap();
+    for (path, mode) in [(project.join("app.py"), 0o600), (project.clone(), 0o700)] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let run = lambdabox(["invoke"]).args([&project]).while_alone().run().answered();
+    assert_eq!(run.json(), "app.handler");
+}
+
 #[test]
 fn a_function_in_a_private_home_with_private_files_runs_and_is_left_alone() {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};

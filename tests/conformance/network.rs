@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Function, invoke};
+use crate::harness::{Function, invoke, networks, no_nat};
 
 /// Names of the interfaces inside, and whether `localhost` and the sandbox's names are loopback.
 const LOOK: &str = "import os, socket
@@ -43,6 +43,9 @@ def lambda_handler(event, context):
     return {'default': bool(default), 'reached': reached}
 ",
     );
+    if let Some(reason) = no_nat() {
+        skip!("{reason}");
+    }
     // A host service on every address: what a careless database does.
     let server = crate::harness::Server::http("0.0.0.0:0", "leak");
     let addresses = std::process::Command::new("hostname").arg("-I").output().unwrap();
@@ -68,7 +71,7 @@ def lambda_handler(event, context):
         return 'refused'
 ",
     );
-    for network in ["none", "nat"] {
+    for network in networks(&["none", "nat"]) {
         let run = invoke(&function).args(["--network", network]).run().answered();
         assert_eq!(run.json(), "refused", "--network {network}");
     }
@@ -99,13 +102,12 @@ fn on_the_hosts_network_another_process_cannot_use_the_runtime_api() {
         "import os, time
 def lambda_handler(event, context):
     print('API', os.environ['AWS_LAMBDA_RUNTIME_API'], flush=True)
-    while not os.path.exists('/tmp/go'):
-        time.sleep(0.01)
-        if context.get_remaining_time_in_millis() < 2000:
-            return 'done'
+    # Time for the other to ask.
+    time.sleep(3)
+    return 'done'
 ",
     );
-    let running = invoke(&function).args(["--network", "host", "--timeout", "5"]).start();
+    let running = invoke(&function).args(["--network", "host", "--timeout", "10"]).start();
     running.wait_for_log("API ");
     let log = running.stderr_so_far();
     let address = log.lines().find_map(|line| line.strip_prefix("API ")).unwrap().trim().to_owned();
@@ -128,10 +130,52 @@ fn http_get(address: &str, path: &str) -> String {
 
 #[test]
 fn ipv4_forwarding_is_put_back() {
+    if let Some(reason) = no_nat() {
+        skip!("{reason}");
+    }
     let _machine = crate::harness::alone();
     let read = || std::fs::read_to_string("/proc/sys/net/ipv4/ip_forward").unwrap();
     let before = read();
     let function = Function::python("def lambda_handler(e, c):\n    return 1\n");
     invoke(&function).args(["--network", "nat"]).while_alone().run().answered();
     assert_eq!(read(), before);
+}
+
+#[test]
+fn environments_with_nat_cannot_reach_one_another() {
+    let listening = Function::python(
+        "import os, socket
+def lambda_handler(event, context):
+    way = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    way.connect(('198.51.100.1', 9))
+    own = way.getsockname()[0]
+    server = socket.create_server((own, 9999))
+    socket.create_connection((own, 9999), timeout=5).close()
+    print('LISTENS', own, flush=True)
+    server.accept()[0].close()
+    server.settimeout(context.get_remaining_time_in_millis() / 1000 - 2)
+    try:
+        return ['reached by', server.accept()[1][0]]
+    except TimeoutError:
+        return 'alone'
+",
+    );
+    let asking = Function::python(
+        "import socket
+def lambda_handler(event, context):
+    try:
+        socket.create_connection((event, 9999), timeout=1)
+        return 'reached'
+    except OSError as error:
+        return 'out of reach'
+",
+    );
+    let nat = ["--network", "nat", "--timeout"];
+    let running = invoke(&listening).args(nat).args(["8"]).start();
+    running.wait_for_log("LISTENS ");
+    let log = running.stderr_so_far();
+    let address = log.lines().find_map(|line| line.strip_prefix("LISTENS ")).unwrap().trim();
+    let run = invoke(&asking).args(nat).args(["20"]).event(json!(address).to_string()).run();
+    assert_eq!(run.answered().json(), "out of reach");
+    assert_eq!(running.wait().answered().json(), "alone");
 }

@@ -1,7 +1,7 @@
 //! Many runs one after another leave the machine as it was.
 
 use super::{hello, one_start, repetitions};
-use crate::harness::{Function, Leftovers, alone, invoke};
+use crate::harness::{Function, Leftovers, alone, invoke, networks, no_nat};
 
 #[test]
 fn many_sequential_invokes_leave_nothing() {
@@ -49,7 +49,7 @@ fn every_network_placement_leaves_nothing() {
     let data = tempfile::tempdir().unwrap();
     one_start(data.path());
     let before = Leftovers::now(data.path());
-    for network in ["none", "nat", "host"] {
+    for network in networks(&["none", "nat", "host"]) {
         let arguments = ["--network", network, "--forward", "5432"];
         let run = invoke(&hello()).args(arguments).data(data.path()).while_alone().run();
         run.answered();
@@ -60,6 +60,9 @@ fn every_network_placement_leaves_nothing() {
 
 #[test]
 fn what_could_not_be_taken_away_is_swept_by_the_next_start() {
+    if let Some(reason) = no_nat() {
+        skip!("{reason}");
+    }
     let nft = ["/usr/sbin/nft", "/sbin/nft", "/usr/bin/nft", "/usr/local/sbin/nft"];
     let Some(nft) = nft.into_iter().find(|path| std::path::Path::new(path).exists()) else {
         skip!("no nft");

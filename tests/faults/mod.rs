@@ -28,3 +28,5 @@ fn hello() -> Function {
 fn one_start(data: &Path) {
     invoke(&hello()).data(data).while_alone().run().answered();
 }
+mod surroundings;
+mod unread;

@@ -95,10 +95,19 @@ impl Leftovers {
     /// What came up since this moment and stayed. Things on their way out are waited for, and what
     /// comes up while waiting is somebody else's: a leftover was there from the first look on.
     pub(crate) fn since(&self, data: &Path) -> Vec<String> {
+        self.since_but_for(data, |_| false)
+    }
+
+    /// The same, without what may stay: nothing is waited for on its account.
+    pub(crate) fn since_but_for(
+        &self,
+        data: &Path,
+        may_stay: impl Fn(&str) -> bool,
+    ) -> Vec<String> {
         let mut left: BTreeSet<String> = Self::now(data).0.difference(&self.0).cloned().collect();
         wait_until(SETTLE, || {
             let now = Self::now(data).0;
-            left.retain(|what| now.contains(what));
+            left.retain(|what| now.contains(what) && !may_stay(what));
             left.is_empty()
         });
         left.into_iter().collect()

@@ -10,9 +10,12 @@
 #[macro_use]
 mod skip;
 
+mod built;
 mod function;
 mod host;
 mod leftovers;
+mod machine;
+mod node;
 pub(crate) mod ordinary_user;
 mod program;
 mod python;
@@ -21,9 +24,12 @@ mod server;
 mod serving;
 mod terminal;
 
+pub(crate) use built::{Built, has_java, java_fixture, official_java_client};
 pub(crate) use function::{Function, zip_bytes};
 pub(crate) use host::Host;
 pub(crate) use leftovers::{Leftovers, alone, processes_with, shared, wait_until_gone};
+pub(crate) use machine::{networks, no_nat, settings, stretched, stretched_ms};
+pub(crate) use node::{node_tree, official_node_client};
 pub(crate) use program::{Invoke, Run, Running, binary, invoke, lambdabox, quiet_environment};
 pub(crate) use python::{Client, default_minor, e2e_venv, interpreter, vendored};
 pub(crate) use report::Report;

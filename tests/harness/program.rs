@@ -5,6 +5,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use super::leftovers::{Shared, shared};
+use super::machine;
 use super::{Client, Function, Report, ordinary_user, vendored, wait_until};
 
 /// How long any run may take before the test gives up on it.
@@ -28,7 +30,7 @@ pub(crate) fn binary() -> &'static Path {
 pub(crate) fn quiet_environment(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
-        let ours = ["AWS_", "LAMBDABOX_", "PYTHON", "NO_COLOR", "CLICOLOR"];
+        let ours = ["AWS_", "LAMBDABOX_", "PYTHON", "NODE_", "NO_COLOR", "CLICOLOR"];
         if ours.iter().any(|prefix| text.starts_with(prefix)) {
             command.env_remove(&name);
         }
@@ -46,6 +48,7 @@ pub(crate) struct Invoke {
     alone: bool,
     user: User,
     through: Vec<OsString>,
+    setup: Option<String>,
 }
 
 /// Who runs the program.
@@ -67,6 +70,7 @@ pub(crate) fn lambdabox<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>)
         alone: false,
         user: User::Tester,
         through: Vec::new(),
+        setup: None,
     }
 }
 
@@ -137,6 +141,13 @@ impl Invoke {
         self
     }
 
+    /// Runs in a mount namespace of its own that root's shell has changed by `script`, started through
+    /// `wrapper` if it is not empty: a container's likeness. Needs root.
+    pub(crate) fn inside(mut self, script: &str, wrapper: &[&str]) -> Self {
+        self.setup = Some(script.to_owned());
+        self.through(wrapper)
+    }
+
     /// Chooses the language loop.
     pub(crate) fn client(self, client: Client) -> Self {
         match client {
@@ -159,16 +170,34 @@ impl Invoke {
             User::Tester => binary(),
             User::Ordinary => ordinary_user::program(binary()),
         };
-        let line: Vec<&OsStr> =
-            self.through.iter().map(OsString::as_os_str).chain([program.as_os_str()]).collect();
-        let mut command = Command::new(line[0]);
+        let mut line: Vec<OsString> = Vec::new();
+        if let Some(script) = &self.setup {
+            line.extend(
+                ["unshare", "--mount", "--propagation", "private", "sh", "-ec"].map(Into::into),
+            );
+            line.extend([format!("{script}\nexec \"$@\"").into(), "sh".into()]);
+            if self.user == User::Ordinary {
+                let id = ordinary_user::uid().to_string();
+                line.extend(
+                    ["setpriv", "--reuid", &id, "--regid", &id, "--clear-groups"].map(Into::into),
+                );
+            }
+        }
+        line.extend(self.through.iter().cloned());
+        line.push(program.into());
+        let mut command = Command::new(&line[0]);
         command.args(&line[1..]);
         quiet_environment(&mut command);
         command.env("LAMBDABOX_DATA_DIR", self.data.as_deref().unwrap_or(own.path()));
+        command.envs(machine::settings());
         if self.user == User::Ordinary {
             let mut paths: Vec<PathBuf> = self.arguments.iter().map(PathBuf::from).collect();
             paths.extend(self.data.clone());
             ordinary_user::become_user(&mut command, own.path(), &paths);
+            if self.setup.is_some() {
+                // The script is root's; who follows it is the user.
+                command.uid(0).gid(0);
+            }
         }
         command.envs(self.environment.iter().map(|(k, v)| (k, v)));
         for name in &self.removed {
@@ -187,8 +216,10 @@ impl Invoke {
                 file.into()
             }
         };
+        let mut arguments = self.arguments;
+        machine::stretch_timeouts(&mut arguments);
         let child = command
-            .args(&self.arguments)
+            .args(&arguments)
             .stdin(stdin)
             .stdout(out.reopen().unwrap())
             .stderr(err.reopen().unwrap())
@@ -244,7 +275,7 @@ impl Running {
             status = self.child.try_wait().unwrap();
             status.is_some()
         });
-        let wall = self.started.elapsed();
+        let wall = machine::shrunk(self.started.elapsed());
         if !ended {
             self.child.kill().unwrap();
             self.child.wait().unwrap();
@@ -271,7 +302,7 @@ pub(crate) struct Run {
     pub(crate) stdout: Vec<u8>,
     /// Standard error.
     pub(crate) stderr: String,
-    /// Time from start to end.
+    /// Time from start to end, as on an ordinary machine.
     pub(crate) wall: Duration,
 }
 

@@ -5,12 +5,15 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::machine::stretched;
+
 /// Between two looks at a condition.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
-/// Waits until the condition holds; false if it did not within the limit.
+/// Waits until the condition holds; false if it did not within the limit, which is stretched where
+/// the machine is slow.
 pub(crate) fn wait_until(limit: Duration, mut holds: impl FnMut() -> bool) -> bool {
-    let end = Instant::now() + limit;
+    let end = Instant::now() + stretched(limit);
     loop {
         if holds() {
             return true;

@@ -21,6 +21,7 @@ pub(crate) fn on_a_terminal<S: AsRef<OsStr>>(
         .args(arguments)
         .env("TERM", "xterm")
         .env("LAMBDABOX_DATA_DIR", data.path())
+        .envs(super::machine::settings())
         .envs(environment.iter().copied())
         .stdin(std::process::Stdio::null())
         .output()

@@ -2,7 +2,7 @@
 //!
 //! `LAMBDABOX_INIT_LIMIT_MS` shortens the ten seconds; it is there for these tests.
 
-use crate::harness::{Function, Run, invoke};
+use crate::harness::{Function, Run, invoke, stretched_ms};
 
 const LIMIT: &str = "LAMBDABOX_INIT_LIMIT_MS";
 
@@ -98,7 +98,7 @@ fn an_init_that_exits_twice_is_a_runtime_exit_error() {
 #[test]
 fn the_second_init_runs_under_the_functions_timeout() {
     let function = Function::python(&format!("import time\ntime.sleep(60)\n{HANDLER}"));
-    let run = invoke(&function).env(LIMIT, "700").args(["--timeout", "1"]).run();
+    let run = invoke(&function).env(LIMIT, "700").args(["--timeout=1"]).run();
     let run = run.failed_with("Sandbox.Timedout");
     assert!(run.text().contains("after 1.00 seconds"), "{}", run.text());
     let both = [report("init", "timeout", None), report("invoke", "timeout", None)];
@@ -117,9 +117,19 @@ fn an_init_longer_than_the_timeout_but_within_its_limit_is_fine() {
 #[test]
 fn the_ten_seconds_are_the_default() {
     let function = first_load("time.sleep(60)");
-    let run = invoke(&function).args(["--timeout", "5"]).run().answered();
+    // The limit itself is looked at, so it is not to be stretched.
+    let run = invoke(&function).env("LAMBDABOX_TIME_SCALE", "1").args(["--timeout", "5"]);
+    let run = run.run().answered();
     let line = run.stderr.lines().find(|line| line.starts_with("INIT_REPORT")).unwrap();
     let text = line.strip_prefix("INIT_REPORT Init Duration: ").unwrap();
     let duration: f64 = text.split(' ').next().unwrap().parse().unwrap();
-    assert!((9_900.0..11_000.0).contains(&duration), "{line}");
+    assert!((9_900.0..stretched_ms(11_000.0)).contains(&duration), "{line}");
+}
+
+#[test]
+fn the_hidden_time_scale_stretches_the_ten_seconds() {
+    let function =
+        Function::python("import time\ntime.sleep(11)\ndef lambda_handler(e, c):\n    return 1\n");
+    let run = invoke(&function).args(["--time-scale", "3"]).run().answered();
+    assert!(init_reports(&run).is_empty(), "no init was ended: {}", run.stderr);
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::harness::{Function, Leftovers, Run, alone, invoke, lambdabox};
+use crate::harness::{Function, Leftovers, Run, alone, invoke, lambdabox, settings};
 
 const SLEEPS: &str = "import subprocess, time
 def lambda_handler(event, context):
@@ -83,6 +83,7 @@ exec \"$@\" 2> \"$LOG\"";
         .arg(crate::harness::binary())
         .arg("invoke")
         .arg(function.path())
+        .envs(settings())
         .env("LAMBDABOX_DATA_DIR", data.path())
         .env("LOG", log.path())
         .output()
@@ -127,6 +128,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
         .arg(crate::harness::binary())
         .args(["invoke", "--timeout", "900"])
         .arg(function.path())
+        .envs(settings())
         .env("LAMBDABOX_DATA_DIR", data.path())
         .output()
         .unwrap();

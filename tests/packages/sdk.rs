@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::json;
 
 use super::package;
-use crate::harness::{Server, e2e_venv};
+use crate::harness::{Server, e2e_venv, networks};
 
 /// `moto_server` from the tests' virtual environment, if `scripts/test` made it.
 fn moto() -> Option<Server> {
@@ -25,7 +25,7 @@ fn boto3_reaches_a_stand_in_through_its_endpoint_url() {
         skip!("moto_server is not installed; scripts/test installs it");
     };
     let endpoint = format!("AWS_ENDPOINT_URL=http://127.0.0.1:{}", moto.port());
-    for network in ["none", "nat"] {
+    for network in networks(&["none", "nat"]) {
         let run = package("boto3", &["boto3>=1.42,<2"])
             .args(["--memory-size", "512", "--network", network, "--env", &endpoint])
             .event(json!({"bucket": format!("orders-{network}"), "text": "grüße"}).to_string())

@@ -45,7 +45,7 @@ print('RUNTIME LIVES ON', flush=True)",
 
 fn memory_in_many_small_processes_counts_together(by: &Attacker) -> String {
     let run = by.probe_run(
-        "code = 'import time; held = bytearray(40 << 20); time.sleep(20)'
+        "code = 'import time; held = bytearray(40 << 20); time.sleep(600)'
 children = [subprocess.Popen([sys.executable, '-I', '-S', '-c', code]) for _ in range(10)]
 for child in children:
     child.wait()
@@ -110,11 +110,10 @@ const FILL: &str = "block, written = b'x' * (1 << 20), 0
 try:
     with open('/tmp/fill', 'wb', buffering=0) as file:
         while written < 2000:
-            file.write(block)
-            written += 1
+            written += file.write(block) / len(block)
 except OSError as error:
     found['error'] = errno.errorcode[error.errno]
-found['written'] = written
+found['written'] = int(written)
 os.unlink('/tmp/fill')
 open('/tmp/after', 'w').write('room again')
 found['after'] = os.path.getsize('/tmp/after')";

@@ -17,10 +17,13 @@ fn tests() -> BTreeSet<String> {
         for line in source.lines() {
             let line = line.trim();
             armed = armed || line == "#[test]" || line.starts_with("#[tokio::test");
+            let line = line.strip_prefix("pub(crate) ").unwrap_or(line);
             if let Some(rest) = line.strip_prefix("fn ").or(line.strip_prefix("async fn ")) {
                 let name = rest.split('(').next().unwrap_or("");
-                // Tests for both loops and attacks are plain functions, of a client or an attacker.
-                if armed || rest.contains("(client: Client)") || rest.contains("(by: &Attacker)") {
+                // Tests of the suites for several loops, and attacks, are plain functions: of a client,
+                // a guest or an attacker.
+                let of_suite = ["(client: Client)", "(host: &Host)", "(by: &Attacker)"];
+                if armed || of_suite.iter().any(|parameter| rest.contains(parameter)) {
                     names.insert(format!("{module}::{name}"));
                 }
                 armed = false;

@@ -122,7 +122,7 @@ fn bound_harmlessly(step: &Step) -> bool {
 }
 
 /// Every rule; a test breaks each of them.
-pub const ALL: [Invariant; 27] = [
+pub const ALL: [Invariant; 28] = [
     Invariant {
         says: "processes, mounts, queues and names are its own",
         because: "what is shared can be seen, named and changed",
@@ -227,6 +227,21 @@ pub const ALL: [Invariant; 27] = [
             let own = plan.has(Namespace::Network);
             let made = plan.count(|step| listens(step) || matches!(step, Step::Loopback)) > 0;
             own == made && (!own || plan.once(|step| matches!(step, Step::Loopback)))
+        },
+    },
+    Invariant {
+        says: "a firewall is laid once, in a network namespace of its own, before the gate",
+        because: "its rules would be the host's, or the function would be there before them",
+        holds: |plan| {
+            let lay: Kind = |step| matches!(step, Step::Firewall { .. });
+            match plan.count(lay) {
+                0 => true,
+                1 => {
+                    plan.has(Namespace::Network)
+                        && plan.before(lay, |step| matches!(step, Step::Pivot))
+                }
+                _ => false,
+            }
         },
     },
     Invariant {

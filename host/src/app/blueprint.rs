@@ -9,19 +9,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lambdabox_runtimes::Catalogue;
-use lambdabox_runtimes::discover::{self, Search};
-use tokio::sync::mpsc;
+use lambdabox_runtimes::discover::{self, Compat, Search};
+use tokio::sync::{mpsc, watch};
 
 use super::error::AppError;
+use super::python::PYTHONPATH;
 use super::resources::Resources;
-use super::runtime::{PYTHONPATH, Parts, Running, custom};
+use super::runtime::{Parts, Running, custom};
 use super::timings;
 use super::tree::tree;
 use crate::catalog::{self, Client};
-use crate::config::{self, Cpu, DevShm, Isolation, RuntimeClient};
-use crate::model::{Function, Network};
+use crate::config::{self, Cpu, DevShm, Isolation, RuntimeClient, RuntimeCompat};
+use crate::model::{Function, Network, patience, time_scale};
 use crate::pool::{Blueprint, CpuShare, INIT_LIMIT, Kept, Tmp};
-use crate::sandbox::{Ahead, Identity, Link, Nat, Shell, Tree, loopback_addresses, network};
+use crate::sandbox::network::{self, Inside};
+use crate::sandbox::{Ahead, Identity, Link, Outbound, Shell, Tree, loopback_addresses};
+use crate::usage::stderr;
 
 /// Owner of every function here, as other local stand-ins for AWS have it (design section 6).
 const ACCOUNT: &str = "000000000000";
@@ -37,6 +40,8 @@ pub(super) struct Asked<'a> {
     pub(super) runtime: Option<&'a str>,
     pub(super) handler: Option<&'a str>,
     pub(super) client: Option<RuntimeClient>,
+    pub(super) runtime_compat: RuntimeCompat,
+    pub(super) memory_mb: u32,
     /// The customer's variables.
     pub(super) environment: &'a BTreeMap<String, String>,
     pub(super) sdk: config::Sdk,
@@ -55,7 +60,7 @@ pub(super) struct Code {
 
 /// Opens package, layers and interpreter; `workspace` is empty and ours.
 pub(super) fn open_code(asked: &Asked<'_>, workspace: &Path) -> Result<Code, AppError> {
-    let search = Search::from_environment();
+    let search = Search { time_scale: time_scale(), ..Search::from_environment() };
     let homes: Vec<PathBuf> = search.home.iter().chain(&search.sudo_home).cloned().collect();
     let package = catalog::open(asked.path, workspace, &homes)?;
     let layers = catalog::open_layers(asked.layers, workspace, &package)?;
@@ -84,7 +89,12 @@ pub(super) fn open_code(asked: &Asked<'_>, workspace: &Path) -> Result<Code, App
     let running = if inference.runtime.is_custom() {
         custom(&inference)
     } else {
-        let interpreter = discover::python(inference.runtime.identifier, &search)?;
+        let compat = match asked.runtime_compat {
+            RuntimeCompat::Exact => Compat::Exact,
+            RuntimeCompat::Near => Compat::Near,
+        };
+        let (language, identifier) = (inference.runtime.language, inference.runtime.identifier);
+        let interpreter = discover::find(language, identifier, compat, &search)?;
         parts.managed(&inference, &interpreter)?
     };
     let Parts { trees, links, .. } = parts;
@@ -105,6 +115,8 @@ pub(super) fn open(config: &config::Invoke, workspace: &Path) -> Result<Opened, 
         runtime: config.runtime.as_deref(),
         handler: config.handler.as_deref(),
         client: config.runtime_client,
+        runtime_compat: config.runtime_compat,
+        memory_mb: config.memory_mb,
         environment: &config.environment,
         sdk: config.sdk,
         venv: config.venv.as_deref(),
@@ -132,12 +144,16 @@ pub(super) struct Site<'a> {
     pub(super) lease: &'a str,
     pub(super) joins_v1: bool,
     pub(super) network: Network,
-    pub(super) nat: Option<Arc<Ahead<Nat>>>,
+    pub(super) nat: Option<Arc<Ahead<Outbound>>>,
+    /// What the plan says because of `nat`.
+    pub(super) inside: &'a Inside,
     pub(super) forwards: &'a [config::Forward],
     pub(super) isolation: Isolation,
     pub(super) cpu: Cpu,
     pub(super) dev_shm: DevShm,
     pub(super) credentials: &'a config::Credentials,
+    /// What of the log waits for its reader: functions wait with it.
+    pub(super) log_waiting_bytes: watch::Receiver<usize>,
 }
 
 /// What one environment has of its own, until it is gone.
@@ -162,11 +178,13 @@ impl Opened {
             joins_v1: resources.workshop.joins_v1(),
             network: resources.network,
             nat: resources.nat.clone(),
+            inside: &resources.inside,
             forwards: &config.forwards,
             isolation: config.isolation,
             cpu: config.cpu,
             dev_shm: config.dev_shm,
             credentials: &config.credentials,
+            log_waiting_bytes: stderr::waiting_bytes(),
         };
         let seat = Seat {
             id: resources.id,
@@ -199,7 +217,7 @@ impl Code {
             notes.push("CPU is not limited (--cpu unlimited)".to_owned());
         }
         let resolv_conf = match network {
-            Network::Nat => network::resolv_conf()?.text,
+            Network::Nat => site.inside.resolv_conf.clone(),
             Network::Host => std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default(),
             Network::None => String::new(),
         };
@@ -221,6 +239,7 @@ impl Code {
                 forwards: forwards.iter().map(|forward| forward.port).collect(),
                 forward_addresses: addresses.clone(),
                 resolv_conf,
+                firewall: site.inside.firewall.clone(),
                 joins_v1: site.joins_v1,
                 born_in_cgroup_namespace: !site.joins_v1,
             },
@@ -238,7 +257,7 @@ impl Code {
                 Cpu::Proportional => CpuShare::Proportional,
                 Cpu::Unlimited => CpuShare::Unlimited,
             },
-            init_limit: init_limit.map_or(INIT_LIMIT, Duration::from_millis),
+            init_limit: init_limit.map_or_else(|| patience(INIT_LIMIT), Duration::from_millis),
             no_entry: self.running.no_entry.clone(),
             program: self.running.program.clone(),
             frames: self.running.frames,
@@ -247,6 +266,7 @@ impl Code {
             runtime_variables: self.running.runtime_variables.clone(),
             log_stream,
             lap: timings::lap,
+            log_waiting_bytes: site.log_waiting_bytes.clone(),
             notes,
             notices,
             kept: seat.kept,
@@ -307,4 +327,4 @@ fn name_of(path: &Path) -> String {
 }
 
 /// File names that say nothing about the function; its directory does.
-const GENERIC: [&str; 4] = ["lambda_function", "app", "main", "bootstrap"];
+const GENERIC: [&str; 6] = ["lambda_function", "app", "main", "bootstrap", "index", "handler"];

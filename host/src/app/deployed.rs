@@ -11,16 +11,17 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{OnceCell, mpsc};
+use tokio::sync::{OnceCell, mpsc, watch};
 
 use super::blueprint::{Asked, Code, Seat, Site, open_code};
 use super::error::AppError;
 use super::resources::{Ids, Images, Resources};
 use super::seats::{Lent, Seats};
-use crate::config::{self, Cpu, DevShm, Isolation, Sdk};
+use crate::config::{self, Cpu, DevShm, Isolation, RuntimeCompat, Sdk};
 use crate::model::{Network, Version};
 use crate::pool::{Environment, Provider, Sink, Tmp};
-use crate::sandbox::{Ahead, Nat, Workshop};
+use crate::sandbox::network::Inside;
+use crate::sandbox::{Ahead, Outbound, Workshop};
 
 /// Opened versions that are kept though they have no environment: opening one again looks at every
 /// file of it.
@@ -44,7 +45,8 @@ pub(super) struct Deployed {
     ids: Ids,
     seats: Seats,
     network: Network,
-    nat: Option<Arc<Ahead<Nat>>>,
+    nat: Option<Arc<Ahead<Outbound>>>,
+    inside: Inside,
     images: Option<Images>,
     manner: Manner,
     data_dir: PathBuf,
@@ -105,6 +107,7 @@ impl Deployed {
             seats: Seats::new(ids.environments()),
             network: resources.network,
             nat: resources.nat.clone(),
+            inside: resources.inside.clone(),
             images: resources.images.clone(),
             manner,
             data_dir: data_dir.to_owned(),
@@ -170,11 +173,14 @@ impl Deployed {
             joins_v1: self.workshop.joins_v1(),
             network: self.network,
             nat: self.nat.clone(),
+            inside: &self.inside,
             forwards: &forwards,
             isolation: Isolation::Full,
             cpu: self.manner.cpu,
             dev_shm: self.manner.dev_shm,
             credentials: &self.manner.credentials,
+            // The host's log waits for nobody.
+            log_waiting_bytes: watch::Sender::new(0).subscribe(),
         };
         let size_mb = version.function.ephemeral_storage_mb;
         let tmp = self.images.as_ref().map_or(Tmp::Memory, |i| Tmp::Image(i.make(size_mb)));
@@ -206,6 +212,8 @@ fn open(
         runtime: Some(&version.function.runtime),
         handler: Some(&version.function.handler),
         client: None,
+        runtime_compat: RuntimeCompat::Exact,
+        memory_mb: version.function.memory_mb,
         environment: &version.function.environment,
         sdk,
         venv: None,

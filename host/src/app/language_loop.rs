@@ -8,10 +8,10 @@
 //! # Sources
 //! `reference/performance.md` 2.5; compiling the loop at each start took half of it.
 
-use std::fs::{self, Permissions};
+use std::fs::{self, DirBuilder, Permissions};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -34,7 +34,10 @@ pub(super) struct LoopHome {
 
 /// Makes a directory that everybody may enter, with its parents.
 pub(super) fn make_directory(path: &Path) -> Result<(), AppError> {
-    fs::create_dir_all(path)
+    DirBuilder::new()
+        .recursive(true)
+        .mode(DIRECTORY_MODE)
+        .create(path)
         .and_then(|()| fs::set_permissions(path, Permissions::from_mode(DIRECTORY_MODE)))
         .map_err(|source| AppError::Write { path: path.to_owned(), source })
 }
@@ -58,6 +61,15 @@ pub(super) fn home(
         make(&all, &directory, language, interpreter, &program).map_err(failed)?;
     }
     let compiled = language.entry.compiled.as_ref().filter(|name| directory.join(name).exists());
+    if let (None, Some(what)) = (&compiled, &language.entry.compiled_only) {
+        let path = interpreter.executable.display();
+        // Tried anew next time, when there may be a compiler.
+        fs::remove_dir_all(&directory).map_err(failed)?;
+        return Err(AppError::Usage {
+            message: format!("{what}, and {path} could not do it"),
+            hint: Some(language.interpreter.advice.replace("{version}", &interpreter.release)),
+        });
+    }
     let entry = compiled.cloned().unwrap_or_else(|| file.name.to_owned());
     Ok(Some(LoopHome { directory, entry }))
 }

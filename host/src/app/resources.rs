@@ -10,7 +10,7 @@ use crate::config::{self, Cpu, Isolation};
 use crate::model::Network;
 use crate::sandbox::cgroup::{Cgroups, Controllers};
 use crate::sandbox::lease::{self, IDS_PER_SLOT, IdRange, Lease};
-use crate::sandbox::network::{self, Nat, NatMeans, NatMissing};
+use crate::sandbox::network::{self, Inside, Outbound, OutboundMeans};
 use crate::sandbox::tmp_image::TmpImageError;
 use crate::sandbox::{
     Ahead, HostRoot, Identity, SandboxError, Spawner, StartedSpawner, TmpImage, TmpImages, Workshop,
@@ -24,9 +24,11 @@ const RUN_DIR: &str = "/run/lambdabox";
 pub(super) struct Resources {
     pub(super) lease: Lease,
     pub(super) workshop: Arc<Workshop>,
-    pub(super) nat: Option<Arc<Ahead<Nat>>>,
+    pub(super) nat: Option<Arc<Ahead<Outbound>>>,
     /// Where the function's network reaches, now that it is known what can be had.
     pub(super) network: Network,
+    /// What the plan says because of `nat`.
+    pub(super) inside: Inside,
     /// Said once, and again when an invocation fails: why there is no `nat`.
     pub(super) network_notice: Option<String>,
     /// Where `/tmp` images come from; `None` where `/tmp` is memory.
@@ -120,14 +122,14 @@ impl Resources {
         say: Say,
     ) -> Result<(Self, Notices), AppError> {
         let slot = ground.lease.slot();
-        let placed = match place(config.network) {
+        let placed = match place(config.network, slot) {
             Ok(placed) => placed,
             Err(error) => return Err(ground.give_back(error)),
         };
         let nat = placed.means.map(|means| {
             let run_dir = ground.run_dir.clone();
             Arc::new(Ahead::start(async move {
-                let (nat, notices) = Nat::open(means, slot, &run_dir).await?;
+                let (nat, notices) = means.open(slot, &run_dir).await?;
                 notices.iter().for_each(|notice| say.notice(notice));
                 Ok(nat)
             }))
@@ -140,16 +142,18 @@ impl Resources {
         let spawner = Spawner::adopt(started).await.map_err(AppError::from);
         let spawner = spawner.and_then(|spawner| Ok((spawner, environment_id(slot)?)));
         let (root, made) = (HostRoot::look(), AtomicU32::new(0));
-        let (network, network_notice) = (placed.network, placed.missing);
+        let (network, inside) = (placed.network, placed.inside);
+        let network_notice = placed.missing;
         match spawner {
             Ok((spawner, id)) => {
                 let workshop = Arc::new(Workshop { spawner, cgroups, root, made });
-                let one = Self { lease, workshop, nat, network, network_notice, images, tmp, id };
+                let one =
+                    Self { lease, workshop, nat, network, inside, network_notice, images, tmp, id };
                 Ok((one, notices))
             }
             Err(error) => {
                 // The first error is the one to tell; the next start sweeps what stays.
-                if close_nat(nat).await.is_empty() {
+                if close_nat(nat, slot, &run_dir()).await.is_empty() {
                     let _swept_later = lease.release();
                 }
                 Err(error)
@@ -160,7 +164,7 @@ impl Resources {
     /// Gives everything back; what cannot be is named, and left to the next start's sweep.
     pub(super) async fn give_back(self) -> Vec<String> {
         let Self { lease, workshop, nat, tmp, images, .. } = self;
-        let mut failed = close_nat(nat).await;
+        let mut failed = close_nat(nat, lease.slot(), &run_dir()).await;
         drop((tmp, images));
         if let Some(cgroups) = &workshop.cgroups {
             failed.extend(cgroups.sweep(lease.name()).err().map(|error| error.to_string()));
@@ -322,37 +326,43 @@ async fn blocking<T: Send + 'static>(
 /// Where the network reaches, and by what.
 struct Placed {
     network: Network,
-    means: Option<NatMeans>,
+    means: Option<OutboundMeans>,
+    inside: Inside,
     missing: Option<String>,
 }
 
-fn place(wanted: Option<Network>) -> Result<Placed, AppError> {
-    let probed: Result<NatMeans, NatMissing> = match wanted {
-        Some(network @ (Network::None | Network::Host)) => {
-            return Ok(Placed { network, means: None, missing: None });
-        }
-        Some(Network::Nat) | None => Nat::probe(),
+fn place(wanted: Option<Network>, slot: u16) -> Result<Placed, AppError> {
+    let without =
+        |network, missing| Placed { network, means: None, inside: Inside::default(), missing };
+    let probed = match wanted {
+        Some(network @ (Network::None | Network::Host)) => return Ok(without(network, None)),
+        Some(Network::Nat) | None => OutboundMeans::probe(),
     };
     match (probed, wanted) {
-        (Ok(means), _) => Ok(Placed { network: Network::Nat, means: Some(means), missing: None }),
+        (Ok(means), _) => {
+            let inside = means.inside(slot)?;
+            Ok(Placed { network: Network::Nat, means: Some(means), inside, missing: None })
+        }
         (Err(missing), Some(_)) => Err(AppError::NoNat(missing)),
         (Err(missing), None) => {
             let remedy = missing.remedy();
             let text = format!("no network inside: {missing}; for --network nat: {remedy}");
-            Ok(Placed { network: Network::None, means: None, missing: Some(text) })
+            Ok(without(Network::None, Some(text)))
         }
     }
 }
 
 /// What could not be taken away is named.
-async fn close_nat(nat: Option<Arc<Ahead<Nat>>>) -> Vec<String> {
+async fn close_nat(nat: Option<Arc<Ahead<Outbound>>>, slot: u16, run_dir: &Path) -> Vec<String> {
     let Some(nat) = nat.and_then(Arc::into_inner) else { return Vec::new() };
-    match nat.into_made().await {
-        Ok(Some(nat)) => match nat.close().await {
-            Ok(()) => Vec::new(),
-            Err(errors) => errors.iter().map(ToString::to_string).collect(),
-        },
-        // Whoever needed it has been told, or nobody needed it.
-        Ok(None) | Err(_) => Vec::new(),
-    }
+    let closed = match nat.into_made().await {
+        Ok(Some(nat)) => nat.close().await,
+        // Whoever needed it has been told why there is none. What was made of it before is taken away
+        // already, or could not be, and then it is for this to say and for the next start to sweep.
+        Ok(None) | Err(_) if rustix::process::geteuid().is_root() => {
+            network::sweep(slot, run_dir).await
+        }
+        Ok(None) | Err(_) => Ok(()),
+    };
+    closed.err().into_iter().flatten().map(|error| format!("failed to {error}")).collect()
 }

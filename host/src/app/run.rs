@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc};
@@ -20,7 +20,7 @@ use crate::model::{
 };
 use crate::pool::{Environment, Log};
 use crate::sandbox::StartedSpawner;
-use crate::usage::{Labels, LogRenderer, Paint, Say};
+use crate::usage::{Labels, LogRenderer, Paint, Say, stderr};
 
 /// The function failed.
 const EXIT_FUNCTION_FAILED: u8 = 1;
@@ -29,16 +29,17 @@ const EXIT_INTERRUPTED: u8 = 130;
 /// Notices that wait for the terminal; more are dropped by whoever has them.
 const NOTICES_WAITING: usize = 64;
 
+/// After Ctrl-C, for a reader of standard error that is there but slow.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// Runs the function as `config` says. `started` is the spawner that `main` forked.
 pub fn invoke(config: &config::Invoke, started: StartedSpawner) -> ExitCode {
     timings::start();
     let say = Say::new(config.color, config.verbosity);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let result = runtime
-        .map_err(AppError::EventLoop)
-        .and_then(|runtime| runtime.block_on(run(config, started, &say)));
-    match result {
-        Ok(code) => ExitCode::from(code),
+    let runtime = runtime.and_then(|runtime| stderr::start().map(|()| runtime));
+    match runtime.map_err(AppError::EventLoop) {
+        Ok(runtime) => ExitCode::from(runtime.block_on(to_the_end(config, started, &say))),
         Err(error) => {
             say.error(&error, error.hint().as_deref());
             ExitCode::from(error.exit_code())
@@ -46,8 +47,40 @@ pub fn invoke(config: &config::Invoke, started: StartedSpawner) -> ExitCode {
     }
 }
 
-async fn run(config: &config::Invoke, started: StartedSpawner, say: &Say) -> Result<u8, AppError> {
-    let interrupted = watch_for_interruption()?;
+/// Runs it, and ends when all that was said is out, or somebody does not want to wait for that.
+async fn to_the_end(config: &config::Invoke, started: StartedSpawner, say: &Say) -> u8 {
+    let interrupted = match watch_for_interruption() {
+        Ok(interrupted) => interrupted,
+        Err(error) => {
+            say.error(&error, error.hint().as_deref());
+            return error.exit_code();
+        }
+    };
+    let code = match run(config, started, &interrupted, say).await {
+        Ok(code) => code,
+        Err(error) => {
+            say.error(&error, error.hint().as_deref());
+            error.exit_code()
+        }
+    };
+    if code == EXIT_INTERRUPTED {
+        // Who has interrupted it does not wait for a reader that has stopped reading.
+        let _in_time = tokio::time::timeout(LAST_WORDS, stderr::written()).await;
+    } else {
+        tokio::select! {
+            () = stderr::written() => {}
+            () = interrupted.notified() => {}
+        }
+    }
+    code
+}
+
+async fn run(
+    config: &config::Invoke,
+    started: StartedSpawner,
+    interrupted: &Notify,
+    say: &Say,
+) -> Result<u8, AppError> {
     let ground = Ground::take(&Wants::of_invoke(config), &started).await?;
     timings::lap("lease");
     // Before anything that costs: what is wrong with a package is said at once.
@@ -62,7 +95,7 @@ async fn run(config: &config::Invoke, started: StartedSpawner, say: &Say) -> Res
     for notice in opened.code.said.iter().chain(&notices) {
         say.notice(notice);
     }
-    let result = run_with(config, opened, &mut resources, &interrupted, say).await;
+    let result = run_with(config, opened, &mut resources, interrupted, say).await;
     for failed in resources.give_back().await {
         say.warning(&format!("failed to clean up: {failed}"));
     }
@@ -247,8 +280,7 @@ fn log(config: &config::Invoke, function: &Function, say: &Say) -> Log {
     Arc::new(move |event: Event| {
         let mut lines = Vec::new();
         renderer.render(&event, jiff::Timestamp::now(), &mut lines);
-        // A log that nobody reads any more must not stop the function.
-        let _unread = io::stderr().lock().write_all(&lines);
+        stderr::write(lines);
     })
 }
 

@@ -5,23 +5,17 @@
 
 use std::path::{Path, PathBuf};
 
-use lambdabox_runtimes::discover::Interpreter;
-use lambdabox_runtimes::packages;
+use lambdabox_runtimes::discover::{Fit, Interpreter};
 use lambdabox_runtimes::{EntryForm, EntryInputs, Language};
 
 use super::blueprint::Asked;
 use super::error::AppError;
 use super::language_loop;
-use super::tree::{closed_to_others, tree};
-use crate::catalog::{self, Client, Inference};
-use crate::config;
+use super::python::{self, PYTHONPATH};
+use super::tree::closed_to_others;
+use crate::catalog::{Client, Inference};
 use crate::pool::NetworkLaid;
 use crate::sandbox::{Link, Program, Tree};
-
-/// Where an offered SDK appears.
-const SDK_INSIDE: &str = "/var/lambdabox/sdk";
-/// Where the package directories of `--venv` appear.
-const VENV_INSIDE: &str = "/var/lambdabox/venv";
 
 /// What the choice of runtime decided.
 pub(super) struct Running {
@@ -52,44 +46,65 @@ impl Parts<'_> {
         interpreter: &Interpreter,
     ) -> Result<Running, AppError> {
         let language = inference.runtime.language;
+        let known = language.identifier(&interpreter.identifier);
+        let version = known.and_then(|known| known.version.as_deref()).unwrap_or_default();
         self.interpreter(interpreter);
-        let mut search_path = Vec::new();
-        self.venv(interpreter, &mut search_path)?;
-        self.sdk(interpreter, &mut search_path);
-        let form = self.form(inference.client);
+        let search_path = match language.folder {
+            python::FOLDER => self.python_packages(interpreter)?,
+            _ if self.config.venv.is_some() => {
+                return Err(AppError::Usage {
+                    message: format!("--venv: it is for Python, and this is {}", language.name),
+                    hint: None,
+                });
+            }
+            _ => Vec::new(),
+        };
+        let form = self.form(inference.client, language);
+        let client = match form {
+            EntryForm::Official => self.official_client(language, interpreter, version)?,
+            _ => None,
+        };
         let language_loop = self.language_loop(language, interpreter)?;
         let executable = interpreter.executable.to_string_lossy();
+        let set = |name: &str| self.config.environment.get(name).map(String::as_str);
+        let options = language.options(
+            &interpreter.identifier,
+            &interpreter.version,
+            self.config.memory_mb,
+            set,
+        );
         let inputs = EntryInputs {
             interpreter: Some(&executable),
+            options: &options,
             handler: Some(&inference.handler),
             language_loop: language_loop.as_deref(),
+            client: client.as_deref(),
             ..EntryInputs::default()
         };
         let argv = language.entry.argv(form, inputs).ok_or_else(|| AppError::Usage {
             message: format!("--runtime-client official: {} has no such client", language.name),
             hint: None,
         })?;
+        let of_language = language.environment.iter();
         let mut runtime_variables: Vec<(String, String)> =
-            language.environment.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
-        self.said.push(format!(
-            "{} is {}",
-            interpreter.identifier,
-            interpreter.executable.display()
-        ));
+            of_language.map(|(k, v)| (k.clone(), v.replace("{version}", version))).collect();
+        self.say_which(language, interpreter);
         if form == EntryForm::Official {
-            self.require_official_client(language, interpreter)?;
-            let own = self.config.environment.get(PYTHONPATH).cloned();
-            let path = official_path(interpreter.minor_version(), own, search_path);
-            runtime_variables.retain(|(name, _)| name != PYTHONPATH);
-            runtime_variables.push((PYTHONPATH.to_owned(), path));
+            if language.folder == python::FOLDER {
+                let own = self.config.environment.get(PYTHONPATH).cloned();
+                let path = python::official_path(&interpreter.release, own, search_path);
+                runtime_variables.retain(|(name, _)| name != PYTHONPATH);
+                runtime_variables.push((PYTHONPATH.to_owned(), path));
+            }
         } else {
             if !search_path.is_empty() {
                 runtime_variables
                     .push(("_LAMBDABOX_SEARCH_PATH".to_owned(), search_path.join(":")));
             }
-            let (python, path) = (interpreter.found_at.display(), self.task_root.display());
-            let hint = format!("{python} -m pip install --target {path} {{module}}");
-            runtime_variables.push(("_LAMBDABOX_PIP_HINT".to_owned(), hint));
+            if let Some(missing) = &language.missing_module {
+                let hint = commanded(&missing.command, interpreter, self.task_root);
+                runtime_variables.push((missing.variable.clone(), hint));
+            }
         }
         // Only our own loop, started by nothing of the customer's, keeps the promise to wait.
         let network_laid = match form {
@@ -109,31 +124,21 @@ impl Parts<'_> {
         })
     }
 
-    /// The client is a package like any other: of the function, a layer or `--venv`.
-    fn require_official_client(
-        &self,
-        language: &Language,
-        interpreter: &Interpreter,
-    ) -> Result<(), AppError> {
-        let Some(client) = language.entry.official_marker.as_deref() else { return Ok(()) };
-        let site = format!("python/lib/python{}/site-packages", interpreter.minor_version());
-        let places = ["", "python", site.as_str()];
-        let found = self.trees.iter().any(|tree| {
-            let inside = tree.target.starts_with("/var/task")
-                || tree.target.starts_with("/opt")
-                || tree.target.starts_with(VENV_INSIDE);
-            inside && places.iter().any(|place| tree.source.join(place).join(client).is_dir())
-        });
-        if found {
-            return Ok(());
-        }
-        let (python, path) = (interpreter.found_at.display(), self.task_root.display());
-        Err(AppError::Usage {
-            message: format!(
-                "--runtime-client official: {client} is in neither the package nor a layer"
+    /// Which interpreter runs, whether it is the one AWS means, and what AWS says of that runtime.
+    fn say_which(&mut self, language: &Language, interpreter: &Interpreter) {
+        let (identifier, path) = (&interpreter.identifier, interpreter.executable.display());
+        self.said.push(match interpreter.fit {
+            Fit::Exact => format!("{identifier} is {path}"),
+            Fit::Near => format!(
+                "{identifier} is not on this machine: the nearest, {} {}, stands in for it ({path})",
+                language.name, interpreter.version
             ),
-            hint: Some(format!("{python} -m pip install --target {path} {client}")),
-        })
+        });
+        let today = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
+        let date = language.identifier(identifier).and_then(|known| known.deprecation.as_ref());
+        if let Some(date) = date.filter(|date| **date <= today) {
+            self.said.push(format!("{identifier} is deprecated on AWS since {date}; it runs here"));
+        }
     }
 
     fn interpreter(&mut self, interpreter: &Interpreter) {
@@ -164,53 +169,11 @@ impl Parts<'_> {
         Ok(Some(format!("/var/runtime/{}", home.entry)))
     }
 
-    fn venv(
-        &mut self,
-        interpreter: &Interpreter,
-        search_path: &mut Vec<String>,
-    ) -> Result<(), AppError> {
-        let Some(venv) = self.config.venv else { return Ok(()) };
-        for (i, source) in packages::venv_site_packages(venv, interpreter)?.into_iter().enumerate()
-        {
-            let target = format!("{VENV_INSIDE}/{i}");
-            let access = catalog::survey(&source)?.access;
-            self.trees.push(tree(&source, &target, access, &self.workspace.join("copies"))?);
-            search_path.push(target);
-        }
-        Ok(())
-    }
-
-    fn sdk(&mut self, interpreter: &Interpreter, search_path: &mut Vec<String>) {
-        if self.config.sdk == config::Sdk::Off {
-            return;
-        }
-        let Some(sdk) = packages::sdk(interpreter) else { return };
-        let shown = |path: &Path| {
-            path.starts_with("/usr")
-                || interpreter.prefixes.iter().any(|prefix| path.starts_with(prefix))
-        };
-        for (name, source) in &sdk.packages {
-            let target = Path::new(SDK_INSIDE).join(name);
-            if shown(source) {
-                self.links.push(Link { path: target, target: source.clone() });
-            } else {
-                let only_readable_by = closed_to_others(source, source);
-                let tree = Tree { source: source.clone(), target, only_readable_by, copy_to: None };
-                self.trees.push(tree);
-            }
-        }
-        search_path.push(SDK_INSIDE.to_owned());
-        let version = sdk.version.as_deref().unwrap_or("of unknown version");
-        self.said.push(format!(
-            "boto3 {version} of {} is offered (--sdk off to hide it)",
-            interpreter.executable.display()
-        ));
-    }
-
-    /// `-I -S` unless the customer wants to be heard by the interpreter itself.
-    fn form(&self, client: Client) -> EntryForm {
+    /// Lean unless the customer wants to be heard by the interpreter itself.
+    fn form(&self, client: Client, language: &Language) -> EntryForm {
         let environment = self.config.environment;
-        let heard = environment.keys().any(|name| name.starts_with("PYTHON"));
+        let prefix = language.interpreter.heard.as_deref();
+        let heard = prefix.is_some_and(|prefix| environment.keys().any(|n| n.starts_with(prefix)));
         match client {
             Client::Official => EntryForm::Official,
             Client::Own if environment.contains_key(WRAPPER) => EntryForm::Wrapped,
@@ -245,13 +208,10 @@ pub(super) fn custom(inference: &Inference) -> Running {
     }
 }
 
-pub(super) const PYTHONPATH: &str = "PYTHONPATH";
-/// Where the official client finds what is not in the package: layers as on AWS, then the user's own
-/// directories, then what is offered.
-fn official_path(version: &str, own: Option<String>, offered: Vec<String>) -> String {
-    let layers =
-        [format!("/opt/python/lib/python{version}/site-packages"), "/opt/python".to_owned()];
-    layers.into_iter().chain(own).chain(offered).collect::<Vec<_>>().join(":")
+/// A command of a manifest, for this interpreter and the directory of the user's code.
+pub(super) fn commanded(template: &str, interpreter: &Interpreter, task_root: &Path) -> String {
+    let found = interpreter.found_at.display().to_string();
+    template.replace("{found}", &found).replace("{path}", &task_root.display().to_string())
 }
 
 const WRAPPER: &str = "AWS_LAMBDA_EXEC_WRAPPER";

@@ -3,6 +3,8 @@
 use std::sync::OnceLock;
 use std::time::Instant;
 
+use crate::usage::stderr;
+
 /// Set to anything, makes each phase print `timing <name> <microseconds since the start>`.
 const VARIABLE: &str = "LAMBDABOX_TIMINGS";
 
@@ -19,13 +21,17 @@ pub(crate) fn peak_memory() {
     if let Some(Some(_)) = SINCE.get() {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        eprintln!("memory host {}", peak.map_or("unknown", str::trim));
+        say(&format!("memory host {}", peak.map_or("unknown", str::trim)));
     }
 }
 
 /// Says that a phase is over.
 pub(crate) fn lap(name: &'static str) {
     if let Some(Some(since)) = SINCE.get() {
-        eprintln!("timing {name} {}", since.elapsed().as_micros());
+        say(&format!("timing {name} {}", since.elapsed().as_micros()));
     }
+}
+
+fn say(line: &str) {
+    stderr::write(format!("{line}\n").into_bytes());
 }

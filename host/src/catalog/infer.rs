@@ -15,10 +15,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use lambdabox_runtimes::scan::{TopLevel, top_level};
-use lambdabox_runtimes::{Catalogue, Kind, Language, later_by_extension};
+use lambdabox_runtimes::{Catalogue, HandlerForm, Kind, Language, later_by_extension};
 
 use super::infer_error::InferError;
 use super::layers::Layers;
+use super::module::{module_file, module_path, split_handler};
 use super::package::{Origin, Package};
 
 /// A custom runtime's program.
@@ -28,6 +29,8 @@ const BOOTSTRAP_IN_TASK: &str = "/var/task/bootstrap";
 const BOOTSTRAP_IN_LAYER: &str = "/opt/bootstrap";
 /// Folder of the language of custom runtimes.
 const CUSTOM: &str = "provided";
+/// Endings of a language that is translated first.
+const TYPESCRIPT: &[&str] = &["ts", "mts", "cts"];
 /// File names that, with the ending of a later language, are surely a handler.
 const USUAL_STEMS: &[&str] = &["index", "app", "main", "handler", "lambda_function", "function"];
 
@@ -131,12 +134,8 @@ impl Look<'_> {
         if matches!(in_package, Bootstrap::Executable) || self.bootstrap_in_layer() {
             return Ok(self.custom_choice());
         }
-        for module in self.likely_modules() {
-            for language in self.catalogue.languages() {
-                if module_file(root, &module, language).is_some() {
-                    return Ok(RuntimeChoice { language, identifier: None });
-                }
-            }
+        if let Some(language) = self.language_by_modules() {
+            return Ok(RuntimeChoice { language, identifier: None });
         }
         if matches!(in_package, Bootstrap::Plain) {
             return Err(self.not_executable());
@@ -148,6 +147,31 @@ impl Look<'_> {
             return Ok(RuntimeChoice { language, identifier: None });
         }
         Err(self.later_in_root().unwrap_or_else(|| self.nothing_found()))
+    }
+
+    /// The language that has the handler's module, or one that it calls usual. A language whose
+    /// project file is there comes first, then what AWS itself would call the module.
+    fn language_by_modules(&self) -> Option<&'static Language> {
+        let root = &self.package.root;
+        let has = |language: &Language, module: &str| module_file(root, module, language).is_some();
+        let mut languages: Vec<&'static Language> = self.catalogue.languages().iter().collect();
+        let is_project = |language: &Language| {
+            language.project_files.iter().any(|file| root.join(file).is_file())
+        };
+        languages.sort_by_key(|language| !is_project(language));
+        if let Some(handler) = self.wanted.handler {
+            let module = |l: &Language| split_handler(handler, l).map(|(module, _)| module);
+            return languages.into_iter().find(|l| module(l).is_some_and(|module| has(l, module)));
+        }
+        let projects = languages.iter().filter(|language| is_project(language));
+        let mut projects = projects.filter(|l| l.modules.iter().any(|module| has(l, module)));
+        let most = languages.iter().map(|language| language.modules.len()).max()?;
+        projects.next().copied().or_else(|| {
+            (0..most).find_map(|place| {
+                let usual = |l: &&Language| l.modules.get(place).is_some_and(|m| has(l, m));
+                languages.iter().copied().find(|language| usual(language))
+            })
+        })
     }
 
     fn language_of_any_file(&self) -> Option<&'static Language> {
@@ -173,17 +197,9 @@ impl Look<'_> {
         let known = self.catalogue.known();
         Err(match later_by_extension(extension) {
             Some(later) => InferError::Later { file, language: later.name, known },
+            None if TYPESCRIPT.contains(&extension) => InferError::TypeScript { file },
             None => InferError::UnknownFile { file, known },
         })
-    }
-
-    /// Modules to look for: the given handler's, else every language's usual ones, in order.
-    fn likely_modules(&self) -> Vec<String> {
-        if let Some(handler) = self.wanted.handler {
-            return module_of(handler).into_iter().map(str::to_owned).collect();
-        }
-        let languages = self.catalogue.languages().iter();
-        languages.flat_map(|language| language.modules.iter().cloned()).collect()
     }
 
     fn custom_choice(&self) -> RuntimeChoice {
@@ -241,7 +257,7 @@ impl Look<'_> {
         if self.wanted.handler.is_some() && self.wanted.runtime.is_none() {
             said.push(format!("runtime {} (--runtime says otherwise)", language.name));
         }
-        let marker = language.entry.official_marker.as_deref();
+        let marker = language.official.as_ref().map(|client| client.package.as_str());
         let brought = marker.filter(|marker| self.package.root.join(marker).is_dir());
         let client = match (self.wanted.client, brought) {
             (Some(client), _) => client,
@@ -302,23 +318,27 @@ impl Look<'_> {
 
     /// Why a given handler may not be there; a notice, never a refusal.
     fn doubts_about(&self, handler: &str, language: &Language) -> Option<String> {
-        let Some(module) = module_of(handler) else {
+        let Some((module, function)) = split_handler(handler, language) else {
             return Some(format!("handler {handler}: it is not of the form MODULE.FUNCTION"));
         };
-        let function = &handler[module.len() + 1..];
+        // Classes are in jars, which nobody looks into here.
+        if language.handler_form == HandlerForm::Class {
+            return None;
+        }
         let Some(file) = module_file(&self.package.root, module, language) else {
             // A layer may hold it; where in it is the language's own business.
             let extension = language.extensions.first()?;
             return self.layers.root.is_none().then(|| {
                 format!(
                     "handler {handler}: there is no {}.{extension} in {}",
-                    module.replace('.', "/"),
+                    module_path(module, language),
                     self.package.called.display()
                 )
             });
         };
         let names = look_into(&file, language)?;
-        (!names.open_ended && !names.has(function)).then(|| {
+        let first = function.split('.').next().unwrap_or(function);
+        (!names.open_ended && !names.has(first)).then(|| {
             let offers = offered(module, &Some(names));
             let offers = match offers.as_slice() {
                 [] => "nor any other function".to_owned(),
@@ -351,31 +371,39 @@ impl Look<'_> {
 
     /// A file that is surely another language's handler.
     fn later_in_root(&self) -> Option<InferError> {
-        let handler = self.wanted.handler.and_then(module_of);
+        let handler = self.wanted.handler.and_then(|handler| handler.split('.').next());
         let mut files = files_in(&self.package.root);
         files.sort();
         files.into_iter().find_map(|file| {
             let stem = file.file_stem()?.to_str()?;
-            let later = later_by_extension(file.extension()?.to_str()?)?;
-            (USUAL_STEMS.contains(&stem) || handler == Some(stem)).then(|| InferError::Later {
+            let extension = file.extension()?.to_str()?;
+            let called = self.package.called(&file);
+            if !USUAL_STEMS.contains(&stem) && handler != Some(stem) {
+                return None;
+            }
+            if TYPESCRIPT.contains(&extension) {
+                return Some(InferError::TypeScript { file: called });
+            }
+            later_by_extension(extension).map(|later| InferError::Later {
                 language: later.name,
                 known: self.catalogue.known(),
-                file: self.package.called(&file),
+                file: called,
             })
         })
     }
 
     fn nothing_found(&self) -> InferError {
-        let modules = self.likely_modules();
-        let managed = || self.catalogue.languages().iter().filter(|l| l.kind == Kind::Managed);
-        let endings: Vec<&str> = managed()
-            .flat_map(|language| language.extensions.first())
-            .map(String::as_str)
-            .collect();
-        let wanted: Vec<String> = modules
-            .iter()
-            .flat_map(|module| {
-                endings.iter().map(move |e| format!("{}.{e}", module.replace('.', "/")))
+        let managed = self.catalogue.languages().iter().filter(|l| l.kind == Kind::Managed);
+        let wanted: Vec<String> = managed
+            .flat_map(|language| {
+                let ending = language.extensions.first().map_or("", String::as_str);
+                let given =
+                    self.wanted.handler.and_then(|handler| split_handler(handler, language));
+                let modules = match given {
+                    Some((module, _)) => vec![module_path(module, language)],
+                    None => language.modules.clone(),
+                };
+                modules.into_iter().map(move |module| format!("{module}.{ending}"))
             })
             .collect();
         let mut offers = Vec::new();
@@ -419,6 +447,7 @@ fn offered(module: &str, names: &Option<TopLevel>) -> Vec<String> {
 fn usual_function<'a>(names: &Option<TopLevel>, language: &'a Language) -> Option<&'a str> {
     let mut usual = language.functions.iter().map(String::as_str);
     match names {
+        Some(names) if names.open_ended && names.functions.is_empty() => usual.next(),
         Some(names) => usual.find(|function| names.has(function)),
         None => usual.next(),
     }
@@ -427,22 +456,6 @@ fn usual_function<'a>(names: &Option<TopLevel>, language: &'a Language) -> Optio
 fn look_into(file: &Path, language: &Language) -> Option<TopLevel> {
     // Unreadable for us is for the runtime to report, which may read it through the bind.
     top_level(language.folder, &fs::read(file).ok()?)
-}
-
-/// `a/b` of `a/b.handler`.
-fn module_of(handler: &str) -> Option<&str> {
-    let (module, function) = handler.rsplit_once('.')?;
-    (!module.is_empty() && !function.is_empty()).then_some(module)
-}
-
-/// The file of a module: `a/b.py` or `a/b/__init__.py` for `a/b` and `a.b`.
-fn module_file(root: &Path, module: &str, language: &Language) -> Option<PathBuf> {
-    let path = root.join(module.replace('.', "/").trim_start_matches('/'));
-    let candidates = language.extensions.iter().flat_map(|extension| {
-        [path.with_extension(extension), path.join(format!("__init__.{extension}"))]
-    });
-    let mut candidates = candidates.filter(|file| file.starts_with(root));
-    candidates.find(|file| file.is_file())
 }
 
 fn bootstrap_in(root: &Path) -> Bootstrap {

@@ -32,10 +32,19 @@ pub enum InferError {
         /// How to make it so.
         remedy: &'static str,
     },
+    /// A language that no runtime of AWS runs as it is written.
+    #[error(
+        "run {file}: TypeScript has to become JavaScript first, on AWS too; for example: npx esbuild \
+         {file} --bundle --platform=node --outfile=index.js"
+    )]
+    TypeScript {
+        /// The file.
+        file: PathBuf,
+    },
     /// A file of no language.
     #[error(
-        "run {file}: its name tells no runtime; give a .py file, a directory or zip, name a custom \
-         runtime's program bootstrap, or say --runtime and --handler ({known})"
+        "run {file}: its name tells no runtime; give a .py or .js file, a directory or zip, name a \
+         custom runtime's program bootstrap, or say --runtime and --handler ({known})"
     )]
     UnknownFile {
         /// The file.

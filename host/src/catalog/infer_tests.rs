@@ -113,7 +113,8 @@ fn a_directory_is_tried_in_awss_order() {
 fn a_directory_without_a_usual_file_is_refused_with_what_it_has() {
     let function = Function::of(&[("service.py", HANDLER), ("README.md", "")]);
     let text = function.refused("", Wanted::default());
-    assert!(text.contains("no lambda_function.py, app.py, main.py"), "{text}");
+    assert!(text.contains("lambda_function.py, app.py, main.py"), "{text}");
+    assert!(text.contains("there is no index.js"), "{text}");
     assert!(text.contains("pass --handler service.handler"), "{text}");
     let text = Function::of(&[("README.md", "")]).refused("", runtime("python3.11"));
     assert!(text.contains("--handler MODULE.FUNCTION"), "{text}");
@@ -207,16 +208,66 @@ fn a_custom_runtime_without_a_bootstrap_is_left_to_the_invocation() {
 
 #[test]
 fn other_languages_are_said_to_come_later() {
-    let function = Function::of(&[("index.js", ""), ("jquery.js", "")]);
-    for file in ["", "index.js"] {
+    let function = Function::of(&[("app.cs", ""), ("site.cs", "")]);
+    for file in ["", "app.cs"] {
         let text = function.refused(file, Wanted::default());
-        assert!(text.contains("Node.js comes in a later release"), "{text}");
+        assert!(text.contains(".NET comes in a later release"), "{text}");
         assert!(text.contains("python3.11") && text.contains("provided.al2023"), "{text}");
     }
-    let text = Function::of(&[("shop.rb", "")]).refused("", handler("shop.handler"));
-    assert!(text.contains("Ruby comes in a later release"), "{text}");
-    let text = function.refused("", runtime("nodejs22.x"));
-    assert!(text.contains("Node.js comes in a later release"), "{text}");
+    let text = Function::of(&[("shop.cs", "")]).refused("", handler("shop.handler"));
+    assert!(text.contains(".NET comes in a later release"), "{text}");
+    let text = function.refused("", runtime("dotnet8"));
+    assert!(text.contains(".NET comes in a later release"), "{text}");
+}
+
+const EXPORTED: &str = "export const handler = async (event) => event;\n";
+
+fn node_handler(function: &Function, file: &str) -> String {
+    let found = function.infer(file, Wanted::default()).unwrap();
+    assert_eq!(found.runtime.language.folder, "nodejs");
+    found.handler
+}
+
+#[test]
+fn a_javascript_file_or_package_serves_its_handler() {
+    let function = Function::of(&[
+        ("index.mjs", EXPORTED),
+        ("app.js", "exports.handler = async () => 1;\n"),
+        ("bundle.js", "module.exports = __toCommonJS(src_exports);\n"),
+        ("other.cjs", "exports.work = async () => 1;\n"),
+        ("service.ts", ""),
+    ]);
+    assert_eq!(node_handler(&function, ""), "index.handler");
+    assert_eq!(node_handler(&function, "app.js"), "app.handler");
+    assert_eq!(node_handler(&function, "bundle.js"), "bundle.handler");
+    let text = function.refused("other.cjs", Wanted::default());
+    assert!(text.contains("pass --handler other.work"), "{text}");
+    let text = function.refused("service.ts", Wanted::default());
+    assert!(text.contains("TypeScript has to become JavaScript first"), "{text}");
+    let text =
+        Function::of(&[("index.ts", ""), ("package.json", "{}")]).refused("", handler("index.h"));
+    assert!(text.contains("TypeScript has to become JavaScript first"), "{text}");
+}
+
+#[test]
+fn a_package_of_two_languages_goes_by_its_project_file() {
+    let both = [("app.py", HANDLER), ("app.js", EXPORTED)];
+    let with = |file| Function::of(&[both[0], both[1], (file, "{}")]);
+    assert_eq!(node_handler(&with("package.json"), ""), "app.handler");
+    assert_eq!(with("requirements.txt").handler(""), "app.handler");
+    // AWS's own name for a module counts for more than a usual one.
+    let function = Function::of(&[("lambda_function.py", LAMBDA_HANDLER), ("app.js", EXPORTED)]);
+    assert_eq!(function.handler(""), "lambda_function.lambda_handler");
+}
+
+#[test]
+fn a_nested_handler_of_node_is_of_the_module_before_its_first_dot() {
+    let function = Function::of(&[("src/index.js", "exports.a = { b: async () => 1 };\n")]);
+    let found = function.infer("", handler("src/index.a.b")).unwrap();
+    assert_eq!(found.runtime.language.folder, "nodejs");
+    assert!(found.notices.is_empty(), "{:?}", found.notices);
+    let found = function.infer("", handler("src/index.c.b")).unwrap();
+    assert!(found.notices[0].contains("has no c.b to be seen"), "{:?}", found.notices);
 }
 
 #[test]

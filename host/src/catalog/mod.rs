@@ -23,6 +23,7 @@ mod infer;
 mod infer_error;
 mod layers;
 mod member;
+mod module;
 mod package;
 mod unpack;
 

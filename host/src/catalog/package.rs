@@ -104,7 +104,11 @@ pub fn open(path: &Path, workspace: &Path, homes: &[PathBuf]) -> Result<Package,
     if !meta.is_file() {
         return Err(PackageError::NotAPackage { path: path.to_owned() });
     }
-    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zip")) {
+    // A jar is a zip, and AWS unpacks it like one.
+    if ["zip", "jar"]
+        .iter()
+        .any(|known| path.extension().is_some_and(|e| e.eq_ignore_ascii_case(known)))
+    {
         let root = workspace.join(TASK_DIRECTORY);
         let unpacked = unpack(path, &root, 0)?;
         return Ok(Package {

@@ -46,12 +46,20 @@ SIGTERM ends it: what is new is refused, what was accepted finishes; a second on
 Exit status: 0 ended when asked to, 2 bad usage or configuration, 3 it could not start.";
 
 const DOCTOR_EXAMPLES: &str = "Examples:
+  lambdabox doctor                  for the user who types it: with sudo, for root
   sudo lambdabox doctor             one line for each thing; under it the command that mends it
   sudo lambdabox doctor --quiet     only what is not as it should be
   sudo lambdabox doctor --json      {\"can_run\": …, \"checks\": [{id, status, fact, remedy}, …]}
 
 Status: ok; warn, functions run with less; missing, no function runs.
 Exit status: 0 functions can run here, 3 they cannot, 2 bad usage.";
+
+const RUNTIMES_EXAMPLES: &str = "Examples:
+  lambdabox runtimes                one line for each runtime identifier of AWS
+  lambdabox runtimes --json         {\"runtimes\": [{identifier, status, version, path, …}, …]}
+
+Status: installed; near, another version is, which `invoke --runtime-compat near` takes; missing;
+custom, the package brings its own program. A deprecated runtime still runs here.";
 
 /// AWS Lambda's execution environment as one Linux binary
 #[derive(Debug, Parser)]
@@ -77,6 +85,10 @@ pub(crate) struct Output {
     /// Say also what decisions were made from
     #[arg(short, long, global = true, help_heading = "Output")]
     pub(crate) verbose: bool,
+    /// Stretch the program's own limits, on machines that are slow throughout
+    #[arg(long, global = true, hide = true, env = "LAMBDABOX_TIME_SCALE", value_name = "N")]
+    #[arg(default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) time_scale: u32,
 }
 
 #[derive(Debug, Subcommand)]
@@ -90,6 +102,13 @@ pub(crate) enum Command {
     /// Say what this machine offers, what is missing, and the command that adds it
     #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(Doctor),
+    /// List the runtimes, and what on this machine runs each
+    #[command(after_help = RUNTIMES_EXAMPLES)]
+    Runtimes {
+        /// Print JSON instead of text
+        #[arg(long)]
+        json: bool,
+    },
     /// Print a completion script for a shell
     Completions {
         /// Which shell
@@ -201,6 +220,9 @@ pub(crate) struct Doctor {
     /// Print JSON instead of text
     #[arg(long)]
     pub(crate) json: bool,
+    /// As with invoke: no-limits judges a machine without control groups as one where functions run
+    #[arg(long, value_name = "HOW", value_parser = Words(&["full", "no-limits"]))]
+    pub(crate) isolation: Option<String>,
     /// Look at the machine below this directory
     #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
     pub(crate) root: PathBuf,
@@ -257,6 +279,10 @@ pub(crate) struct Invoke {
     #[arg(long, value_name = "CLIENT", help_heading = "Function")]
     #[arg(value_parser = Words(&["managed", "official"]))]
     pub(crate) runtime_client: Option<String>,
+    /// Take the runtime's own version of the interpreter, or the nearest there is [default: exact]
+    #[arg(long, value_name = "HOW", help_heading = "Function")]
+    #[arg(value_parser = Words(&["exact", "near"]))]
+    pub(crate) runtime_compat: Option<String>,
 
     /// Memory in MB, 128 to 10240; processor time is in proportion [default: 128]
     #[arg(long, value_name = "MB", help_heading = "Limits", allow_negative_numbers = true)]

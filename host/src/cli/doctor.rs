@@ -5,10 +5,10 @@ use super::invoke::verbosity;
 use crate::app::{Doctor, Form};
 use crate::config::{self, Caller, Problems, Raw, Setting};
 
-/// Checks the only setting there is.
+/// Checks the two settings there are.
 ///
 /// # Errors
-/// A colour that is none.
+/// A colour or an isolation that is none.
 pub(crate) fn asked(
     doctor: args::Doctor,
     output: &args::Output,
@@ -21,5 +21,6 @@ pub(crate) fn asked(
         form: if doctor.json { Form::Json } else { Form::Text },
         color: config::color_of(&settings, caller)?,
         verbosity: verbosity(output),
+        isolation: config::isolation_of(doctor.isolation.as_deref())?,
     })
 }

@@ -34,6 +34,7 @@ pub(crate) fn asked(invoke: args::Invoke, output: &args::Output) -> (Asked, Purp
         (Setting::Sdk, invoke.sdk),
         (Setting::Venv, invoke.venv),
         (Setting::RuntimeClient, invoke.runtime_client),
+        (Setting::RuntimeCompat, invoke.runtime_compat),
         (Setting::Event, invoke.event),
         (Setting::EnvVars, invoke.env_vars),
         (Setting::DevShm, invoke.dev_shm),

@@ -13,6 +13,7 @@ use super::invoke::{self, Purpose};
 use super::serve;
 use crate::app;
 use crate::config::{self, Caller, Color, Verbosity};
+use crate::model::set_time_scale;
 use crate::usage::{Device, Say};
 
 /// Exit status of bad usage or configuration, or a package that cannot be used.
@@ -27,6 +28,8 @@ pub enum Call {
     Serve(Box<config::Serve>),
     /// Look at the machine.
     Doctor(app::Doctor),
+    /// List the runtimes.
+    Runtimes(app::Runtimes),
 }
 
 /// Parses the arguments (the program's name first), and calls `start` for what is not the command
@@ -82,6 +85,7 @@ pub(crate) fn run_with(
         Ok(cli) => cli,
         Err(error) => return parsed_otherwise(&error, caller, streams),
     };
+    set_time_scale(cli.output.time_scale);
     match cli.command {
         Command::Completions { shell } => streams.print(&documents::completions(shell)),
         Command::Man { command } => match documents::manual(command.as_deref()) {
@@ -114,6 +118,10 @@ pub(crate) fn run_with(
                 Purpose::PrintConfig => streams.print(resolved.print_config().as_bytes()),
                 Purpose::Run => start(Call::Serve(Box::new(resolved.serve))),
             }
+        }
+        Command::Runtimes { json } => {
+            let form = if json { app::Form::Json } else { app::Form::Text };
+            start(Call::Runtimes(app::Runtimes { form }))
         }
         Command::Invoke(typed) => {
             let (asked, purpose) = invoke::asked(*typed, &cli.output);

@@ -19,6 +19,7 @@ struct Ran {
     started: Option<Invoke>,
     doctor: Option<app::Doctor>,
     served: Option<Serve>,
+    runtimes: Option<app::Runtimes>,
 }
 
 struct Place {
@@ -46,6 +47,7 @@ impl Place {
         let started = RefCell::new(None);
         let doctor = RefCell::new(None);
         let served = RefCell::new(None);
+        let runtimes = RefCell::new(None);
         let mut streams = Streams {
             stdin,
             stdout: &mut out,
@@ -59,6 +61,7 @@ impl Place {
                 Call::Invoke(invoke) => *started.borrow_mut() = Some(*invoke),
                 Call::Doctor(asked) => *doctor.borrow_mut() = Some(asked),
                 Call::Serve(asked) => *served.borrow_mut() = Some(*asked),
+                Call::Runtimes(asked) => *runtimes.borrow_mut() = Some(asked),
             }
             ExitCode::from(7)
         });
@@ -69,6 +72,7 @@ impl Place {
             started: started.into_inner(),
             doctor: doctor.into_inner(),
             served: served.into_inner(),
+            runtimes: runtimes.into_inner(),
         }
     }
 }
@@ -278,6 +282,7 @@ fn help_names_every_flag_with_its_meaning_and_hides_what_is_hidden() {
         "--log-format <FORM>",
         "--print-config",
         "--keep",
+        "--explain",
         "--dev-shm[=<WHETHER>]",
         "--data-dir <DIR>",
         "--color <WHEN>",
@@ -305,6 +310,7 @@ fn help_names_every_flag_with_its_meaning_and_hides_what_is_hidden() {
         assert!(ran.out.contains(heading), "{heading} is missing");
     }
     assert!(ran.out.contains("--explain"));
+    assert!(!ran.out.contains("--time-scale"));
     let words = "[possible values: none, nat, host]";
     assert!(ran.out.contains(words), "{}", ran.out);
 }
@@ -362,4 +368,12 @@ fn a_host_is_started_with_what_was_typed_by_either_name() {
     let refused = place.run(&["serve", "--listen", "0.0.0.0:9000"], b"");
     assert_eq!(refused.status, status(2));
     assert!(refused.err.contains("hint: signatures are not verified yet"), "{}", refused.err);
+}
+
+#[test]
+fn runtimes_are_listed_as_text_or_json() {
+    let place = Place::new(&[]);
+    let form = |arguments: &[&str]| place.run(arguments, b"").runtimes.unwrap().form;
+    assert_eq!(form(&["runtimes"]), app::Form::Text);
+    assert_eq!(form(&["runtimes", "--json"]), app::Form::Json);
 }

@@ -49,10 +49,11 @@ pub use notice::{Notice, NoticeLevel};
 pub use place::{Origin, Place};
 pub use problem::{Bom, IsFile, Problem, Problems};
 pub use raw::{Raw, Value, Written};
-pub use resolve::{Asked, Resolved, color_of, color_of_problems, resolve};
+pub use resolve::{Asked, Resolved, color_of, color_of_problems, isolation_of, resolve};
 pub use resolve_serve::{AskedServe, ResolvedServe, resolve_serve};
 pub use resolved::{
-    Color, Cpu, DevShm, Explain, Invoke, Isolation, Keep, RuntimeClient, Sdk, Verbosity,
+    Color, Cpu, DevShm, Explain, Invoke, Isolation, Keep, RuntimeClient, RuntimeCompat, Sdk,
+    Verbosity,
 };
 pub use resolved_serve::{FreezeAfter, Serve};
 pub use setting::{Scope, Setting};

@@ -15,7 +15,8 @@ use super::print;
 use super::problem::{Problem, Problems};
 use super::raw::{Raw, Value, merge};
 use super::resolved::{
-    Color, Cpu, DevShm, Explain, Invoke, Isolation, Keep, RuntimeClient, Sdk, Verbosity,
+    Color, Cpu, DevShm, Explain, Invoke, Isolation, Keep, RuntimeClient, RuntimeCompat, Sdk,
+    Verbosity,
 };
 use super::{Caller, Credentials, CredentialsOrigin, Setting};
 use super::{client_context, code_path, credentials, event, file, forward, variables};
@@ -171,6 +172,7 @@ pub fn resolve(asked: Asked, caller: &Caller, stdin: &mut dyn Read) -> Result<Re
         sdk: checks.or(sdk(&raw), Sdk::Auto),
         venv: checks.or(venv(&raw, caller), None),
         runtime_client: checks.or(runtime_client(&raw), None),
+        runtime_compat: checks.or(runtime_compat(&raw), RuntimeCompat::Exact),
         repeat: checks.or(repeat, 1),
         output: checks.or(output(asked.output.as_deref(), caller), None),
         keep: asked.keep,
@@ -300,6 +302,11 @@ pub(super) fn cpu(raw: &Raw) -> Result<Cpu, Problem> {
     choice(raw, Setting::Cpu, &["proportional", "unlimited"], &values, Cpu::Proportional)
 }
 
+/// What `--isolation` says, for the command that has no other setting.
+pub fn isolation_of(typed: Option<&str>) -> Result<Isolation, Problems> {
+    isolation(typed).map_err(|wrong| Problems(vec![wrong]))
+}
+
 fn isolation(typed: Option<&str>) -> Result<Isolation, Problem> {
     const WORDS: &[&str] = &["full", "no-limits"];
     match typed.map(str::trim) {
@@ -321,6 +328,11 @@ pub(super) fn sdk(raw: &Raw) -> Result<Sdk, Problem> {
 fn runtime_client(raw: &Raw) -> Result<Option<RuntimeClient>, Problem> {
     let values = [Some(RuntimeClient::Managed), Some(RuntimeClient::Official)];
     choice(raw, Setting::RuntimeClient, &["managed", "official"], &values, None)
+}
+
+fn runtime_compat(raw: &Raw) -> Result<RuntimeCompat, Problem> {
+    let values = [RuntimeCompat::Exact, RuntimeCompat::Near];
+    choice(raw, Setting::RuntimeCompat, &["exact", "near"], &values, RuntimeCompat::Exact)
 }
 
 fn dev_shm(raw: &Raw) -> Result<DevShm, Problem> {

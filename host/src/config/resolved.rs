@@ -37,6 +37,15 @@ pub enum RuntimeClient {
     Official,
 }
 
+/// Whether an interpreter of another version may stand in for the runtime's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RuntimeCompat {
+    /// Never.
+    Exact,
+    /// The nearest one, if there is none of the version itself.
+    Near,
+}
+
 /// What becomes of the sandbox afterwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keep {
@@ -138,6 +147,8 @@ pub struct Invoke {
     pub venv: Option<PathBuf>,
     /// Which loop; as the package has it if absent.
     pub runtime_client: Option<RuntimeClient>,
+    /// Whether another version may stand in.
+    pub runtime_compat: RuntimeCompat,
     /// How often in the same environment, from one.
     pub repeat: u32,
     /// Where the response goes instead of standard output, absolute.

@@ -59,6 +59,8 @@ pub enum Setting {
     Venv,
     /// `managed` or `official`.
     RuntimeClient,
+    /// `exact` or `near`.
+    RuntimeCompat,
     /// The event: JSON text, a file, or `-`.
     Event,
     /// Files of `NAME=value` lines.
@@ -146,7 +148,7 @@ const fn row(
 }
 
 /// Every setting, in the order of [`Setting`]. Numbers are AWS's defaults.
-pub(crate) const ROWS: [Row; 34] = [
+pub(crate) const ROWS: [Row; 35] = [
     row(Setting::Handler, "handler", "--handler", Kind::Text, Err("found in the package")),
     row(Setting::Runtime, "runtime", "--runtime", Kind::Text, Err("found in the package")),
     row(Setting::MemorySize, "memory_size", "--memory-size", Kind::Number, Ok("128")),
@@ -189,6 +191,7 @@ pub(crate) const ROWS: [Row; 34] = [
         Kind::Text,
         Ok("\"managed\""),
     ),
+    row(Setting::RuntimeCompat, "runtime_compat", "--runtime-compat", Kind::Text, Ok("\"exact\"")),
     row(Setting::Event, "event", "--event", Kind::Text, Ok("\"{}\"")),
     row(Setting::EnvFile, "env_file", "--env-file", Kind::Paths, Ok("[]")),
     row(Setting::EnvVars, "env_vars", "--env-vars", Kind::Path, Err("none")),

@@ -114,6 +114,7 @@ fn each_bad_setting_is_refused_with_place_value_and_limit() {
             "x",
             "--runtime-client is `x`; it can be managed, official".into(),
         ),
+        (Setting::RuntimeCompat, "x", "--runtime-compat is `x`; it can be exact, near".into()),
         (Setting::Credentials, "x", "--credentials is `x`; it can be placeholder, env".into()),
         (Setting::Color, "x", "--color is `x`; it can be auto, always, never".into()),
         (Setting::FunctionName, "a b", format!("--function-name is `a b`, but {name}")),

@@ -9,8 +9,9 @@ use super::raw::{Raw, of_variable};
 use super::setting::{ROWS, VARIABLE_PREFIX, nearest};
 use super::{Caller, Setting};
 
-/// Read elsewhere, by tests and benchmarks: the phases of a cold start, a shorter init limit.
-const HIDDEN: [&str; 2] = ["LAMBDABOX_TIMINGS", "LAMBDABOX_INIT_LIMIT_MS"];
+/// Read elsewhere, for tests and benchmarks: the phases of a cold start, a shorter init limit, longer
+/// limits of all kinds.
+const HIDDEN: [&str; 3] = ["LAMBDABOX_TIMINGS", "LAMBDABOX_INIT_LIMIT_MS", "LAMBDABOX_TIME_SCALE"];
 
 /// Reads the variables; an unknown one is worth a warning only, it may belong to another version.
 pub(crate) fn read(caller: &Caller, problems: &mut Vec<Problem>, notices: &mut Vec<Notice>) -> Raw {

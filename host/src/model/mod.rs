@@ -1,6 +1,6 @@
 //! The words every part shares: functions, invocations, outcomes, events.
 //!
-//! Plain data, no input or output, no clock. HTTP types stay in `runtime_api` (and later `front`);
+//! Plain data, no input or output, no clock (but how patient limits are: `pace`). HTTP types stay in `runtime_api` (and later `front`);
 //! Linux stays in `sandbox`. Everything else speaks these.
 //!
 //! # Sources
@@ -12,6 +12,7 @@ mod function;
 mod invocation;
 mod invoked;
 mod outcome;
+mod pace;
 mod version;
 
 pub use event::{Event, InitPhase, LogLine, LogStream, Report, Status};
@@ -22,4 +23,5 @@ pub use function::{
 pub use invocation::{Invocation, MAX_CLIENT_CONTEXT_BYTES, MAX_PAYLOAD_BYTES, RequestId};
 pub use invoked::{Invoked, LOG_TAIL_BYTES, Refused};
 pub use outcome::{Failure, FailureKind, Outcome};
+pub(crate) use pace::{patience, set_time_scale, time_scale};
 pub use version::Version;

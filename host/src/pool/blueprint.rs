@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::model::Function;
 use crate::sandbox::{
-    Ahead, Confinement, HostRoot, Identity, Link, Nat, Plan, Program, Shell, TmpImage, TmpPlan,
-    Tree, launch_steps, planned_steps,
+    Ahead, Confinement, HostRoot, Identity, Link, Outbound, Plan, Program, Shell, TmpImage,
+    TmpPlan, Tree, launch_steps, planned_steps,
 };
 
 const MIB: u64 = 1024 * 1024;
@@ -57,7 +57,7 @@ pub(crate) struct Blueprint {
     pub(crate) shell: Shell,
     /// Host port behind each forwarded port and address, in the order of their listeners.
     pub(crate) forwards_to: Vec<u16>,
-    pub(crate) nat: Option<Arc<Ahead<Nat>>>,
+    pub(crate) nat: Option<Arc<Ahead<Outbound>>>,
     pub(crate) network_laid: NetworkLaid,
     pub(crate) trees: Vec<Tree>,
     pub(crate) links: Vec<Link>,
@@ -76,6 +76,8 @@ pub(crate) struct Blueprint {
     pub(crate) log_stream: String,
     /// Told the phases of a start, for benchmarks.
     pub(crate) lap: fn(&'static str),
+    /// What of the log is not written yet. Its sender is the log's writer; without one there is room.
+    pub(crate) log_waiting_bytes: watch::Receiver<usize>,
     /// Repeated in each REPORT.
     pub(crate) notes: Vec<String>,
     /// Forwarding and network notices for the operator.

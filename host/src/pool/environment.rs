@@ -13,7 +13,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::blueprint::{Blueprint, CpuShare};
 use super::home::Home;
@@ -24,11 +24,16 @@ use super::variables::{Platform, variables};
 use crate::model::{Event, Invocation, LogLine, Network, Outcome, Report};
 use crate::runtime_api::{OutputCollector, Peer, RuntimeApi, Signal};
 use crate::sandbox::{
-    ExitStatus, Forwarding, MemoryMeter, Plan, Sandbox, SandboxError, Wire, Word, Workshop, forward,
+    Connection, ExitStatus, Forwarding, MemoryMeter, Plan, Sandbox, SandboxError, Word, Workshop,
+    forward,
 };
 
 /// Signals of the Runtime API are few: one conversation at a time.
 const SIGNALS_WAITING: usize = 16;
+/// The function's output is not read while more of the log waits for its reader: a pipe's worth, so
+/// that a slow reader is kept busy. What is logged without that being asked is a turn of the pipes and
+/// the platform's own lines.
+const LOG_WAITING_MOST_BYTES: usize = 64 * 1024;
 /// Number of the framed log descriptor inside.
 const LOG_DESCRIPTOR: u32 = 3;
 
@@ -44,6 +49,12 @@ pub(crate) struct Environment {
     log: Log,
 }
 
+/// Waits until the log's reader has caught up. Dropping it loses nothing.
+async fn room(mut waiting_bytes: watch::Receiver<usize>) {
+    // Without a writer nothing waits for it.
+    let _has_room = waiting_bytes.wait_for(|bytes| *bytes < LOG_WAITING_MOST_BYTES).await.is_ok();
+}
+
 /// Told everything that happens.
 pub(crate) type Log = Arc<dyn Fn(Event) + Send + Sync>;
 
@@ -56,7 +67,7 @@ struct Running {
     /// Dropping one stops its port.
     _forwards: Vec<Forwarding>,
     /// Dropping it stops the DNS forwarder.
-    _wire: Option<Wire>,
+    _connection: Option<Connection>,
     is_frozen: bool,
 }
 
@@ -98,6 +109,8 @@ impl Environment {
         invocation: Invocation,
         answer: &mut (dyn FnMut(Outcome) + Send),
     ) -> Result<(), SandboxError> {
+        // Or a log that is never read would grow with each invocation.
+        room(self.blueprint.log_waiting_bytes.clone()).await;
         // First of all: its time begins when it can run.
         self.thaw()?;
         let effects = self.life.on(Input::Invoke(Box::new(invocation)), Instant::now());
@@ -166,6 +179,12 @@ impl Environment {
             sleep.await;
             return Woken::Deadline;
         };
+        let is_ended = running.output.is_ended();
+        let has_room = room(self.blueprint.log_waiting_bytes.clone());
+        let line = async {
+            has_room.await;
+            running.output.next().await
+        };
         // However much the function writes, the loop's other tasks, its clock and Ctrl-C get a turn.
         tokio::task::coop::consume_budget().await;
         // Whatever loses is asked again in the next round; none of these futures holds anything.
@@ -180,7 +199,7 @@ impl Environment {
             () = sleep => Woken::Deadline,
             // Last, because a function that never stops writing is always ready here. It may also
             // close its output and live on; then there is nothing to wait for.
-            line = running.output.next(), if !running.output.is_ended() => Woken::Output(line),
+            line = line, if !is_ended => Woken::Output(line),
         }
     }
 
@@ -293,7 +312,7 @@ impl Environment {
             }
         };
         (blueprint.lap)("opened");
-        let Opened { trees, steps, own_listener, namespace, mut wire } = opened;
+        let Opened { trees, steps, own_listener, namespaces, mut connection } = opened;
         let (output, collected) = pipes(blueprint).map_err(SandboxError::Pipes)?;
         let mut program = blueprint.program.clone();
         let address = match &own_listener {
@@ -312,9 +331,9 @@ impl Environment {
         );
         let (sandbox, listeners) = begun.launch(trees, steps, program, output).await?;
         (blueprint.lap)("launched");
-        if let (Some(namespace), None) = (&namespace, &wire) {
-            match connect(blueprint, namespace, self.starts).await {
-                Ok(laid) => wire = laid,
+        if let (Some(namespaces), None) = (&namespaces, &connection) {
+            match connect(blueprint, namespaces, self.starts).await {
+                Ok(laid) => connection = laid,
                 Err(error) => {
                     sandbox.end().await?;
                     return Err(error);
@@ -341,7 +360,7 @@ impl Environment {
             signals: receiver,
             output: collected,
             _forwards: forwards,
-            _wire: wire,
+            _connection: connection,
             is_frozen: false,
         });
         self.starts += 1;

@@ -2,14 +2,14 @@
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use super::blueprint::{Blueprint, NetworkLaid, Tmp};
 use crate::model::Network;
 use crate::runtime_api::{OutputCollector, OutputError};
 use crate::sandbox::{
-    Begun, Identity, OpenTrees, Output, SandboxError, Step, TmpImage, TmpPlan, Wire, Workshop,
-    launch_steps,
+    Begun, Connection, Identity, Namespaces, OpenTrees, Output, SandboxError, Step, TmpImage,
+    TmpPlan, Workshop, launch_steps,
 };
 
 /// Everything of the host that one start needs.
@@ -19,8 +19,8 @@ pub(super) struct Opened {
     /// In the host's own network, a listener of ours.
     pub(super) own_listener: Option<TcpListener>,
     /// Present where there is a network to lay.
-    pub(super) namespace: Option<OwnedFd>,
-    pub(super) wire: Option<Wire>,
+    pub(super) namespaces: Option<Namespaces>,
+    pub(super) connection: Option<Connection>,
 }
 
 pub(super) async fn open(
@@ -29,8 +29,8 @@ pub(super) async fn open(
     begun: &Begun,
     starts: u32,
 ) -> Result<Opened, SandboxError> {
-    let namespace = match &blueprint.nat {
-        Some(_) => Some(begun.network_namespace().map_err(SandboxError::Init)?),
+    let namespaces = match &blueprint.nat {
+        Some(_) => Some(begun.namespaces().map_err(SandboxError::Init)?),
         None => None,
     };
     let (spawner, id) = (&workshop.spawner, blueprint.id);
@@ -58,27 +58,27 @@ pub(super) async fn open(
         }
         Network::None | Network::Nat => None,
     };
-    let wire = match (&namespace, blueprint.network_laid) {
-        (Some(namespace), NetworkLaid::BeforeStart) => {
-            connect(blueprint, namespace, starts).await?
+    let connection = match (&namespaces, blueprint.network_laid) {
+        (Some(namespaces), NetworkLaid::BeforeStart) => {
+            connect(blueprint, namespaces, starts).await?
         }
         _ => None,
     };
-    Ok(Opened { trees, steps, own_listener, namespace, wire })
+    Ok(Opened { trees, steps, own_listener, namespaces, connection })
 }
 
 /// Lays the environment's wire, if it is to have one.
 pub(super) async fn connect(
     blueprint: &Blueprint,
-    namespace: &OwnedFd,
+    namespaces: &Namespaces,
     starts: u32,
-) -> Result<Option<Wire>, SandboxError> {
+) -> Result<Option<Connection>, SandboxError> {
     let Some(nat) = &blueprint.nat else { return Ok(None) };
     let nat = nat.get().await?;
     if starts > 0 {
         nat.disconnect(blueprint.number).await?;
     }
-    Ok(Some(nat.connect(blueprint.number, namespace.as_fd()).await?))
+    Ok(Some(nat.connect(blueprint.number, namespaces).await?))
 }
 
 /// The pipes of a program's output; the write ends belong to the environment's id, or opening

@@ -25,6 +25,7 @@ use super::cgroup::{CgroupError, Cgroups, Entry, Layout, Limits};
 use super::channel::{Channel, watched};
 use super::error::SandboxError;
 use super::hold::Hold;
+use super::network::Namespaces;
 use super::plan::{HostRoot, Shell};
 use super::spawner::Spawner;
 use super::trees::OpenTrees;
@@ -226,9 +227,12 @@ impl Begun {
         }
     }
 
-    /// The init's network namespace.
-    pub(crate) fn network_namespace(&self) -> io::Result<OwnedFd> {
-        Ok(std::fs::File::open(format!("/proc/{}/ns/net", self.pid))?.into())
+    /// The init's namespaces that `nat` is concerned with. Nobody may open them after the launch.
+    pub(crate) fn namespaces(&self) -> io::Result<Namespaces> {
+        let open = |name: &str| -> io::Result<OwnedFd> {
+            Ok(std::fs::File::open(format!("/proc/{}/ns/{name}", self.pid))?.into())
+        };
+        Ok(Namespaces { network: open("net")?, user: open("user")? })
     }
 
     /// Gives up before a launch.

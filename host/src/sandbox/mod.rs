@@ -27,7 +27,7 @@ pub(crate) use lambdabox_bootstrap::spawner::Spawner as StartedSpawner;
 pub(crate) use lambdabox_bootstrap::wire::ExitStatus;
 pub(crate) use launch::{Begun, Output, Program, Sandbox, Word, Workshop};
 pub use network::forward::{Forwarding, spawn as forward};
-pub use network::{Nat, Wire};
+pub use network::{Connection, Namespaces, Outbound};
 pub(crate) use plan::{
     Confinement, HostRoot, Identity, Shell, TmpPlan, launch_steps, loopback_addresses,
 };

@@ -100,6 +100,8 @@ pub(crate) struct Shell {
     pub(crate) forward_addresses: Vec<IpAddr>,
     /// Content of `/etc/resolv.conf`.
     pub(crate) resolv_conf: String,
+    /// What confines the network from inside, where nothing outside does.
+    pub(crate) firewall: Option<Step>,
     /// Whether version 1 `tasks` files come along.
     pub(crate) joins_v1: bool,
     /// Whether the cgroup namespace can be entered at birth (version 2).
@@ -147,6 +149,7 @@ impl Shell {
         steps.push(Step::Proc);
         if self.network != Network::Host {
             steps.push(Step::Loopback);
+            steps.extend(self.firewall.clone());
         }
         // In the host's own network the listeners are the host's to make.
         if self.network != Network::Host {

@@ -125,6 +125,8 @@ async fn open(spawner: &Spawner, tree: &Tree, id: u32) -> Result<OwnedFd, Sandbo
         (Err(error), Some(copy))
             if error.raw_os_error() == Some(rustix::io::Errno::INVAL.raw_os_error()) =>
         {
+            let parent = copy.parent().expect("a copy has a place in the workspace");
+            std::fs::create_dir_all(parent).map_err(failed(parent))?;
             let copied = crate::catalog::copy_tree(&tree.source, copy);
             copied.map_err(|error| failed(copy)(io::Error::other(error)))?;
             plain(copy).map_err(failed(copy))

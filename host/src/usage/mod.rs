@@ -5,6 +5,7 @@
 mod json;
 mod logs;
 mod say;
+pub(crate) mod stderr;
 mod text;
 
 pub use logs::{Labels, LogRenderer, Paint, SystemLevel};

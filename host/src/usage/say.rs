@@ -5,10 +5,11 @@
 
 use std::error::Error;
 use std::fmt::Write as _;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 
 use anstyle::{AnsiColor, Style};
 
+use super::stderr;
 use crate::config::{Color, Notice, NoticeLevel, Problems, Verbosity};
 
 const DIM: Style = Style::new().dimmed();
@@ -159,8 +160,7 @@ fn printable(text: &str) -> String {
 }
 
 fn write_to_stderr(lines: &str) {
-    // Nobody is left to tell if standard error is closed, and the call itself goes on.
-    let _unheard = io::stderr().lock().write_all(lines.as_bytes());
+    stderr::write(lines.as_bytes().to_vec());
 }
 
 #[cfg(test)]

@@ -4,40 +4,44 @@
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DiscoverError {
     /// The identifier is not one of this language.
-    #[error("find an interpreter for {identifier}: it is no Python runtime; there are {known}")]
-    NotPython {
+    #[error("find an interpreter for {identifier}: it is no {language} runtime; there are {known}")]
+    OtherLanguage {
         /// As asked for.
         identifier: String,
+        /// The language looked for.
+        language: String,
         /// What there is.
         known: String,
     },
     /// Nothing on this machine has the version asked for.
     #[error(
         "find an interpreter for {identifier}: this machine has {found}{notes}; to get it: \
-         `apt-get install {identifier}` where the distribution has it, or `pyenv install {version}`, \
-         or `uv python install {version}`"
+         {advice}{near}"
     )]
     Missing {
         /// As asked for.
         identifier: String,
-        /// Its `X.Y`.
-        version: String,
         /// What was found instead, or `no Python that serves a runtime of AWS`.
         found: String,
         /// What was found and could not be used, each with the reason.
         notes: Notes,
+        /// Commands that install it.
+        advice: String,
+        /// What could stand in for it, or nothing.
+        near: String,
     },
     /// Nothing on this machine serves any identifier.
     #[error(
-        "find a Python interpreter: this machine has none that serves a runtime of AWS \
-         ({known}){notes}; to get one: `apt-get install python3`, or `pyenv install {suggested}`, \
-         or `uv python install {suggested}`"
+        "find a {language} interpreter: this machine has none that serves a runtime of AWS \
+         ({known}){notes}; to get one: {advice}"
     )]
     NoneAtAll {
+        /// The language looked for.
+        language: String,
         /// What there is to serve.
         known: String,
-        /// A version to install.
-        suggested: String,
+        /// Commands that install one.
+        advice: String,
         /// What was found and could not be used, each with the reason.
         notes: Notes,
     },

@@ -1,4 +1,4 @@
-//! From a file that may be an interpreter to an [`Interpreter`].
+//! From a file that may be a Python to an [`Interpreter`]; and what is the same for every language.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -6,10 +6,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::Interpreter;
+use super::choose::identifier_of;
 use super::places::full_version;
 use super::search::Search;
-use super::{probe, pyenv};
-use crate::catalogue::Catalogue;
+use super::{probe, pyenv, python};
 use crate::packages::{VenvConfig, site_directories, venv_site_directories};
 
 /// A virtual environment may be made from another one; more than this is a circle.
@@ -101,7 +101,8 @@ fn read_off(file: &Path, search: &Search) -> Result<Option<Interpreter>, Rejecte
 
 /// Runs the file and believes what it says.
 fn asked(file: &Path, search: &Search, depth: usize) -> Result<Interpreter, Rejected> {
-    let answer = probe::ask(file, &search.cwd).map_err(|reason| unusable(file, &reason))?;
+    let answer = probe::ask(file, &search.cwd, search.time_scale)
+        .map_err(|reason| unusable(file, &reason))?;
     if answer.implementation != "cpython" {
         return Err(unusable(file, &format!("is {}, not CPython", answer.implementation)));
     }
@@ -131,7 +132,7 @@ fn of_venv(
     let mut found = base.unwrap_or_else(|| {
         Err(unusable(venv, &format!("was made from {}, which is gone", config.home.display())))
     })?;
-    let mut site_packages = venv_site_directories(venv, found.minor_version());
+    let mut site_packages = venv_site_directories(venv, &found.release);
     site_packages.append(&mut found.site_packages);
     found.site_packages = site_packages;
     Ok(found)
@@ -144,20 +145,17 @@ fn interpreter(
     prefix: PathBuf,
     search: &Search,
 ) -> Result<Interpreter, Rejected> {
-    let python = Catalogue::embedded().language("python").expect("the python folder is embedded");
-    let Some(identifier) = python.identifier_for(minor) else {
+    let Some((identifier, fit)) = identifier_of(python::language(), minor) else {
         let reason = format!("is Python {version}, which no runtime of AWS here has");
         return Err(unusable(&executable, &reason));
     };
-    if prefix == Path::new("/") || search.homes().any(|home| home.starts_with(&prefix)) {
-        let reason = format!(
-            "is installed straight into {}, all of which a function would then see",
-            prefix.display()
-        );
+    if let Some(reason) = too_wide(&prefix, search) {
         return Err(unusable(&executable, &reason));
     }
     Ok(Interpreter {
-        identifier: identifier.name.clone(),
+        identifier,
+        fit,
+        release: minor.to_owned(),
         version,
         prefixes: binds(&prefix),
         site_packages: site_directories(&prefix, minor, search.homes()),
@@ -167,8 +165,19 @@ fn interpreter(
     })
 }
 
+/// Why a prefix cannot be shown to a function, if it cannot.
+pub(super) fn too_wide(prefix: &Path, search: &Search) -> Option<String> {
+    let wide = prefix == Path::new("/") || search.homes().any(|home| home.starts_with(prefix));
+    wide.then(|| {
+        format!(
+            "is installed straight into {}, all of which a function would then see",
+            prefix.display()
+        )
+    })
+}
+
 /// What a sandbox needs besides `/usr` for this prefix to work.
-fn binds(prefix: &Path) -> Vec<PathBuf> {
+pub(super) fn binds(prefix: &Path) -> Vec<PathBuf> {
     if prefix.starts_with("/usr") {
         return Vec::new();
     }
@@ -208,16 +217,16 @@ fn venv_of(file: &Path) -> Option<PathBuf> {
     venv.join("pyvenv.cfg").is_file().then(|| venv.to_owned())
 }
 
-fn is_program(file: &Path) -> bool {
+pub(super) fn is_program(file: &Path) -> bool {
     fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
-fn is_script(file: &Path) -> bool {
+pub(super) fn is_script(file: &Path) -> bool {
     let mut magic = [0; 2];
     // Unreadable yet executable is not a script: the kernel could not read it either.
     File::open(file).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && &magic == b"#!"
 }
 
-fn unusable(file: &Path, reason: &str) -> Rejected {
+pub(super) fn unusable(file: &Path, reason: &str) -> Rejected {
     Rejected::Unusable(format!("{} {reason}", file.display()))
 }

@@ -2,11 +2,24 @@
 
 use std::path::PathBuf;
 
+/// How well an interpreter serves the identifier it is offered for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fit {
+    /// It has the identifier's version.
+    Exact,
+    /// It has another version, the nearest there is.
+    Near,
+}
+
 /// An interpreter that can run functions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interpreter {
-    /// AWS's identifier for it, such as `python3.11`.
+    /// AWS's identifier it serves, such as `python3.11`.
     pub identifier: String,
+    /// Whether it has that identifier's version.
+    pub fit: Fit,
+    /// The part of its version that identifiers name: `3.11` of Python, `20` of Node.js.
+    pub release: String,
     /// As exact as could be read off without running it: `3.11.7`, or `3.11`.
     pub version: String,
     /// The program itself, every link resolved.
@@ -19,11 +32,4 @@ pub struct Interpreter {
     pub site_packages: Vec<PathBuf>,
     /// Where it was found, such as a shim or a virtual environment on the search path.
     pub found_at: PathBuf,
-}
-
-impl Interpreter {
-    /// `X.Y` of its version.
-    pub fn minor_version(&self) -> &str {
-        self.identifier.strip_prefix("python").unwrap_or(&self.identifier)
-    }
 }

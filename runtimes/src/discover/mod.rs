@@ -17,17 +17,22 @@
 //! `reference/sandbox.md` section 2, interpreters; CPython `Modules/getpath.py`; pyenv `pyenv-exec`
 //! and `pyenv-version-name`.
 
+mod choose;
 mod error;
 mod examine;
 mod interpreter;
+mod java;
+mod node;
 mod places;
 mod probe;
 mod pyenv;
 mod python;
+mod ruby;
 mod search;
 
+pub use choose::{Compat, all, find, serving};
 pub use error::{DiscoverError, Notes};
-pub use interpreter::Interpreter;
+pub use interpreter::{Fit, Interpreter};
 pub use python::{all_pythons, python};
 pub use search::Search;
 

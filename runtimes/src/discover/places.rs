@@ -1,13 +1,14 @@
-//! Well-known places for interpreters besides the search path: pyenv, tool caches, uv, mise, asdf.
+//! Directories of versions, and Python's well-known places: pyenv, tool caches, uv, mise, asdf.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::search::Search;
+use crate::entry::numbers;
 
 /// Interpreter files of these places, the newest version first; with `version` (`X.Y`) only those
 /// whose directory names it.
-pub(super) fn interpreters(search: &Search, version: Option<&str>) -> Vec<PathBuf> {
+pub(super) fn pythons(search: &Search, version: Option<&str>) -> Vec<PathBuf> {
     let mut directories = Vec::new();
     for root in search.pyenv_roots() {
         directories.extend(versions_in(&root.join("versions"), version.unwrap_or_default()));
@@ -62,21 +63,17 @@ fn version_of(directory: &Path) -> Option<Vec<u32>> {
     component_version(directory).or_else(|| component_version(directory.parent()?))
 }
 
-/// The numbers of `3.12.1`, `cpython-3.12.1-linux-x86_64-gnu`, `3.12.1_1`, `3.12`.
+/// The numbers of `3.12.1`, `cpython-3.12.1-linux-x86_64-gnu`, `3.12.1_1`, `3.12`, `v20.11.0`.
 fn component_version(path: &Path) -> Option<Vec<u32>> {
     let name = path.file_name()?.to_str()?;
-    let text = name.strip_prefix("cpython-").unwrap_or(name);
+    let named = ["cpython-", "ruby-", "v"].iter().find_map(|prefix| name.strip_prefix(prefix));
+    let text = named.unwrap_or(name);
     let text = text.split(['-', '_', '+']).next()?;
     let parsed = numbers(text);
     (parsed.len() >= 2 && parsed.len() == text.split('.').count()).then_some(parsed)
 }
 
-/// Numbers between dots, up to the first that is none.
-fn numbers(text: &str) -> Vec<u32> {
-    text.split('.').map_while(|part| part.parse().ok()).collect()
-}
-
-fn subdirectories(parent: &Path) -> Vec<PathBuf> {
+pub(super) fn subdirectories(parent: &Path) -> Vec<PathBuf> {
     // A place that is not there, or not ours to read, has no interpreters for us.
     let entries = fs::read_dir(parent).into_iter().flatten().flatten();
     entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()

@@ -35,10 +35,23 @@ pub(super) struct Answer {
     pub(super) prefix: PathBuf,
 }
 
-/// Runs `program` once. `Err` is the reason in words.
-pub(super) fn ask(program: &Path, cwd: &Path) -> Result<Answer, String> {
+/// Asks a Python once, for so many times [`TIME_LIMIT`]. `Err` is the reason in words.
+pub(super) fn ask(program: &Path, cwd: &Path, time_scale: u32) -> Result<Answer, String> {
+    let text = run(program, &["-I", "-c", QUESTION], cwd, "Python 3", time_scale)?;
+    parse(&text).ok_or_else(|| "gave an answer that is not Python's".to_owned())
+}
+
+/// Runs `program` once, which should be a `language`; what it printed.
+pub(super) fn run(
+    program: &Path,
+    arguments: &[&str],
+    cwd: &Path,
+    language: &str,
+    time_scale: u32,
+) -> Result<String, String> {
+    let limit = TIME_LIMIT.saturating_mul(time_scale.max(1));
     let mut command = Command::new(program);
-    command.args(["-I", "-c", QUESTION]);
+    command.args(arguments);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     if cwd.is_dir() {
         command.current_dir(cwd);
@@ -54,7 +67,7 @@ pub(super) fn ask(program: &Path, cwd: &Path) -> Result<Answer, String> {
         let read = stdout.take(ANSWER_LIMIT_BYTES).read_to_string(&mut text);
         let _ = sender.send(read.map(|_| text));
     });
-    let answer = receiver.recv_timeout(TIME_LIMIT);
+    let answer = receiver.recv_timeout(limit);
     if answer.is_err() {
         // Already gone is as good as killed.
         let _ = child.kill();
@@ -62,12 +75,12 @@ pub(super) fn ask(program: &Path, cwd: &Path) -> Result<Answer, String> {
     let status = child.wait().map_err(|error| format!("cannot be waited for: {error}"))?;
     let text = match answer {
         Ok(read) => read.map_err(|error| format!("gave no readable answer: {error}"))?,
-        Err(_) => return Err(format!("did not answer within {} s", TIME_LIMIT.as_secs())),
+        Err(_) => return Err(format!("did not answer within {} s", limit.as_secs())),
     };
     if !status.success() {
-        return Err(format!("is no Python 3 that works ({status})"));
+        return Err(format!("is no {language} that works ({status})"));
     }
-    parse(&text).ok_or_else(|| "gave an answer that is not Python's".to_owned())
+    Ok(text)
 }
 
 fn parse(text: &str) -> Option<Answer> {

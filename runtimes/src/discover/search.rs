@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 /// GitHub's runners keep their interpreters here.
 const TOOL_CACHE: &str = "/opt/hostedtoolcache";
 
+const JVM_ROOTS: &[&str] =
+    &["/usr/lib/jvm", "/usr/lib64/jvm", "/usr/java", "/opt/java", "/opt/jdk"];
+
 /// Everything discovery looks at.
 #[derive(Debug, Clone, Default)]
 pub struct Search {
@@ -24,8 +27,17 @@ pub struct Search {
     pub pyenv_root: Option<PathBuf>,
     /// `PYENV_VERSION`.
     pub pyenv_version: Option<String>,
+    /// `JAVA_HOME`.
+    pub java_home: Option<PathBuf>,
+    /// Where distributions and installers put Java, a directory for each.
+    pub jvm_roots: Vec<PathBuf>,
+    /// `NVM_DIR`.
+    pub nvm_dir: Option<PathBuf>,
     /// Where the caller stands; pyenv looks for `.python-version` from here upwards.
     pub cwd: PathBuf,
+    /// How many times as long a program may take to say what it is, as this machine is that slow.
+    /// Zero counts as one.
+    pub time_scale: u32,
 }
 
 impl Search {
@@ -45,8 +57,12 @@ impl Search {
             tool_caches,
             pyenv_root: absolute(env::var_os("PYENV_ROOT")),
             pyenv_version: env::var("PYENV_VERSION").ok().filter(|version| !version.is_empty()),
+            java_home: absolute(env::var_os("JAVA_HOME")),
+            jvm_roots: JVM_ROOTS.iter().map(PathBuf::from).collect(),
+            nvm_dir: absolute(env::var_os("NVM_DIR")),
             // A current directory that is gone names no `.python-version`, which is all it is for.
             cwd: env::current_dir().unwrap_or_default(),
+            time_scale: 1,
         }
     }
 

@@ -10,6 +10,8 @@ use tempfile::TempDir;
 use super::*;
 use crate::packages::{VenvError, sdk, venv_identifier, venv_site_packages};
 
+mod node;
+
 /// A machine in a directory.
 struct Machine {
     dir: TempDir,
@@ -148,7 +150,7 @@ fn a_machine_without_python_says_how_to_get_one() {
 #[test]
 fn a_runtime_that_is_no_python_is_refused_with_the_list() {
     let error = python(Some("python3.99"), &Machine::new().search).unwrap_err();
-    assert!(matches!(error, DiscoverError::NotPython { .. }));
+    assert!(matches!(error, DiscoverError::OtherLanguage { .. }));
     assert!(error.to_string().contains("python3.11"), "{error}");
 }
 
@@ -323,7 +325,7 @@ fn the_sdk_is_found_whole_or_not_at_all() {
 
 /// Asks the interpreter itself and compares.
 fn agrees_with_itself(found: &Interpreter) {
-    let answer = probe::ask(&found.executable, Path::new("/")).unwrap();
+    let answer = probe::ask(&found.executable, Path::new("/"), 1).unwrap();
     assert_eq!(fs::canonicalize(answer.base_prefix).unwrap(), found.prefix, "{found:?}");
     assert!(answer.version.starts_with(&found.version), "{found:?} says {}", answer.version);
 }

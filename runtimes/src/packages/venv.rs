@@ -115,7 +115,7 @@ pub fn venv_site_packages(
     interpreter: &Interpreter,
 ) -> Result<Vec<PathBuf>, VenvError> {
     let config = VenvConfig::read(venv)?;
-    let version = interpreter.minor_version();
+    let version = interpreter.release.as_str();
     if let Some(has) = config.minor_version.filter(|has| has != version) {
         return Err(VenvError::OtherVersion {
             path: venv.to_owned(),

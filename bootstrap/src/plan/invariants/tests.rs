@@ -98,6 +98,10 @@ fn each_rule_is_broken_by_the_plan_it_speaks_of() {
         ("each descriptor", |p| p.launch.swap(0, 1)),
         ("loopback is up", |p| p.prepare.swap(8, 9)),
         ("listeners and loopback", |p| p.namespaces.retain(|n| *n != Namespace::Network)),
+        ("a firewall is laid", |p| {
+            let lay = Step::Firewall { dns: Ipv4Addr::new(10, 0, 2, 3), blocked: vec![] };
+            p.launch.insert(0, lay);
+        }),
         ("listeners are on loopback", |p| {
             let address = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
             p.prepare[9] = Step::Listen { name: String::new(), address, port: 1 };

@@ -9,7 +9,8 @@ use lambdabox_runtimes::discover::Search;
 use super::checks::{self, Status};
 use super::facts::Facts;
 use super::render;
-use crate::config::{Color, Verbosity};
+use crate::config::{Color, Isolation, Verbosity};
+use crate::model::time_scale;
 use crate::usage::{Device, Say};
 
 /// Functions cannot run here; the same as when a sandbox could not be made.
@@ -33,6 +34,8 @@ pub struct Doctor {
     pub form: Form,
     /// Colours of the text.
     pub color: Color,
+    /// What `invoke` would be asked for.
+    pub isolation: Isolation,
     /// Quiet leaves out what is in order; verbose adds where each fact was read.
     pub verbosity: Verbosity,
 }
@@ -40,14 +43,15 @@ pub struct Doctor {
 /// Looks at the machine and prints what it offers: exit status 0 if functions can run, else 3.
 pub fn doctor(asked: &Doctor) -> ExitCode {
     let say = Say::new(asked.color, asked.verbosity);
-    let facts = match Facts::gather(&asked.root, Search::from_environment()) {
+    let search = Search { time_scale: time_scale(), ..Search::from_environment() };
+    let facts = match Facts::gather(&asked.root, search) {
         Ok(facts) => facts,
         Err(error) => {
             say.error(&error, Some("mount -t proc proc /proc"));
             return ExitCode::from(EXIT_CANNOT_RUN);
         }
     };
-    let checks = checks::all(&facts);
+    let checks = checks::all(&facts, asked.isolation);
     let mut stdout = io::stdout();
     let text = match asked.form {
         Form::Json => render::json(&checks),

@@ -7,9 +7,11 @@
 mod cgroups;
 mod means;
 mod namespaces;
+mod network;
 mod process;
 
 use super::facts::Facts;
+use crate::config::Isolation;
 
 /// How it stands. In order of gravity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,7 +69,7 @@ impl About {
 }
 
 /// Every check, from what all else rests on to what is merely welcome.
-pub(super) fn all(facts: &Facts) -> Vec<Check> {
+pub(super) fn all(facts: &Facts, isolation: Isolation) -> Vec<Check> {
     let mut checks = vec![
         process::kernel(facts),
         process::privileges(facts),
@@ -77,9 +79,27 @@ pub(super) fn all(facts: &Facts) -> Vec<Check> {
         process::proc(facts),
         process::seccomp(facts),
     ];
-    checks.extend(cgroups::all(facts));
-    checks.extend([means::tmp(facts), means::nat(facts), means::python(facts)]);
+    let groups = cgroups::all(facts);
+    match isolation {
+        Isolation::Full => checks.extend(groups),
+        Isolation::NoLimits => checks.extend(groups.into_iter().map(done_without)),
+    }
+    checks.push(means::tmp(facts));
+    checks.extend(network::all(facts));
+    checks.push(means::python(facts));
     checks
+}
+
+/// What is missing for limits is none of a function's that has none.
+fn done_without(check: Check) -> Check {
+    match check.status {
+        Status::Ok | Status::Warn => check,
+        Status::Missing => Check {
+            status: Status::Warn,
+            fact: format!("isolation is reduced, memory and CPU are not limited: {}", check.fact),
+            ..check
+        },
+    }
 }
 
 /// The gravest.
@@ -94,3 +114,6 @@ fn as_root(facts: &Facts, command: &str) -> String {
 
 /// How a container gets what it lacks: cgroups of the host's own tree, and every capability.
 const PRIVILEGED: &str = "docker run --privileged --cgroupns=host (podman takes the same)";
+
+/// For what neither a package nor a module brings.
+const A_KERNEL_WITH_IT: &str = "boot a kernel of a distribution, which has it";

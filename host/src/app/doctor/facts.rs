@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use lambdabox_runtimes::discover::{self, Search};
 
 use super::mounts::Mounts;
+use super::network_facts::NetworkFacts;
 use crate::sandbox::cgroup::scope::systemd_runs;
 use crate::sandbox::cgroup::{CgroupError, Layout};
+use crate::sandbox::network::KernelModules;
 
 /// Namespaces a sandbox has of its own: their file below `/proc/self/ns`, and what their limit is
 /// called below `/proc/sys/user`.
@@ -100,6 +102,8 @@ pub(super) struct Facts {
     pub(super) has_ext4: bool,
     pub(super) mkfs: Option<PathBuf>,
     pub(super) nft: Option<PathBuf>,
+    pub(super) network: NetworkFacts,
+    pub(super) modules: KernelModules,
     pub(super) ip_forward: Switch,
     /// Identifier, version and program of each Python, the newest first.
     pub(super) pythons: Vec<(String, String, PathBuf)>,
@@ -131,7 +135,6 @@ impl Facts {
         let kernel_release = machine.need("proc/sys/kernel/osrelease")?.trim().to_owned();
         let has_ext4 = machine.has_ext4(&kernel_release);
         Ok(Self {
-            kernel_release,
             uid,
             has_user_bus: root.join(format!("run/user/{uid}/bus")).exists(),
             users_controllers: machine.read(&format!("sys/fs/cgroup/{users}")),
@@ -155,6 +158,9 @@ impl Facts {
             has_ext4,
             mkfs: machine.program("mkfs.ext4", &search),
             nft: machine.program("nft", &search),
+            network: NetworkFacts::gather(&machine, &search, &status),
+            modules: KernelModules::of(root, &kernel_release),
+            kernel_release,
             ip_forward: machine.switch("net/ipv4/ip_forward"),
             pythons: discover::all_pythons(&search)
                 .into_iter()
@@ -165,8 +171,8 @@ impl Facts {
 }
 
 /// A root directory to read below.
-struct Machine<'a> {
-    root: &'a Path,
+pub(super) struct Machine<'a> {
+    pub(super) root: &'a Path,
 }
 
 impl Machine<'_> {
@@ -176,7 +182,7 @@ impl Machine<'_> {
     }
 
     /// What may be absent, or be there and hold nothing for us (a kernel without the feature).
-    fn read(&self, path: &str) -> Option<String> {
+    pub(super) fn read(&self, path: &str) -> Option<String> {
         fs::read_to_string(self.root.join(path)).ok().map(|text| text.trim().to_owned())
     }
 
@@ -215,7 +221,7 @@ impl Machine<'_> {
             || self.root.join("lib/modules").join(release).join("kernel/fs/ext4").exists()
     }
 
-    fn program(&self, name: &str, search: &Search) -> Option<PathBuf> {
+    pub(super) fn program(&self, name: &str, search: &Search) -> Option<PathBuf> {
         let system = SYSTEM_DIRECTORIES.map(|directory| self.here(Path::new(directory)));
         search.path.iter().chain(&system).map(|dir| dir.join(name)).find(|file| file.is_file())
     }
@@ -236,7 +242,7 @@ impl Machine<'_> {
 }
 
 /// The words of a field of `/proc/self/status`.
-fn field<'a>(status: &'a str, name: &str) -> Option<std::str::SplitAsciiWhitespace<'a>> {
+pub(super) fn field<'a>(status: &'a str, name: &str) -> Option<std::str::SplitAsciiWhitespace<'a>> {
     status.lines().find_map(|line| line.strip_prefix(name)).map(str::split_ascii_whitespace)
 }
 

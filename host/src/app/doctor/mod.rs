@@ -3,10 +3,11 @@
 //! Three parts: [`facts`] reads what the kernel says, [`checks`] judges it, [`render`] prints it.
 //!
 //! # Invariants
-//! - Nothing is changed and nothing is tried: it only reads, and as an ordinary user too.
+//! - Nothing is changed and nothing is tried: it only reads, and as an ordinary user too. One program
+//!   is run, for its version.
 //! - Everything is read below one root, so that each kind of machine is a directory in a test.
-//! - The judgement is of this release. What a later one will do without (root, a place of its own
-//!   at the top of cgroup v2) is missing here, because functions do not run without it.
+//! - The judgement is of this release and of this caller: exit status 0 says that `invoke`, typed the
+//!   same way by the same user, can run a function.
 //!
 //! # Not here
 //! Why a given start failed: each step of the plan has its own remedy (`lambdabox-bootstrap`).
@@ -18,6 +19,7 @@ mod asked;
 mod checks;
 mod facts;
 mod mounts;
+mod network_facts;
 mod render;
 #[cfg(test)]
 mod tests;

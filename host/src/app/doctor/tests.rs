@@ -2,4 +2,5 @@
 
 mod cases;
 mod machine;
+mod networks;
 mod prints;

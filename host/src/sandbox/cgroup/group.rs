@@ -11,6 +11,7 @@ use tokio::sync::OnceCell;
 use super::memory::{self, MemoryUse, Usage};
 use super::watch::{Registered, Watch};
 use super::{CgroupError, CpuQuota, Limits, file};
+use crate::model::patience;
 
 /// Longest wait for killed processes to be gone. Freeing 10 GB takes a second or two; what takes
 /// longer sleeps in the kernel, and the next start's sweep tries again.
@@ -159,7 +160,7 @@ impl Group {
         let watch = self.oom.get_or_try_init(|| register).await?;
         while self.oom_kills()? == 0 {
             let event = watch.changed().await?;
-            let deadline = Instant::now() + self.limiter.oom_kill_counted_within();
+            let deadline = Instant::now() + patience(self.limiter.oom_kill_counted_within());
             while self.oom_kills()? == 0 && Instant::now() < deadline {
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
@@ -199,7 +200,7 @@ impl Group {
             }
             Ok(())
         };
-        match tokio::time::timeout(EMPTY_WITHIN, emptied).await {
+        match tokio::time::timeout(patience(EMPTY_WITHIN), emptied).await {
             Ok(ended) => ended,
             Err(_) => Err(still_populated(self.control.as_ref())),
         }
@@ -247,7 +248,7 @@ impl Group {
     /// If it does not become empty, or the kernel refuses; what is left is for the sweep.
     pub async fn remove(mut self) -> Result<(), CgroupError> {
         self.emptied().await?;
-        let deadline = Instant::now() + EMPTY_WITHIN;
+        let deadline = Instant::now() + patience(EMPTY_WITHIN);
         while let Some(dir) = self.dirs.last() {
             match remove_dir(dir) {
                 Ok(()) => drop(self.dirs.pop()),
@@ -277,7 +278,7 @@ impl Drop for Group {
 /// Kills and waits on this thread: for the sweep, which runs before there is a runtime.
 pub(super) fn end_blocking(control: &dyn Control) -> Result<(), CgroupError> {
     control.kill()?;
-    let deadline = Instant::now() + EMPTY_WITHIN;
+    let deadline = Instant::now() + patience(EMPTY_WITHIN);
     while let Some(watch) = control.watch_populated()? {
         if Instant::now() >= deadline {
             return Err(still_populated(control));
@@ -289,7 +290,7 @@ pub(super) fn end_blocking(control: &dyn Control) -> Result<(), CgroupError> {
 
 /// Removes a directory of an emptied group on this thread.
 pub(super) fn remove_dir_blocking(dir: &Path) -> Result<(), CgroupError> {
-    let deadline = Instant::now() + EMPTY_WITHIN;
+    let deadline = Instant::now() + patience(EMPTY_WITHIN);
     loop {
         match remove_dir(dir) {
             Err(e) if e.kind() == ErrorKind::ResourceBusy && Instant::now() < deadline => {

@@ -29,6 +29,7 @@ use zbus::{Connection, MatchRule, MessageStream, connection};
 
 use super::error::ScopeError;
 use super::{CgroupError, file};
+use crate::model::patience;
 
 const SERVICE: &str = "org.freedesktop.systemd1";
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";
@@ -69,9 +70,9 @@ pub(super) async fn enter(processes: &[i32]) -> Result<(), CgroupError> {
         let connection = bus.connect().await?;
         start(&connection, processes).await
     };
-    let result = match tokio::time::timeout(ANSWER_WITHIN, asked).await {
+    let result = match tokio::time::timeout(patience(ANSWER_WITHIN), asked).await {
         Ok(result) => result,
-        Err(_) => Err(ScopeError::NoAnswer { waited: ANSWER_WITHIN }),
+        Err(_) => Err(ScopeError::NoAnswer { waited: patience(ANSWER_WITHIN) }),
     };
     result.map_err(|source| CgroupError::Scope { bus: bus.to_string(), source })
 }

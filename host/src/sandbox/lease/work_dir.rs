@@ -1,8 +1,9 @@
 //! A lease's directory on the data disk, locked by itself, and its sure removal.
 
-use std::fs;
+use std::fs::{self, DirBuilder};
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, ResolveFlags, openat2, unlinkat};
@@ -18,6 +19,9 @@ const MAKE_ATTEMPTS_MAX: usize = 32;
 /// on mounts of their own.
 const DEPTH_MAX: usize = 64;
 
+/// Whatever the caller's umask: who could write here could change what functions are shown.
+const MODE: u32 = 0o755;
+
 /// A work directory and its lock. Dropping it gives up the lock only.
 #[derive(Debug)]
 pub(super) struct WorkDir {
@@ -31,15 +35,20 @@ pub(super) fn path_of(data_dir: &Path, name: &str) -> PathBuf {
     data_dir.join(RUN).join(name)
 }
 
+/// With its parents, the data directory among them.
+fn private_to_write(directory: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(MODE).create(directory)
+}
+
 impl WorkDir {
     /// Makes `path` anew: what a dead instance of the same name left (before a reboot) is removed.
     pub(super) fn make(path: &Path) -> Result<Self, LeaseError> {
         let failed = |source| LeaseError::WorkDir { path: path.to_owned(), source };
         if let Some(run) = path.parent() {
-            fs::create_dir_all(run).map_err(failed)?;
+            private_to_write(run).map_err(failed)?;
         }
         for _ in 0..MAKE_ATTEMPTS_MAX {
-            match fs::create_dir(path) {
+            match DirBuilder::new().mode(MODE).create(path) {
                 Ok(()) => {
                     // A sweeper may take it for a dead one before we lock it: then once more.
                     if let Some(lock) = lock_dir(path).map_err(failed)? {

@@ -23,6 +23,7 @@ use tokio::{
 };
 
 use super::{forward, wire::DnsSockets};
+use crate::model::patience;
 
 /// The port of DNS (RFC 1035 section 4.2).
 pub(crate) const PORT: u16 = 53;
@@ -84,7 +85,7 @@ async fn answer(
     servers: Arc<[SocketAddr]>,
 ) {
     for server in servers.iter() {
-        if let Ok(Ok(answer)) = timeout(PATIENCE, ask(*server, &question)).await {
+        if let Ok(Ok(answer)) = timeout(patience(PATIENCE), ask(*server, &question)).await {
             // A client that closed its port does not want the answer any more.
             let _: io::Result<usize> = inside.send_to(&answer, client).await;
             return;

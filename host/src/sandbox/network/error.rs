@@ -18,6 +18,21 @@ pub enum NatMissing {
     /// The process may not enter the namespaces it makes.
     #[error("this process lacks CAP_SYS_ADMIN")]
     SysAdmin,
+    /// An ordinary user's `nat` is a program that is on no path we search.
+    #[error("`nat` without root takes the program `slirp4netns`, which is not installed")]
+    Slirp,
+    /// That program could not make an interface.
+    #[error("`nat` without root takes /dev/net/tun, which {}", if *is_there { "this user may not open" } else { "is not there" })]
+    Tun {
+        /// Whether the device is there.
+        is_there: bool,
+    },
+    /// Nothing could confine the function, or no wire could be made.
+    #[error("this kernel has no {name}")]
+    Module {
+        /// The kernel's module.
+        name: &'static str,
+    },
     /// `ip_forward` is 0 and may not be written, as in most containers.
     #[error("{path} is 0 and cannot be written")]
     IpForward {
@@ -31,6 +46,16 @@ impl NatMissing {
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::Nft => "apt-get install nftables (dnf install nftables, apk add nftables)",
+            Self::Slirp => {
+                "apt-get install slirp4netns (dnf, apk and pacman have it by the same name)"
+            }
+            Self::Tun { is_there: true } => {
+                "chmod 666 /dev/net/tun, which is how udev sets it; it gives no powers by itself"
+            }
+            Self::Tun { is_there: false } => {
+                "modprobe tun; in a container: docker run --device /dev/net/tun"
+            }
+            Self::Module { .. } => "boot a kernel of a distribution, which has it",
             Self::NetAdmin | Self::SysAdmin => {
                 "run lambdabox as root; in a container: docker run --privileged"
             }

@@ -86,6 +86,10 @@ pub(crate) fn switch_on(root: &Path) -> Result<(), NatError> {
 
 /// Strikes this slot from the record; the last one puts back what was. True if it did.
 pub(crate) fn release(root: &Path, state_dir: &Path, slot: u16) -> Result<bool, NatError> {
+    // Whoever holds has made the record: without one there is nothing to strike, and none to leave.
+    if !state_dir.join(RECORD).exists() {
+        return Ok(false);
+    }
     let mut file = LockedRecord::open(state_dir)?;
     let mut record = file.read()?;
     record.holders.retain(|holder| *holder != slot);
@@ -260,6 +264,13 @@ mod tests {
         assert!(release(root.path(), state.path(), 9).unwrap());
         assert!(!release(root.path(), state.path(), 9).unwrap());
         assert_eq!(value(&root), "0");
+    }
+
+    #[test]
+    fn where_nobody_ever_held_a_sweep_leaves_no_record() {
+        let (root, state) = machine("0", &[("eth0", "0")]);
+        assert!(!release(root.path(), state.path(), 9).unwrap());
+        assert!(!state.path().join(RECORD).exists());
     }
 
     #[test]

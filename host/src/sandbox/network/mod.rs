@@ -2,13 +2,15 @@
 //!
 //! - [`Nat`]: placement `nat` as root. One table of firewall rules per lambdabox process, one veth
 //!   pair per environment, `ip_forward` switched on and put back.
+//! - [`Slirp`]: placement `nat` for an ordinary user. One slirp4netns per environment, and rules inside
+//!   its namespace for what must not be reached.
+//! - [`Outbound`]: either of the two.
 //! - [`forward`]: single ports of the host's loopback, let in by a listener that was made inside the
 //!   environment's namespace. Works in every placement.
 //! - [`resolv_conf`]: what the sandbox's `/etc/resolv.conf` says, and when a forwarder must answer.
 //!
 //! # Not here
-//! Making the namespace and raising its loopback (`bootstrap`), the Runtime API's listener, rootless
-//! `nat` (slirp4netns or pasta, a later issue), choosing the slot (`sandbox::lease`).
+//! Making the namespace and raising its loopback (`bootstrap`), the Runtime API's listener, choosing the slot (`sandbox::lease`).
 //!
 //! # Invariants
 //! - The rules are loaded before `ip_forward` is switched on and before any wire exists.
@@ -19,17 +21,21 @@
 //! # Sources
 //! `reference/sandbox.md` section 6, `reference/components.md` sections 1.2 and 7.
 
+mod blocked;
 mod dns;
 mod error;
 pub mod forward;
 mod gate;
 mod ip_forward;
+mod modules;
 mod nat;
 mod netlink;
 mod nft;
+mod outbound;
 mod plan;
 mod resolver;
 mod rules;
+mod slirp;
 mod tables;
 mod wire;
 
@@ -37,7 +43,10 @@ mod wire;
 mod proof;
 
 pub use error::{NatError, NatMissing};
+pub use modules::KernelModules;
 pub use nat::{Nat, NatMeans, sweep};
+pub use outbound::{Connection, Inside, Namespaces, Outbound, OutboundMeans};
 pub use plan::{ENVIRONMENTS_PER_SLOT, SLOTS};
-pub use resolver::{Resolver, resolv_conf};
+pub use resolver::{Resolver, choose as choose_resolver, resolv_conf};
+pub use slirp::{Slirp, SlirpMeans, SlirpWire, resolver_of_slirp};
 pub use wire::Wire;

@@ -28,15 +28,13 @@ use super::{
     error::{NatError, NatMissing},
     gate::{self, ForwardChain, Place},
     ip_forward::{self, SYSCTL_ROOT},
-    nft::Nft,
+    modules::KernelModules,
+    nft::{Nft, find_program},
     plan::{BLOCKS, INTERFACE_PREFIX, SLOTS, SlotPlan},
     resolver::{Resolver, resolv_conf},
     rules, tables,
     wire::{self, Resolving, Wire},
 };
-
-/// Where `nft` is looked for after `PATH`, which for services and `sudo` often lacks them.
-const SYSTEM_DIRECTORIES: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/usr/local/sbin"];
 
 /// Tables of the old `iptables`, one a line; `thread-self` because `/proc/net` is the main thread's.
 const LEGACY_TABLES: &str = "/proc/thread-self/net/ip_tables_names";
@@ -46,6 +44,9 @@ const ROUTES: &str = "/proc/thread-self/net/route";
 
 /// Routes with a shorter prefix are defaults of a kind (`0.0.0.0/1` of a VPN), not somebody's network.
 const SHORTEST_NETWORK_PREFIX: u32 = 4;
+
+/// What the kernel needs to have.
+const MODULES: [&str; 2] = ["nf_tables", "veth"];
 
 /// Proof that this machine offers `nat`, and by which means.
 #[derive(Debug, Clone)]
@@ -68,8 +69,8 @@ impl Nat {
     /// What this machine offers, without changing anything.
     ///
     /// # Errors
-    /// Names what is missing; [`NatMissing::remedy`] says what to do. A kernel without nf_tables or
-    /// veth is found by [`Nat::open`] and [`Nat::connect`] only.
+    /// Names what is missing; [`NatMissing::remedy`] says what to do. A kernel that
+    /// tells nobody what it lacks is found by [`Nat::open`] and [`Nat::connect`] only.
     pub fn probe() -> Result<NatMeans, NatMissing> {
         // Asking about oneself cannot fail; not knowing would mean not having.
         let held = capabilities(None).map(|sets| sets.effective).unwrap_or(CapabilitySet::empty());
@@ -84,7 +85,11 @@ impl Nat {
         if !is_on && access(&path, Access::WRITE_OK).is_err() {
             return Err(NatMissing::IpForward { path });
         }
-        let program = find_nft(env::var_os("PATH")).ok_or(NatMissing::Nft)?;
+        let program = find_program("nft", env::var_os("PATH")).ok_or(NatMissing::Nft)?;
+        let modules = KernelModules::running();
+        if let Some(name) = MODULES.into_iter().find(|name| modules.lacks(name)) {
+            return Err(NatMissing::Module { name });
+        }
         Ok(NatMeans { nft: Nft { program } })
     }
 
@@ -254,7 +259,7 @@ impl Nat {
 /// Everything that failed; the rest is done all the same.
 pub async fn sweep(slot: u16, state_dir: &Path) -> Result<(), Vec<NatError>> {
     let wires = on_own_thread("removing wires", move || wire::remove(slot, None)).await;
-    let rules = match find_nft(env::var_os("PATH")) {
+    let rules = match find_program("nft", env::var_os("PATH")) {
         Some(program) => sweep_rules(&Nft { program }, slot).await,
         None => Ok(()),
     };
@@ -323,14 +328,6 @@ async fn on_own_thread<T: Send + 'static>(
     answered.await.unwrap_or(Err(NatError::Thread { what }))
 }
 
-fn find_nft(path: Option<std::ffi::OsString>) -> Option<PathBuf> {
-    let path = path.unwrap_or_default();
-    env::split_paths(&path)
-        .chain(SYSTEM_DIRECTORIES.map(PathBuf::from))
-        .map(|directory| directory.join("nft"))
-        .find(|program| program.is_absolute() && access(program, Access::EXEC_OK).is_ok())
-}
-
 fn has_legacy_filter() -> bool {
     // Absent unless the module is loaded, which is the usual case.
     fs::read_to_string(LEGACY_TABLES)
@@ -338,7 +335,7 @@ fn has_legacy_filter() -> bool {
 }
 
 /// The first block whose part for `slot` the host does not route to somebody.
-fn free_block(slot: u16) -> Result<u8, NatError> {
+pub(super) fn free_block(slot: u16) -> Result<u8, NatError> {
     let routes = match fs::read_to_string(ROUTES) {
         Ok(routes) => routes,
         // A kernel that hides it has no routes to show; the kernel refuses what it cannot do.
@@ -418,11 +415,5 @@ mod tests {
         assert!(
             matches!(error, NatError::AddressesTaken { taken } if taken.contains("240.0.0.0/4"))
         );
-    }
-
-    #[test]
-    fn nft_is_found_in_the_system_directories_when_path_lacks_them() {
-        let by_system = find_nft(None);
-        assert_eq!(find_nft(Some("/nonexistent:relative".into())), by_system);
     }
 }

@@ -6,12 +6,25 @@
 //! waits for the kernel's destroy worker and its grace period. So nothing is deleted on the way to a
 //! first event: `create` fails if a dead process left the slot's table, and only then it is replaced.
 
-use std::{path::PathBuf, process::Stdio};
+use std::{env, ffi::OsString, path::PathBuf, process::Stdio};
 
+use rustix::fs::{Access, access};
 use serde_json::Value;
 use tokio::{io::AsyncWriteExt, process::Command};
 
 use super::error::NatError;
+
+/// Where programs are looked for after `PATH`, which for services and `sudo` often lacks them.
+const SYSTEM_DIRECTORIES: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/usr/local/sbin"];
+
+/// Where a program of the network is; `path` is the caller's `PATH`.
+pub(super) fn find_program(name: &str, path: Option<OsString>) -> Option<PathBuf> {
+    let path = path.unwrap_or_default();
+    env::split_paths(&path)
+        .chain(SYSTEM_DIRECTORIES.map(PathBuf::from))
+        .map(|directory| directory.join(name))
+        .find(|program| program.is_absolute() && access(program, Access::EXEC_OK).is_ok())
+}
 
 /// The `nft` program of this machine.
 #[derive(Debug, Clone)]
@@ -69,5 +82,16 @@ impl Nft {
             said => said,
         };
         Err(NatError::Refused { what, program: self.program.clone(), said })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nft_is_found_in_the_system_directories_when_path_lacks_them() {
+        let by_system = find_program("nft", None);
+        assert_eq!(find_program("nft", Some("/nonexistent:relative".into())), by_system);
     }
 }

@@ -25,7 +25,7 @@ use super::error::NatError;
 /// glibc uses no more (`MAXNS` of `<resolv.h>`).
 const MAX_NAMESERVERS: usize = 3;
 
-const HOST_FILE: &str = "/etc/resolv.conf";
+pub(super) const HOST_FILE: &str = "/etc/resolv.conf";
 const SYSTEMD_UPSTREAMS: &str = "/run/systemd/resolve/resolv.conf";
 
 /// The answer for one machine.
@@ -64,7 +64,8 @@ fn own_addresses() -> Result<Vec<IpAddr>, NatError> {
         .collect())
 }
 
-fn choose(host: &str, systemd: Option<&str>, own: &[IpAddr]) -> Resolver {
+/// The answer for these texts and addresses.
+pub fn choose(host: &str, systemd: Option<&str>, own: &[IpAddr]) -> Resolver {
     let named = nameservers(host);
     let options: String = host
         .lines()
@@ -108,7 +109,7 @@ fn choose(host: &str, systemd: Option<&str>, own: &[IpAddr]) -> Resolver {
 
 /// The `nameserver` lines. An address with a zone (`fe80::1%eth0`) means something on one interface
 /// only and is passed over.
-fn nameservers(text: &str) -> Vec<IpAddr> {
+pub(super) fn nameservers(text: &str) -> Vec<IpAddr> {
     text.lines()
         .filter_map(|line| {
             let mut words = line.split_whitespace();
@@ -129,7 +130,7 @@ fn is_direct(server: IpAddr, own: &[IpAddr]) -> bool {
     }
 }
 
-fn read(path: &str) -> Result<Option<String>, NatError> {
+pub(super) fn read(path: &str) -> Result<Option<String>, NatError> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

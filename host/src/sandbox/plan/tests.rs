@@ -31,21 +31,34 @@ fn control_groups() -> impl Strategy<Value = (bool, bool)> {
     prop_oneof![Just((true, false)), Just((false, true)), Just((false, false))]
 }
 
+/// Rules for a way out that lets too much through, as an ordinary user's does.
+fn firewall() -> impl Strategy<Value = Option<Step>> {
+    let link_local = lambdabox_bootstrap::firewall::Network {
+        address: Ipv4Addr::new(169, 254, 0, 0),
+        prefix: 16,
+    };
+    let dns = Ipv4Addr::new(10, 0, 2, 3);
+    option::of(Just(Step::Firewall { dns, blocked: vec![link_local] }))
+}
+
 fn shell() -> impl Strategy<Value = Shell> {
     let addresses = prop_oneof![
         Just(vec![]),
         Just(loopback_addresses()),
         Just(vec![Ipv6Addr::LOCALHOST.into()])
     ];
-    (network(), vec(any::<u16>(), 0..6), addresses, "[a-z0-9.\n ]{0,40}", control_groups())
-        .prop_map(|(network, forwards, forward_addresses, resolv_conf, groups)| Shell {
+    let text = "[a-z0-9.\n ]{0,40}";
+    (network(), vec(any::<u16>(), 0..6), addresses, text, firewall(), control_groups()).prop_map(
+        |(network, forwards, forward_addresses, resolv_conf, firewall, groups)| Shell {
             network,
             forwards,
             forward_addresses,
             resolv_conf,
+            firewall,
             joins_v1: groups.0,
             born_in_cgroup_namespace: groups.1,
-        })
+        },
+    )
 }
 
 /// Trees and links as `OpenTrees` names them: code, layers, interpreter, language loop.
@@ -112,6 +125,7 @@ fn of_one_configuration(step: &Step) -> bool {
             | Step::Listen { .. }
             | Step::SharedMemory { .. }
             | Step::JoinCgroups
+            | Step::Firewall { .. }
             | Step::Identity { .. }
     )
 }

@@ -1,9 +1,8 @@
 //! Every case that is to be told apart.
 
-use super::super::checks::Status;
-use super::machine::{EVERY, HYBRID, Machine, OF_DOCKER};
-
-const NOBODYS: &str = "0000000000000000";
+use super::super::checks::{self, Status};
+use super::machine::{EVERY, HYBRID, Machine, NOBODYS, OF_DOCKER, lists};
+use crate::config::Isolation;
 
 #[test]
 fn a_good_machine_lacks_nothing_but_what_was_left_out() {
@@ -43,7 +42,7 @@ fn an_ordinary_user_is_told_what_takes_root() {
     machine.lacks_only("cgroup-delegation", "root's to divide", "--isolation no-limits");
     assert_eq!(machine.check("privileges").status, Status::Ok);
     machine.says("tmp", Status::Warn, "memory", "sudo");
-    machine.says("nat", Status::Warn, "root", "sudo");
+    machine.says("nat", Status::Warn, "slirp4netns", "sudo apt-get install slirp4netns");
 }
 
 #[test]
@@ -60,6 +59,21 @@ fn an_ordinary_users_groups_are_its_own_systemds_to_give() {
     without.lacks_only("cgroup-delegation", "/run/user/1000/bus", "log in");
     let poor = machine("memory pids\n");
     poor.lacks_only("cgroup-controllers", "was not given cpu", "Delegate=cpu memory pids");
+}
+
+#[test]
+fn without_limits_what_only_they_need_is_a_warning_and_functions_run() {
+    let machine = Machine::good().user(1000, NOBODYS);
+    let checks = checks::all(&machine.facts(), Isolation::NoLimits);
+    assert_eq!(checks::worst(&checks), Status::Warn, "{checks:#?}");
+    let groups = checks.iter().find(|check| check.id == "cgroup-delegation").unwrap();
+    assert!(groups.fact.contains("memory and CPU are not limited"), "{groups:?}");
+    let none = Machine::good().mounts("22 27 0:21 / /proc rw - proc proc rw\n");
+    let checks = checks::all(&none.facts(), Isolation::NoLimits);
+    assert_eq!(checks::worst(&checks), Status::Warn, "{checks:#?}");
+    let old = Machine::good().with("proc/sys/kernel/osrelease", "4.19.0\n");
+    let checks = checks::all(&old.facts(), Isolation::NoLimits);
+    assert_eq!(checks::worst(&checks), Status::Missing, "everything else is as strict");
 }
 
 #[test]
@@ -236,21 +250,11 @@ fn tmp_is_memory_for_the_first_reason_there_is() {
     ] {
         Machine::good().without(gone).says("tmp", Status::Warn, fact, remedy);
     }
+    let without = lists(Machine::good(), "kernel/drivers/net/veth.ko:\n");
+    without.says("tmp", Status::Warn, "no loop devices", "kernel of a distribution");
     let module = "lib/modules/6.8.0-31-generic/kernel/fs/ext4/ext4.ko.zst";
     let loadable = Machine::good().without("proc/filesystems").with(module, "");
     assert_eq!(loadable.check("tmp").status, Status::Ok, "a module the kernel loads itself");
-}
-
-#[test]
-fn nat_needs_nft_and_forwarding_that_is_on_or_can_be_switched_on() {
-    let without = Machine::good().without("usr/sbin/nft");
-    without.says("nat", Status::Warn, "nft is not installed", "apt-get install nftables");
-    let closed = || Machine::good().also_mounted("51 22 0:51 / /proc/sys ro - proc proc rw\n");
-    closed().says("nat", Status::Warn, "cannot be written", "mount -o remount,rw /proc/sys");
-    let on = closed().with("proc/sys/net/ipv4/ip_forward", "1\n");
-    on.says("nat", Status::Ok, "ip_forward is on", "");
-    let container = closed().with(".dockerenv", "");
-    container.says("nat", Status::Warn, "cannot be written", "--sysctl net.ipv4.ip_forward=1");
 }
 
 #[test]

@@ -9,11 +9,13 @@ use tempfile::TempDir;
 
 use super::super::checks::{self, Check, Status};
 use super::super::facts::{Facts, NAMESPACES};
+use crate::config::Isolation;
 
 /// All capabilities of Linux 6.8.
 pub(super) const EVERY: &str = "000001ffffffffff";
 /// Docker's default set: no `CAP_SYS_ADMIN`, no `CAP_NET_ADMIN`.
 pub(super) const OF_DOCKER: &str = "00000000a80425fb";
+pub(super) const NOBODYS: &str = "0000000000000000";
 pub(super) const HYBRID: &str = "\
 22 27 0:21 / /proc rw,relatime - proc proc rw
 31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755
@@ -29,6 +31,14 @@ pub(super) const V2: &str = "\
 30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate
 ";
 const SESSION: &str = "user.slice/user-1000.slice/session-2.scope";
+
+/// Lists of the kernel's modules: these can be loaded, and no other is built in.
+pub(super) fn lists(machine: Machine, loadable: &str) -> Machine {
+    let dir = "lib/modules/6.8.0-31-generic";
+    machine
+        .with(&format!("{dir}/modules.dep"), loadable)
+        .with(&format!("{dir}/modules.builtin"), "kernel/net/ipv4/tcp_cubic.ko\n")
+}
 
 pub(super) struct Machine {
     root: TempDir,
@@ -54,6 +64,7 @@ impl Machine {
             ("dev/loop-control", ""),
             ("usr/sbin/mkfs.ext4", ""),
             ("usr/sbin/nft", ""),
+            ("etc/resolv.conf", "nameserver 192.0.2.53\n"),
         ] {
             machine.file(name, text);
         }
@@ -135,7 +146,7 @@ impl Machine {
     }
 
     pub(super) fn checks(&self) -> Vec<Check> {
-        checks::all(&self.facts())
+        checks::all(&self.facts(), Isolation::Full)
     }
 
     /// The check of an id, which must be there once.

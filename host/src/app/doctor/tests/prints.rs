@@ -7,9 +7,9 @@ use super::super::checks::{self, Status};
 use super::super::facts::Facts;
 use super::super::render::{self, Paint};
 use super::machine::Machine;
-use crate::config::Verbosity;
+use crate::config::{Isolation, Verbosity};
 use crate::sandbox::TmpImages;
-use crate::sandbox::network::Nat;
+use crate::sandbox::network::OutboundMeans;
 
 fn text(machine: &Machine, verbosity: Verbosity) -> String {
     render::text(&machine.checks(), Paint::Plain, verbosity)
@@ -85,6 +85,8 @@ fn ids_are_the_ones_programs_know() {
             "cgroup-kill",
             "tmp",
             "nat",
+            "nat-firewall",
+            "dns",
             "python",
         ]
     );
@@ -94,8 +96,8 @@ fn ids_are_the_ones_programs_know() {
 #[test]
 fn on_this_machine_tmp_and_nat_are_what_invoke_itself_finds() {
     let facts = Facts::gather(std::path::Path::new("/"), Search::from_environment()).unwrap();
-    let checks = checks::all(&facts);
+    let checks = checks::all(&facts, Isolation::Full);
     let is_ok = |id| checks.iter().any(|check| check.id == id && check.status == Status::Ok);
     assert_eq!(is_ok("tmp"), TmpImages::probe().is_ok(), "{checks:#?}");
-    assert_eq!(is_ok("nat"), Nat::probe().is_ok(), "{checks:#?}");
+    assert_eq!(is_ok("nat"), OutboundMeans::probe().is_ok(), "{checks:#?}");
 }

@@ -10,8 +10,8 @@
 use std::{
     fs::{self, File},
     io::{self, Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
-    os::fd::AsFd,
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream},
+    os::fd::{AsFd, AsRawFd},
     process::Command,
     sync::atomic::{AtomicU32, Ordering},
     thread,
@@ -19,6 +19,10 @@ use std::{
 };
 
 use nix::sched::{CloneFlags, setns};
+use nix::sys::{
+    socket::{AddressFamily, SockFlag, SockType, SockaddrIn, connect, setsockopt, socket, sockopt},
+    time::{TimeVal, TimeValLike},
+};
 use tempfile::TempDir;
 
 use crate::sandbox::network::{Nat, NatMeans, Resolver, Wire, resolver::resolv_conf};
@@ -103,6 +107,14 @@ impl Lab {
         self.ip(name, "link set lo up");
     }
 
+    /// Gives a process's namespace a name here, with loopback up.
+    pub(super) fn attach(&mut self, name: &str, pid: u32) {
+        let full = self.name(name);
+        run("ip", &format!("netns attach {full} {pid}"));
+        self.names.push(full);
+        self.ip(name, "link set lo up");
+    }
+
     pub(super) fn name(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
     }
@@ -178,6 +190,27 @@ impl Lab {
     #[track_caller]
     pub(super) fn assert_unreachable(&self, from: &str, address: Ipv4Addr, port: u16) {
         self.connect_within(NEVER, from, address, port).expect_err("it was reached");
+    }
+
+    /// The same, by a socket that its owner has bound to a device, past the routing table.
+    #[track_caller]
+    pub(super) fn assert_unreachable_on_device(
+        &self,
+        from: &str,
+        device: &str,
+        address: Ipv4Addr,
+        port: u16,
+    ) {
+        self.inside(from, || {
+            let flags = SockFlag::SOCK_CLOEXEC;
+            let socket = socket(AddressFamily::Inet, SockType::Stream, flags, None).unwrap();
+            setsockopt(&socket, sockopt::BindToDevice, &device.into()).unwrap();
+            // As long as a connection may take to be made.
+            let patience = TimeVal::milliseconds(NEVER.as_millis() as i64);
+            setsockopt(&socket, sockopt::SendTimeout, &patience).unwrap();
+            let at = SockaddrIn::from(SocketAddrV4::new(address, port));
+            connect(socket.as_raw_fd(), &at).expect_err("it was reached");
+        });
     }
 
     fn connect_within(

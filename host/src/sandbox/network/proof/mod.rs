@@ -5,4 +5,5 @@ mod given_back;
 mod lab;
 mod loopback;
 mod reach;
+mod slirp;
 mod times;

