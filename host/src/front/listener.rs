@@ -2,8 +2,9 @@
 //!
 //! # Invariants
 //! - A connection over the limit waits in the kernel's backlog.
+//! - A request that was wholly received is carried out, also for a client that has hung up.
 //! - When the host ends, no connection is accepted, and each that is open ends after the answer it is
-//!   at.
+//!   at. Serving ends when every request is carried out.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -20,6 +21,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustix::process::{Resource, getrlimit};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::paced::Paced;
@@ -38,6 +40,9 @@ const MAX_HEADER_BYTES: usize = 64 * 1024;
 const HEAD_WITHIN: Duration = Duration::from_secs(60);
 /// Pause after a failed accept. Nothing tells when the host has descriptors again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// Held by each request until it is carried out.
+type AtWork = mpsc::Sender<Infallible>;
 
 /// An address could not be listened on. `Display` finishes "failed to …".
 #[derive(Debug, thiserror::Error)]
@@ -78,12 +83,14 @@ impl Serving {
         let answer = Arc::new(answer);
         let most = most_connections();
         let mut connections = JoinSet::new();
+        let (at_work, mut none_at_work) = mpsc::channel(1);
         while !*stop.borrow() {
             // Losing any side loses nothing: each is cancel-safe.
             tokio::select! {
                 accepted = self.listener.accept(), if connections.len() < most => match accepted {
                     Ok((stream, _)) => {
-                        connections.spawn(converse(stream, Arc::clone(&answer), stop.clone()));
+                        let (answer, at_work) = (Arc::clone(&answer), at_work.clone());
+                        connections.spawn(converse(stream, answer, stop.clone(), at_work));
                     }
                     Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
                 },
@@ -96,10 +103,13 @@ impl Serving {
         // New connections are refused by the kernel from here on.
         drop(self.listener);
         while connections.join_next().await.is_some() {}
+        // What nobody waits for any more is finished too. Nothing is ever sent.
+        drop(at_work);
+        let _none = none_at_work.recv().await;
     }
 }
 
-async fn converse<S, F>(stream: TcpStream, answer: Arc<S>, mut stop: Stop)
+async fn converse<S, F>(stream: TcpStream, answer: Arc<S>, mut stop: Stop, at_work: AtWork)
 where
     S: Fn(Request<Incoming>) -> F + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
@@ -108,8 +118,20 @@ where
     // refuses is gone, which reading will tell.
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| {
-        let answering = answer(request);
-        async move { Ok::<_, Infallible>(answering.await) }
+        let (answering, at_work) = (answer(request), at_work.clone());
+        // A task of its own: hyper drops what answers a client that has hung up, and a request that was
+        // wholly received is carried out.
+        let answering = tokio::spawn(async move {
+            let response = answering.await;
+            drop(at_work);
+            response
+        });
+        async move {
+            match answering.await {
+                Ok(response) => Ok::<_, Infallible>(response),
+                Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+            }
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
