@@ -33,6 +33,7 @@ pub(super) struct Manner {
     pub(super) cpu: Cpu,
     pub(super) dev_shm: DevShm,
     pub(super) sdk: Sdk,
+    pub(super) runtime_compat: RuntimeCompat,
     pub(super) credentials: config::Credentials,
     /// Services of the host's loopback that every function may reach.
     pub(super) forwards: Vec<config::Forward>,
@@ -126,9 +127,9 @@ impl Deployed {
     async fn code(&self, version: &Arc<Version>) -> Result<Arc<OpenedCode>, AppError> {
         let cell = self.cell(version);
         let open = || async {
-            let (version, sdk) = (Arc::clone(version), self.manner.sdk);
+            let (version, manner) = (Arc::clone(version), self.manner.clone());
             let (data_dir, workspaces) = (self.data_dir.clone(), self.workspaces.clone());
-            let opening = move || open(&version, sdk, &data_dir, &workspaces);
+            let opening = move || open(&version, &manner, &data_dir, &workspaces);
             // Looks at every file and may start an interpreter.
             match tokio::task::spawn_blocking(opening).await {
                 Ok(opened) => opened.map(Arc::new),
@@ -197,7 +198,7 @@ impl Deployed {
 
 fn open(
     version: &Version,
-    sdk: Sdk,
+    manner: &Manner,
     data_dir: &Path,
     workspaces: &Path,
 ) -> Result<OpenedCode, AppError> {
@@ -212,10 +213,10 @@ fn open(
         runtime: Some(&version.function.runtime),
         handler: Some(&version.function.handler),
         client: None,
-        runtime_compat: RuntimeCompat::Exact,
+        runtime_compat: manner.runtime_compat,
         memory_mb: version.function.memory_mb,
         environment: &version.function.environment,
-        sdk,
+        sdk: manner.sdk,
         venv: None,
         data_dir,
     };

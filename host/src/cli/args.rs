@@ -188,6 +188,11 @@ pub(crate) struct Serve {
     #[arg(value_parser = Words(&["auto", "off"]))]
     pub(crate) sdk: Option<String>,
 
+    /// Take a runtime's own version of the interpreter, or the nearest there is [default: exact]
+    #[arg(long, value_name = "HOW", help_heading = "Environments")]
+    #[arg(value_parser = Words(&["exact", "near"]))]
+    pub(crate) runtime_compat: Option<String>,
+
     /// Where functions' network reaches [default: nat where it can be had]
     #[arg(long, value_name = "PLACEMENT", help_heading = "Network")]
     #[arg(value_parser = Words(&["none", "nat", "host"]))]

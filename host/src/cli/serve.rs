@@ -20,6 +20,7 @@ pub(crate) fn asked(serve: args::Serve, output: &args::Output) -> (AskedServe, P
         (Setting::Concurrency, serve.concurrency),
         (Setting::Cpu, serve.cpu),
         (Setting::Sdk, serve.sdk),
+        (Setting::RuntimeCompat, serve.runtime_compat),
         (Setting::Network, serve.network),
         (Setting::Region, serve.region),
         (Setting::Profile, serve.profile),

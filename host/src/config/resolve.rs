@@ -330,7 +330,7 @@ fn runtime_client(raw: &Raw) -> Result<Option<RuntimeClient>, Problem> {
     choice(raw, Setting::RuntimeClient, &["managed", "official"], &values, None)
 }
 
-fn runtime_compat(raw: &Raw) -> Result<RuntimeCompat, Problem> {
+pub(super) fn runtime_compat(raw: &Raw) -> Result<RuntimeCompat, Problem> {
     let values = [RuntimeCompat::Exact, RuntimeCompat::Near];
     choice(raw, Setting::RuntimeCompat, &["exact", "near"], &values, RuntimeCompat::Exact)
 }

@@ -11,8 +11,10 @@ use super::notice::Notice;
 use super::place::Origin;
 use super::problem::{Problem, Problems};
 use super::raw::{Raw, Value, merge};
-use super::resolve::{Checks, color, cpu, data_dir, fill_in_data_dir, network, region, sdk};
-use super::resolved::{Color, Cpu, Sdk, Verbosity};
+use super::resolve::{
+    Checks, color, cpu, data_dir, fill_in_data_dir, network, region, runtime_compat, sdk,
+};
+use super::resolved::{Color, Cpu, RuntimeCompat, Sdk, Verbosity};
 use super::resolved_serve::{FreezeAfter, Serve};
 use super::{Caller, Credentials, Setting, credentials, file, forward, print, variables};
 
@@ -107,6 +109,7 @@ pub fn resolve_serve(asked: AskedServe, caller: &Caller) -> Result<ResolvedServe
         credentials: checks.or(credentials, Credentials::placeholder()),
         cpu: checks.or(cpu(&raw), Cpu::Proportional),
         sdk: checks.or(sdk(&raw), Sdk::Auto),
+        runtime_compat: checks.or(runtime_compat(&raw), RuntimeCompat::Exact),
         color: checks.or(color(&raw, caller), Color::Auto),
         verbosity: asked.verbosity,
     };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::credentials::Credentials;
 use super::forward::Forward;
-use super::resolved::{Color, Cpu, Sdk, Verbosity};
+use super::resolved::{Color, Cpu, RuntimeCompat, Sdk, Verbosity};
 use crate::model::Network;
 
 /// When an idle environment is stopped from running.
@@ -53,6 +53,8 @@ pub struct Serve {
     pub cpu: Cpu,
     /// Whether an installed SDK is offered.
     pub sdk: Sdk,
+    /// Whether another version of an interpreter may stand in.
+    pub runtime_compat: RuntimeCompat,
     /// When output is coloured.
     pub color: Color,
     /// How much is said.

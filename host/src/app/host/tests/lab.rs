@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use crate::app::deployed::Manner;
 use crate::app::host::{Host, Plan};
 use crate::app::resources::Wants;
-use crate::config::{Color, Cpu, Credentials, DevShm, Isolation, Sdk, Verbosity};
+use crate::config::{Color, Cpu, Credentials, DevShm, Isolation, RuntimeCompat, Sdk, Verbosity};
 use crate::model::{
     Event, Function, Invocation, Invoked, LogFormat, Network, Outcome, Refused, RequestId, Version,
 };
@@ -115,6 +115,7 @@ impl Lab {
                 cpu: Cpu::Unlimited,
                 dev_shm: DevShm::Absent,
                 sdk: Sdk::Off,
+                runtime_compat: RuntimeCompat::Exact,
                 credentials: Credentials::placeholder(),
                 forwards: Vec::new(),
             },
