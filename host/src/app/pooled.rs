@@ -1,7 +1,7 @@
 //! The pool as the front door knows it, and what a host's settings mean for it.
 
-use std::io::{self, Write as _};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::mpsc;
 
@@ -13,10 +13,12 @@ use crate::config::{self, DevShm, FreezeAfter, Isolation};
 use crate::invoke::{Invoker, Ran};
 use crate::model::{Event, Invocation, Version};
 use crate::pool::{Freeze, Journal, Pool, Settings};
-use crate::usage::{Labels, LogRenderer, Paint, Say};
+use crate::usage::{Labels, LogRenderer, Paint, Say, stderr};
 
 /// Notices that wait for the terminal; more are dropped by whoever has them.
 const NOTICES_WAITING: usize = 64;
+/// Logs that wait for a reader of standard error: some seconds of busy functions.
+const LOG_WAITING_MOST_BYTES: usize = 16 * 1024 * 1024;
 
 /// Runs invocations in the pool.
 pub(super) struct Pooled {
@@ -64,11 +66,12 @@ pub(super) fn plan(config: &config::Serve, say: Say) -> Plan<'_> {
             cpu: config.cpu,
             dev_shm: DevShm::Absent,
             sdk: config.sdk,
+            runtime_compat: config.runtime_compat,
             credentials: config.credentials.clone(),
             forwards: config.forwards.clone(),
         },
         adjust: Box::new(|settings| adjust(config, settings)),
-        journal: Arc::new(Stderr { say }),
+        journal: Arc::new(Stderr { say, lost_bytes: AtomicUsize::new(0) }),
         notices,
     }
 }
@@ -86,9 +89,11 @@ fn adjust(config: &config::Serve, settings: &mut Settings) {
     settings.account_concurrency = config.concurrency;
 }
 
-/// Every function's log, on standard error.
+/// Every function's log, on standard error. No function waits for a reader of it, whom they all share:
+/// what comes while too much waits is left out, counted, and said when there is room again.
 struct Stderr {
     say: Say,
+    lost_bytes: AtomicUsize,
 }
 
 impl Journal for Stderr {
@@ -100,8 +105,21 @@ impl Journal for Stderr {
         let from = lines.len();
         let renderer = LogRenderer::new(version.function.log_format, Paint::Plain, labels);
         renderer.render(event, jiff::Timestamp::now(), lines);
-        // A log that nobody reads any more must not stop the function.
-        let _unread = io::stderr().lock().write_all(&lines[from..]);
+        let new = &lines[from..];
+        if new.is_empty() {
+            return;
+        }
+        if !stderr::has_room(LOG_WAITING_MOST_BYTES) {
+            self.lost_bytes.fetch_add(new.len(), Ordering::Relaxed);
+            return;
+        }
+        let lost = self.lost_bytes.swap(0, Ordering::Relaxed);
+        if lost > 0 {
+            self.say.warning(&format!(
+                "{lost} bytes of functions' logs are left out here: standard error was not read"
+            ));
+        }
+        stderr::write(new.to_vec());
     }
 
     fn trouble(&self, text: &str) {

@@ -22,26 +22,31 @@ use crate::front::{Admin, Front, Parts, Readiness, listen};
 use crate::invoke::{Invoker, Queue, Service};
 use crate::sandbox::StartedSpawner;
 use crate::store::DirectoryLock;
-use crate::usage::Say;
+use crate::usage::{Say, stderr};
 
 /// Owner of every function here, as other local stand-ins for AWS have it (design section 6).
 const ACCOUNT: &str = "000000000000";
-/// How long connections may take to end after the answers they wait for are there.
+/// How long connections may take to end after the answers they wait for are there, and a reader of
+/// standard error to take what is left.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Is a host until it is asked to end. `started` is the spawner that `main` forked.
 pub fn serve(config: &config::Serve, started: StartedSpawner) -> ExitCode {
     let say = Say::new(config.color, config.verbosity);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let result = runtime
-        .map_err(AppError::EventLoop)
-        .and_then(|runtime| runtime.block_on(run(config, started, say)));
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            say.error(&error, error.hint().as_deref());
-            ExitCode::from(error.exit_code())
-        }
+    let runtime = runtime.and_then(|runtime| stderr::start().map(|()| runtime));
+    let failed = |error: AppError| {
+        say.error(&error, error.hint().as_deref());
+        ExitCode::from(error.exit_code())
+    };
+    match runtime.map_err(AppError::EventLoop) {
+        Ok(runtime) => runtime.block_on(async {
+            let code = run(config, started, say).await.map_or_else(failed, |()| ExitCode::SUCCESS);
+            // Nobody may be reading.
+            let _in_time = tokio::time::timeout(LAST_WORDS, stderr::written()).await;
+            code
+        }),
+        Err(error) => failed(error),
     }
 }
 
