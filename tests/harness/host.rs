@@ -92,7 +92,7 @@ impl Host {
     /// The same with variables for the script.
     #[track_caller]
     pub(crate) fn python_with(&self, script: &str, variables: &[(&str, &str)]) -> String {
-        let script = format!("from checked import *\nc = client()\n{script}");
+        let script = scripted(script);
         let mut command = self.client(&["-c", &script]);
         let output = command.envs(variables.iter().copied()).output().expect("python runs");
         self.succeeded(output)
@@ -100,7 +100,7 @@ impl Host {
 
     /// A script that runs beside the test.
     pub(crate) fn python_beside(&self, script: &str) -> std::process::Child {
-        let script = format!("from checked import *\nc = client()\n{script}");
+        let script = scripted(script);
         let piped = std::process::Stdio::piped;
         let mut command = self.client(&["-c", &script]);
         command.stdout(piped()).stderr(piped()).spawn().expect("python runs")
@@ -115,21 +115,7 @@ impl Host {
     }
 
     fn client(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(e2e_venv().join("bin/python"));
-        quiet_environment(&mut command);
-        command
-            .args(arguments)
-            .env("PYTHONPATH", fixtures())
-            .env("PYTHONDONTWRITEBYTECODE", "1")
-            .env("LAMBDABOX_PORT", self.port.to_string())
-            .env("LAMBDABOX_PYTHON", format!("python3.{}", default_minor()))
-            .env("AWS_ENDPOINT_URL_LAMBDA", format!("http://127.0.0.1:{}", self.port))
-            .env("AWS_ACCESS_KEY_ID", "anything")
-            .env("AWS_SECRET_ACCESS_KEY", "anything")
-            .env("AWS_DEFAULT_REGION", "us-east-1")
-            .env("AWS_MAX_ATTEMPTS", "1")
-            .env("AWS_PAGER", "");
-        command
+        client_of(self.port, arguments)
     }
 
     #[track_caller]
@@ -166,4 +152,31 @@ impl Drop for Host {
 /// Where the checking client is.
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/service")
+}
+
+fn scripted(script: &str) -> String {
+    format!("from checked import *\nc = client()\n{script}")
+}
+
+/// AWS's Python client with this script, against a host that a test has started by itself.
+pub(crate) fn python_client_of(port: u16, script: &str) -> Command {
+    client_of(port, &["-c", &scripted(script)])
+}
+
+fn client_of(port: u16, arguments: &[&str]) -> Command {
+    let mut command = Command::new(e2e_venv().join("bin/python"));
+    quiet_environment(&mut command);
+    command
+        .args(arguments)
+        .env("PYTHONPATH", fixtures())
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("LAMBDABOX_PORT", port.to_string())
+        .env("LAMBDABOX_PYTHON", format!("python3.{}", default_minor()))
+        .env("AWS_ENDPOINT_URL_LAMBDA", format!("http://127.0.0.1:{}", port))
+        .env("AWS_ACCESS_KEY_ID", "anything")
+        .env("AWS_SECRET_ACCESS_KEY", "anything")
+        .env("AWS_DEFAULT_REGION", "us-east-1")
+        .env("AWS_MAX_ATTEMPTS", "1")
+        .env("AWS_PAGER", "");
+    command
 }

@@ -26,7 +26,7 @@ mod terminal;
 
 pub(crate) use built::{Built, has_java, java_fixture, official_java_client};
 pub(crate) use function::{Function, zip_bytes};
-pub(crate) use host::Host;
+pub(crate) use host::{Host, python_client_of};
 pub(crate) use leftovers::{Leftovers, alone, processes_with, shared, wait_until_gone};
 pub(crate) use machine::{networks, no_nat, settings, stretched, stretched_ms};
 pub(crate) use node::{node_tree, official_node_client};

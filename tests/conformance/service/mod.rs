@@ -12,6 +12,7 @@ mod durable;
 mod ending;
 mod functions;
 mod invoke;
+mod languages;
 mod layers;
 mod refusals;
 mod requests;
