@@ -101,7 +101,12 @@ impl Ground {
         // Groups of dead instances that had some are swept all the same.
         let swept = cgroups.clone().or_else(|| Cgroups::detect(Path::new("/proc")).ok());
         sweep(&run_dir, config.data_dir, swept.as_ref(), &mut notices).await?;
-        let lease = Lease::take(&run_dir, config.data_dir)?;
+        let (lease, lost) = Lease::take_unused(&run_dir, config.data_dir, swept.as_ref())?;
+        if lost.groups > 0 {
+            let name = lease.name();
+            notices
+                .push(format!("removed {} control group(s) of nobody named {name}", lost.groups));
+        }
         Ok(Self { lease, cgroups, run_dir, notices })
     }
 
