@@ -33,8 +33,12 @@ impl Host {
         let config = data.join("empty.toml");
         std::fs::create_dir_all(data).unwrap();
         std::fs::write(&config, "").unwrap();
+        // Rules of a network take their time.
+        let network: &[&str] =
+            if arguments.contains(&"--network") { &[] } else { &["--network", "none"] };
         let command = lambdabox(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
-            .args(["--network", "none", "--config"])
+            .args(network)
+            .args(["--config"])
             .args([&config])
             .args(arguments)
             .data(data);
