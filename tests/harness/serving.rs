@@ -102,6 +102,12 @@ impl Serving {
         assert!(seen, "{}\n{}", self.pool(), self.log());
     }
 
+    /// Waits until its log holds this.
+    #[track_caller]
+    pub(crate) fn wait_for_log(&self, text: &str) {
+        self.running().wait_for_log(text);
+    }
+
     /// What it wrote so far.
     pub(crate) fn log(&self) -> String {
         self.running().stderr_so_far()

@@ -167,6 +167,8 @@ except Exception as error:
 json.dump(hung_up, sys.stdout)"
     ));
     assert_eq!(answer, "ReadTimeoutError");
+    // The log is written by a thread of its own.
+    serving.wait_for_log("REPORT RequestId: ");
     serving.wait_for_pool(|pool| pool["environments"]["busy"] == 0);
     let log = serving.log();
     assert_eq!(log.matches("REPORT RequestId: ").count(), 1, "{log}");

@@ -144,7 +144,8 @@ refused(c.invoke, "ValidationException",
         FunctionName="f", InvocationType="Later")
 "#,
     );
-    assert!(!host.log().contains("START RequestId"), "{}", host.log());
+    let log = host.end().expect_code(0).stderr;
+    assert!(!log.contains("START RequestId"), "{log}");
 }
 
 #[test]
