@@ -7,7 +7,11 @@ pub mod cli;
 
 pub mod app;
 
+pub mod front;
+
 pub mod usage;
+
+pub mod invoke;
 
 pub mod pool;
 
@@ -16,6 +20,8 @@ pub mod sandbox;
 pub mod runtime_api;
 
 pub mod catalog;
+
+pub mod store;
 
 pub mod config;
 

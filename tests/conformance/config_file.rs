@@ -74,6 +74,18 @@ fn the_resolved_configuration_can_be_printed_without_running_anything() {
     assert!(!shown.contains("START RequestId"), "nothing ran: {shown}");
 }
 
+#[test]
+fn what_a_file_hands_to_the_function_is_said_unless_a_flag_takes_it_back() {
+    let toml = "network = \"host\"\ncredentials = \"env\"\nmemory_size = 192\n";
+    let function = Function::python(SHOW).file("lambdabox.toml", toml);
+    let keys = [("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "secret")];
+    let with_keys = || keys.into_iter().fold(invoke(&function), |run, (k, v)| run.env(k, v));
+    let run = with_keys().run().answered();
+    run.said(&["lambdabox.toml gives the function: network = host, credentials = env"]);
+    let run = with_keys().args(["--network", "none", "--credentials", "placeholder"]).run();
+    assert!(!run.answered().stderr.contains("gives the function"));
+}
+
 /// Who wrote the function would choose which directory is written to and cleaned.
 #[test]
 fn a_file_cannot_choose_the_data_directory_and_nothing_in_it_is_touched() {

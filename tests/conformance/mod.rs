@@ -48,3 +48,4 @@ mod python_start;
 mod report;
 mod runtimes;
 mod sdk;
+mod service;

@@ -7,6 +7,7 @@
 //! `reference/sandbox.md` 3, "Sweep and neighbours"; the Proof.
 
 mod disk;
+mod frozen;
 mod killed;
 mod leaks;
 

@@ -1,13 +1,15 @@
 //! A standard error that nobody reads: a pager that waits, a full pipe.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::harness::{Function, binary, quiet_environment, shared, wait_until};
+use crate::harness::{Function, binary, python_client_of, quiet_environment, shared, wait_until};
 
 /// Far above what any pipe holds.
 const MUCH: &str = "import sys, time
@@ -104,4 +106,64 @@ fn a_log_that_is_read_slowly_is_whole_and_in_order() {
     assert!(lines.is_sorted());
     let last = log.lines().rfind(|line| !line.is_empty()).unwrap();
     assert!(last.starts_with("REPORT "), "{last}");
+}
+
+#[test]
+fn a_hosts_functions_do_not_wait_for_a_reader_of_its_log_who_is_told_what_is_missing() {
+    let _shared = shared();
+    let data = tempfile::tempdir().unwrap();
+    let config = data.path().join("empty.toml");
+    std::fs::write(&config, "").unwrap();
+    let mut command = Command::new(binary());
+    quiet_environment(&mut command);
+    command.args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+    command.args(["--network", "none", "--config"]).arg(&config);
+    command.env("LAMBDABOX_DATA_DIR", data.path());
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    let port = loop {
+        line.clear();
+        assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "the host ended");
+        if let Some((_, rest)) = line.split_once("AWS clients on http://127.0.0.1:") {
+            let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+            break digits.parse().unwrap();
+        }
+    };
+    let run = |script: &str| {
+        let output = python_client_of(port, script).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    // Of 20 MB the host keeps 16.
+    run(&format!(
+        "create(c, 'f', {MUCH:?}, Handler='app.lambda_handler', Timeout=300)
+for lines in 20_000, 1:
+    found = answer(c.invoke(FunctionName='f', Payload=json.dumps({{'lines': lines}})))
+    assert found == 'wrote all', found"
+    ));
+    let read_bytes = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&read_bytes);
+    let reader = std::thread::spawn(move || {
+        let (mut log, mut part) = (Vec::new(), vec![0; 64 * 1024]);
+        loop {
+            let length = stderr.read(&mut part).unwrap();
+            if length == 0 {
+                break String::from_utf8(log).unwrap();
+            }
+            log.extend_from_slice(&part[..length]);
+            counted.fetch_add(length, Ordering::Relaxed);
+        }
+    });
+    let reads = wait_until(PATIENCE, || read_bytes.load(Ordering::Relaxed) > 1024 * 1024);
+    assert!(reads, "there is a log to read");
+    // Once it is read again, what comes is written again, and what is missing is said.
+    run("c.invoke(FunctionName='f', Payload=b'{\"lines\": 1}')");
+    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let log = reader.join().unwrap();
+    assert!(log.contains("bytes of functions' logs are left out here"), "nothing is said");
+    assert!(lines_of(&log).len() < 20_000, "{}", lines_of(&log).len());
+    let last = log.lines().rfind(|line| line.starts_with("REPORT ")).unwrap();
+    assert!(last.contains("Status") || last.contains("Duration"), "{last}");
 }

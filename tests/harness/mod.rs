@@ -12,6 +12,7 @@ mod skip;
 
 mod built;
 mod function;
+mod host;
 mod leftovers;
 mod machine;
 mod node;
@@ -20,10 +21,12 @@ mod program;
 mod python;
 mod report;
 mod server;
+mod serving;
 mod terminal;
 
 pub(crate) use built::{Built, has_java, java_fixture, official_java_client};
 pub(crate) use function::{Function, zip_bytes};
+pub(crate) use host::{Host, python_client_of};
 pub(crate) use leftovers::{Leftovers, alone, processes_with, shared, wait_until_gone};
 pub(crate) use machine::{networks, no_nat, settings, stretched, stretched_ms};
 pub(crate) use node::{node_tree, official_node_client};
@@ -31,5 +34,6 @@ pub(crate) use program::{Invoke, Run, Running, binary, invoke, lambdabox, quiet_
 pub(crate) use python::{Client, default_minor, e2e_venv, interpreter, vendored};
 pub(crate) use report::Report;
 pub(crate) use server::{Server, wait_until};
+pub(crate) use serving::{Serving, boto3_is_there};
 pub(crate) use skip::note_skip;
 pub(crate) use terminal::on_a_terminal;

@@ -9,6 +9,7 @@
 
 mod exits;
 mod init;
+mod pool;
 mod signals;
 mod timeouts;
 mod warm;

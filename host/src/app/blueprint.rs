@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use lambdabox_runtimes::Catalogue;
 use lambdabox_runtimes::discover::{self, Compat, Search};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::error::AppError;
 use super::python::PYTHONPATH;
@@ -20,8 +21,9 @@ use super::tree::tree;
 use crate::catalog::{self, Client};
 use crate::config::{self, Cpu, DevShm, Isolation, RuntimeClient, RuntimeCompat};
 use crate::model::{Function, Network, patience, time_scale};
-use crate::pool::{Blueprint, CpuShare, INIT_LIMIT, Tmp};
-use crate::sandbox::{Link, Shell, Tree, loopback_addresses, network};
+use crate::pool::{Blueprint, CpuShare, INIT_LIMIT, Kept, Tmp};
+use crate::sandbox::network::{self, Inside};
+use crate::sandbox::{Ahead, Identity, Link, Outbound, Shell, Tree, loopback_addresses};
 use crate::usage::stderr;
 
 /// Owner of every function here, as other local stand-ins for AWS have it (design section 6).
@@ -31,30 +33,42 @@ const INIT_LIMIT_VARIABLE: &str = "LAMBDABOX_INIT_LIMIT_MS";
 /// Size of `--dev-shm`; Linux's own default is half the memory.
 const DEV_SHM_SHARE: u64 = 2;
 
-/// A function opened: everything known before a sandbox is needed.
-pub(super) struct Opened {
-    pub(super) function: Function,
+/// What is asked of a package, whoever asks: a command line or a deployed version.
+pub(super) struct Asked<'a> {
+    pub(super) path: &'a Path,
+    pub(super) layers: &'a [PathBuf],
+    pub(super) runtime: Option<&'a str>,
+    pub(super) handler: Option<&'a str>,
+    pub(super) client: Option<RuntimeClient>,
+    pub(super) runtime_compat: RuntimeCompat,
+    pub(super) memory_mb: u32,
+    /// The customer's variables.
+    pub(super) environment: &'a BTreeMap<String, String>,
+    pub(super) sdk: config::Sdk,
+    pub(super) venv: Option<&'a Path>,
+    pub(super) data_dir: &'a Path,
+}
+
+/// Package, layers and interpreter, opened: what of a blueprint every environment of it shares.
+pub(super) struct Code {
     pub(super) said: Vec<String>,
+    handler: String,
     trees: Vec<Tree>,
     links: Vec<Link>,
     running: Running,
 }
 
 /// Opens package, layers and interpreter; `workspace` is empty and ours.
-pub(super) fn open(config: &config::Invoke, workspace: &Path) -> Result<Opened, AppError> {
+pub(super) fn open_code(asked: &Asked<'_>, workspace: &Path) -> Result<Code, AppError> {
     let search = Search { time_scale: time_scale(), ..Search::from_environment() };
     let homes: Vec<PathBuf> = search.home.iter().chain(&search.sudo_home).cloned().collect();
-    let package = catalog::open(&config.path, workspace, &homes)?;
-    let layers = catalog::open_layers(&config.layers, workspace, &package)?;
-    let client = config.runtime_client.map(|client| match client {
+    let package = catalog::open(asked.path, workspace, &homes)?;
+    let layers = catalog::open_layers(asked.layers, workspace, &package)?;
+    let client = asked.client.map(|client| match client {
         RuntimeClient::Official => Client::Official,
         RuntimeClient::Managed => Client::Own,
     });
-    let wanted = catalog::Wanted {
-        runtime: config.runtime.as_deref(),
-        handler: config.handler.as_deref(),
-        client,
-    };
+    let wanted = catalog::Wanted { runtime: asked.runtime, handler: asked.handler, client };
     let inference = catalog::infer(wanted, &package, &layers, Catalogue::embedded())?;
     let mut said =
         [package.warnings.as_slice(), &layers.warnings, &inference.notices, &inference.said]
@@ -65,7 +79,7 @@ pub(super) fn open(config: &config::Invoke, workspace: &Path) -> Result<Opened, 
         trees.push(tree(root, "/opt", layers.access, &copies)?);
     }
     let mut parts = Parts {
-        config,
+        config: asked,
         trees,
         links: Vec::new(),
         said: &mut said,
@@ -75,7 +89,7 @@ pub(super) fn open(config: &config::Invoke, workspace: &Path) -> Result<Opened, 
     let running = if inference.runtime.is_custom() {
         custom(&inference)
     } else {
-        let compat = match config.runtime_compat {
+        let compat = match asked.runtime_compat {
             RuntimeCompat::Exact => Compat::Exact,
             RuntimeCompat::Near => Compat::Near,
         };
@@ -84,20 +98,71 @@ pub(super) fn open(config: &config::Invoke, workspace: &Path) -> Result<Opened, 
         parts.managed(&inference, &interpreter)?
     };
     let Parts { trees, links, .. } = parts;
+    Ok(Code { said, handler: inference.handler, trees, links, running })
+}
+
+/// A function opened: everything known before a sandbox is needed.
+pub(super) struct Opened {
+    pub(super) function: Function,
+    pub(super) code: Code,
+}
+
+/// Opens what a command line names; `workspace` is empty and ours.
+pub(super) fn open(config: &config::Invoke, workspace: &Path) -> Result<Opened, AppError> {
+    let asked = Asked {
+        path: &config.path,
+        layers: &config.layers,
+        runtime: config.runtime.as_deref(),
+        handler: config.handler.as_deref(),
+        client: config.runtime_client,
+        runtime_compat: config.runtime_compat,
+        memory_mb: config.memory_mb,
+        environment: &config.environment,
+        sdk: config.sdk,
+        venv: config.venv.as_deref(),
+        data_dir: &config.data_dir,
+    };
+    let code = open_code(&asked, workspace)?;
     let function = Function {
         name: config.function_name.clone().unwrap_or_else(|| name_of(&config.path)),
         version: "$LATEST".to_owned(),
         account: ACCOUNT.to_owned(),
         region: config.region.clone(),
-        runtime: running.runtime.clone(),
-        handler: inference.handler,
+        runtime: code.running.runtime.clone(),
+        handler: code.handler.clone(),
         memory_mb: config.memory_mb,
         timeout: config.timeout,
         ephemeral_storage_mb: config.ephemeral_storage_mb,
         log_format: config.log_format,
-        environment: customers(&config.environment, &running.runtime_variables),
+        environment: config.environment.clone(),
     };
-    Ok(Opened { function, said, trees, links, running })
+    Ok(Opened { function, code })
+}
+
+/// Where a function's environments live: what is the same for all of them.
+pub(super) struct Site<'a> {
+    pub(super) lease: &'a str,
+    pub(super) joins_v1: bool,
+    pub(super) network: Network,
+    pub(super) nat: Option<Arc<Ahead<Outbound>>>,
+    /// What the plan says because of `nat`.
+    pub(super) inside: &'a Inside,
+    pub(super) forwards: &'a [config::Forward],
+    pub(super) isolation: Isolation,
+    pub(super) cpu: Cpu,
+    pub(super) dev_shm: DevShm,
+    pub(super) credentials: &'a config::Credentials,
+    /// What of the log waits for its reader: functions wait with it.
+    pub(super) log_waiting_bytes: watch::Receiver<usize>,
+}
+
+/// What one environment has of its own, until it is gone.
+pub(super) struct Seat {
+    pub(super) id: Identity,
+    pub(super) number: u32,
+    pub(super) tmp: Tmp,
+    /// Kept as long as the environment is.
+    pub(super) kept: Kept,
 }
 
 impl Opened {
@@ -108,68 +173,103 @@ impl Opened {
         resources: &mut Resources,
         notices: mpsc::Sender<String>,
     ) -> Result<Blueprint, AppError> {
-        let network = resources.network;
+        let site = Site {
+            lease: resources.lease.name(),
+            joins_v1: resources.workshop.joins_v1(),
+            network: resources.network,
+            nat: resources.nat.clone(),
+            inside: &resources.inside,
+            forwards: &config.forwards,
+            isolation: config.isolation,
+            cpu: config.cpu,
+            dev_shm: config.dev_shm,
+            credentials: &config.credentials,
+            log_waiting_bytes: stderr::waiting_bytes(),
+        };
+        let seat = Seat {
+            id: resources.id,
+            number: any_number(),
+            tmp: resources.tmp.take().map_or(Tmp::Memory, Tmp::Image),
+            kept: Kept::default(),
+        };
+        self.code.blueprint(self.function, &site, seat, notices)
+    }
+}
+
+impl Code {
+    /// Everything one environment of `function` is made from.
+    pub(super) fn blueprint(
+        &self,
+        mut function: Function,
+        site: &Site<'_>,
+        seat: Seat,
+        notices: mpsc::Sender<String>,
+    ) -> Result<Blueprint, AppError> {
+        let network = site.network;
         let mut notes = Vec::new();
         if network == Network::Host {
             notes.push("isolation is reduced: the function shares the host's network".to_owned());
         }
-        if config.isolation == Isolation::NoLimits {
+        if site.isolation == Isolation::NoLimits {
             let what = "isolation is reduced: memory and CPU are not limited";
             notes.push(format!("{what} (--isolation no-limits)"));
-        } else if config.cpu == Cpu::Unlimited {
+        } else if site.cpu == Cpu::Unlimited {
             notes.push("CPU is not limited (--cpu unlimited)".to_owned());
         }
         let resolv_conf = match network {
-            Network::Nat => resources.inside.resolv_conf.clone(),
+            Network::Nat => site.inside.resolv_conf.clone(),
             Network::Host => std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default(),
             Network::None => String::new(),
         };
         // In the host's own network its loopback is the function's too.
         let forwards: &[config::Forward] =
-            if network == Network::Host { &[] } else { &config.forwards };
+            if network == Network::Host { &[] } else { site.forwards };
         let addresses = loopback_addresses();
-        let memory_bytes = u64::from(config.memory_mb) * 1024 * 1024;
+        let memory_bytes = u64::from(function.memory_mb) * 1024 * 1024;
         let init_limit = std::env::var(INIT_LIMIT_VARIABLE).ok().and_then(|ms| ms.parse().ok());
+        function.environment = customers(&function.environment, &self.running.runtime_variables);
+        let log_stream = log_stream(&function.version);
         Ok(Blueprint {
-            function: self.function,
-            lease: resources.lease.name().to_owned(),
-            number: any_number(),
-            id: resources.id,
+            function,
+            lease: site.lease.to_owned(),
+            number: seat.number,
+            id: seat.id,
             shell: Shell {
                 network,
                 forwards: forwards.iter().map(|forward| forward.port).collect(),
                 forward_addresses: addresses.clone(),
                 resolv_conf,
-                firewall: resources.inside.firewall.clone(),
-                joins_v1: resources.workshop.joins_v1(),
-                born_in_cgroup_namespace: !resources.workshop.joins_v1(),
+                firewall: site.inside.firewall.clone(),
+                joins_v1: site.joins_v1,
+                born_in_cgroup_namespace: !site.joins_v1,
             },
             forwards_to: forwards
                 .iter()
                 .flat_map(|forward| addresses.iter().map(|_| forward.host_port))
                 .collect(),
-            nat: resources.nat.clone(),
-            trees: self.trees,
-            links: self.links,
-            tmp: resources.tmp.take().map_or(Tmp::Memory, Tmp::Image),
-            shared_memory_bytes: (config.dev_shm == DevShm::Present)
+            nat: site.nat.clone(),
+            trees: self.trees.clone(),
+            links: self.links.clone(),
+            tmp: seat.tmp,
+            shared_memory_bytes: (site.dev_shm == DevShm::Present)
                 .then_some(memory_bytes / DEV_SHM_SHARE),
-            cpu: match config.cpu {
+            cpu: match site.cpu {
                 Cpu::Proportional => CpuShare::Proportional,
                 Cpu::Unlimited => CpuShare::Unlimited,
             },
             init_limit: init_limit.map_or_else(|| patience(INIT_LIMIT), Duration::from_millis),
-            no_entry: self.running.no_entry,
-            program: self.running.program,
+            no_entry: self.running.no_entry.clone(),
+            program: self.running.program.clone(),
             frames: self.running.frames,
             network_laid: self.running.network_laid,
-            credentials: credentials(&config.credentials),
-            runtime_variables: self.running.runtime_variables,
-            log_stream: log_stream(),
+            credentials: credentials(site.credentials),
+            runtime_variables: self.running.runtime_variables.clone(),
+            log_stream,
             lap: timings::lap,
-            log_waiting_bytes: stderr::waiting_bytes(),
+            log_waiting_bytes: site.log_waiting_bytes.clone(),
             notes,
             notices,
+            kept: seat.kept,
         })
     }
 }
@@ -197,15 +297,15 @@ fn credentials(keys: &config::Credentials) -> Vec<(&'static str, String)> {
 
 /// The environment's place in the address range, at random: with the same one for every `invoke`, late
 /// packets of one function's connections could reach the next function.
-fn any_number() -> u32 {
+pub(super) fn any_number() -> u32 {
     let [low, high, ..] = uuid::Uuid::new_v4().into_bytes();
     u32::from(u16::from_be_bytes([high, low])) % network::ENVIRONMENTS_PER_SLOT
 }
 
 /// AWS's form: `yyyy/mm/dd/[$LATEST]<32 hex digits>`.
-fn log_stream() -> String {
+fn log_stream(version: &str) -> String {
     let today = jiff::Timestamp::now().strftime("%Y/%m/%d").to_string();
-    format!("{today}/[$LATEST]{}", uuid::Uuid::new_v4().simple())
+    format!("{today}/[{version}]{}", uuid::Uuid::new_v4().simple())
 }
 
 /// `thumbnail` of `thumbnail/app.py`, `thumbnail/` and `thumbnail.zip`: what AWS lets a name hold.

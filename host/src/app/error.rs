@@ -8,12 +8,14 @@ use thiserror::Error;
 use lambdabox_runtimes::discover::DiscoverError;
 use lambdabox_runtimes::packages::VenvError;
 
-use crate::catalog::{InferError, PackageError};
+use crate::catalog::{DeployError, InferError, PackageError};
+use crate::front::ListenError;
 use crate::model::Failed;
 use crate::sandbox::SandboxError;
 use crate::sandbox::cgroup::CgroupError;
 use crate::sandbox::lease::LeaseError;
 use crate::sandbox::network::{NatError, NatMissing};
+use crate::store::StoreError;
 
 /// Bad usage, configuration or package.
 const EXIT_USAGE: u8 = 2;
@@ -38,6 +40,9 @@ failed_to! {
     Cgroup(CgroupError),
     Lease(LeaseError),
     Network(NatError),
+    Store(StoreError),
+    Deploy(DeployError),
+    Listen(ListenError),
 }
 
 /// The function was not run, or its answer could not be handed over.
@@ -62,6 +67,12 @@ pub(crate) enum AppError {
     Lease(Failed<LeaseError>),
     #[error(transparent)]
     Network(Failed<NatError>),
+    #[error(transparent)]
+    Store(Failed<StoreError>),
+    #[error(transparent)]
+    Deploy(Failed<DeployError>),
+    #[error(transparent)]
+    Listen(Failed<ListenError>),
     #[error("this user namespace has no user ids for functions")]
     NoIds,
     #[error("--network nat: {0}")]
@@ -83,6 +94,18 @@ impl AppError {
             | Self::Write { .. } => EXIT_USAGE,
             _ => EXIT_SANDBOX,
         }
+    }
+
+    /// With everything it came from, on one line.
+    pub(crate) fn in_words(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            text.push_str(": ");
+            text.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        text
     }
 
     /// What the operator can do.

@@ -1,7 +1,7 @@
 //! Builds every part once, wires them, and owns start and end.
 //!
 //! One `invoke` is: resources of this process ([`resources`]), the function on disk turned into a
-//! blueprint ([`blueprint`]), and the invocations themselves ([`run`]). [`mod@doctor`] makes nothing: it
+//! blueprint ([`blueprint`]), and the invocations themselves ([`run`]). [`mod@serve`] is a host of many. [`mod@doctor`] makes nothing: it
 //! tells what this machine offers.
 //!
 //! # Invariants
@@ -9,18 +9,24 @@
 //!   swept by the next start.
 
 mod blueprint;
+mod deployed;
 mod doctor;
 mod error;
+mod host;
 mod language_loop;
 mod official;
+mod pooled;
 mod python;
 mod resources;
 mod run;
 mod runtime;
 mod runtimes;
+mod seats;
+mod serve;
 mod timings;
 mod tree;
 
 pub use doctor::{Doctor, Form, doctor};
 pub use run::invoke;
 pub use runtimes::{Runtimes, runtimes};
+pub use serve::serve;

@@ -38,7 +38,7 @@ impl Parts<'_> {
         interpreter: &Interpreter,
         search_path: &mut Vec<String>,
     ) -> Result<(), AppError> {
-        let Some(venv) = &self.config.venv else { return Ok(()) };
+        let Some(venv) = self.config.venv else { return Ok(()) };
         for (i, source) in packages::venv_site_packages(venv, interpreter)?.into_iter().enumerate()
         {
             let target = format!("{VENV_INSIDE}/{i}");

@@ -9,8 +9,9 @@ use super::error::AppError;
 use crate::config::{self, Cpu, Isolation};
 use crate::model::Network;
 use crate::sandbox::cgroup::{Cgroups, Controllers};
-use crate::sandbox::lease::{self, IdRange, Lease};
+use crate::sandbox::lease::{self, IDS_PER_SLOT, IdRange, Lease};
 use crate::sandbox::network::{self, Inside, Outbound, OutboundMeans};
+use crate::sandbox::tmp_image::TmpImageError;
 use crate::sandbox::{
     Ahead, HostRoot, Identity, SandboxError, Spawner, StartedSpawner, TmpImage, TmpImages, Workshop,
 };
@@ -30,9 +31,36 @@ pub(super) struct Resources {
     pub(super) inside: Inside,
     /// Said once, and again when an invocation fails: why there is no `nat`.
     pub(super) network_notice: Option<String>,
+    /// Where `/tmp` images come from; `None` where `/tmp` is memory.
+    pub(super) images: Option<Images>,
     pub(super) tmp: Option<Ahead<TmpImage>>,
     /// The id of the only environment.
     pub(super) id: Identity,
+}
+
+/// What is wanted of the machine, whoever wants it.
+pub(super) struct Wants<'a> {
+    /// `nat` where it can be had if absent.
+    pub(super) network: Option<Network>,
+    pub(super) data_dir: &'a Path,
+    /// Size of the one `/tmp` to be made ahead; a host makes one for each environment when it is
+    /// wanted.
+    pub(super) ephemeral_storage_mb: Option<u32>,
+    pub(super) isolation: Isolation,
+    pub(super) cpu: Cpu,
+}
+
+impl<'a> Wants<'a> {
+    /// What one `lambdabox invoke` wants.
+    pub(super) fn of_invoke(config: &'a config::Invoke) -> Self {
+        Self {
+            network: config.network,
+            data_dir: &config.data_dir,
+            ephemeral_storage_mb: Some(config.ephemeral_storage_mb),
+            isolation: config.isolation,
+            cpu: config.cpu,
+        }
+    }
 }
 
 /// What to say on the way, in the order it came up.
@@ -54,7 +82,7 @@ pub(super) struct Ground {
 impl Ground {
     /// Cleans up after dead instances, then takes a lease.
     pub(super) async fn take(
-        config: &config::Invoke,
+        config: &Wants<'_>,
         started: &StartedSpawner,
     ) -> Result<Self, AppError> {
         let mut notices = Vec::new();
@@ -72,8 +100,13 @@ impl Ground {
         };
         // Groups of dead instances that had some are swept all the same.
         let swept = cgroups.clone().or_else(|| Cgroups::detect(Path::new("/proc")).ok());
-        sweep(&run_dir, &config.data_dir, swept.as_ref(), &mut notices).await?;
-        let lease = Lease::take(&run_dir, &config.data_dir)?;
+        sweep(&run_dir, config.data_dir, swept.as_ref(), &mut notices).await?;
+        let (lease, lost) = Lease::take_unused(&run_dir, config.data_dir, swept.as_ref())?;
+        if lost.groups > 0 {
+            let name = lease.name();
+            notices
+                .push(format!("removed {} control group(s) of nobody named {name}", lost.groups));
+        }
         Ok(Self { lease, cgroups, run_dir, notices })
     }
 
@@ -90,7 +123,7 @@ impl Resources {
     pub(super) async fn take(
         ground: Ground,
         started: StartedSpawner,
-        config: &config::Invoke,
+        config: &Wants<'_>,
         say: Say,
     ) -> Result<(Self, Notices), AppError> {
         let slot = ground.lease.slot();
@@ -106,7 +139,8 @@ impl Resources {
                 Ok(nat)
             }))
         });
-        let (tmp, tmp_notice) = make_tmp(&ground.lease, config);
+        let (images, tmp_notice) = open_images(&ground.lease, config);
+        let tmp = images.as_ref().zip(config.ephemeral_storage_mb).map(|(i, mb)| i.make(mb));
         let Ground { lease, cgroups, mut notices, .. } = ground;
         notices.extend(tmp_notice.into_iter().chain(placed.missing.clone()));
         // Whether sandboxes can be made at all comes before whose they would be.
@@ -118,8 +152,9 @@ impl Resources {
         match spawner {
             Ok((spawner, id)) => {
                 let workshop = Arc::new(Workshop { spawner, cgroups, root, made });
-                let made = Self { lease, workshop, nat, network, inside, network_notice, tmp, id };
-                Ok((made, notices))
+                let one =
+                    Self { lease, workshop, nat, network, inside, network_notice, images, tmp, id };
+                Ok((one, notices))
             }
             Err(error) => {
                 // The first error is the one to tell; the next start sweeps what stays.
@@ -133,9 +168,9 @@ impl Resources {
 
     /// Gives everything back; what cannot be is named, and left to the next start's sweep.
     pub(super) async fn give_back(self) -> Vec<String> {
-        let Self { lease, workshop, nat, tmp, .. } = self;
+        let Self { lease, workshop, nat, tmp, images, .. } = self;
         let mut failed = close_nat(nat, lease.slot(), &run_dir()).await;
-        drop(tmp);
+        drop((tmp, images));
         if let Some(cgroups) = &workshop.cgroups {
             failed.extend(cgroups.sweep(lease.name()).err().map(|error| error.to_string()));
             cgroups.remove_empty_parents();
@@ -197,21 +232,74 @@ async fn sweep(
     Ok(())
 }
 
-fn environment_id(slot: u16) -> Result<Identity, AppError> {
-    let caller = rustix::process::geteuid();
-    if !caller.is_root() {
-        let (uid, gid) = (caller.as_raw(), rustix::process::getegid().as_raw());
-        return Ok(Identity::Callers { uid, gid });
-    }
-    let read = std::fs::read_to_string("/proc/self/uid_map");
-    let map =
-        read.map_err(|source| AppError::Write { path: "/proc/self/uid_map".into(), source })?;
-    let id = IdRange::of_uid_map(&map).and_then(|range| range.environment_uid(slot, 0));
-    id.map(|id| Identity::Own { id }).ok_or(AppError::NoIds)
+/// Whose ids environments have here.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Ids {
+    /// Each one of ours.
+    Own { range: IdRange, slot: u16 },
+    /// All the caller's.
+    Callers { uid: u32, gid: u32 },
 }
 
-/// A `/tmp` image in the making, or why there is none; without one `/tmp` is memory.
-fn make_tmp(lease: &Lease, config: &config::Invoke) -> (Option<Ahead<TmpImage>>, Option<String>) {
+impl Ids {
+    /// Looks at who we are.
+    pub(super) fn of_process(slot: u16) -> Result<Self, AppError> {
+        let caller = rustix::process::geteuid();
+        if !caller.is_root() {
+            let (uid, gid) = (caller.as_raw(), rustix::process::getegid().as_raw());
+            return Ok(Self::Callers { uid, gid });
+        }
+        let read = std::fs::read_to_string("/proc/self/uid_map");
+        let map =
+            read.map_err(|source| AppError::Write { path: "/proc/self/uid_map".into(), source })?;
+        let range = IdRange::of_uid_map(&map).ok_or(AppError::NoIds)?;
+        Ok(Self::Own { range, slot })
+    }
+
+    /// How many environments there can be at once.
+    pub(super) fn environments(self) -> u32 {
+        match self {
+            Self::Own { range, .. } => range.environments(),
+            Self::Callers { .. } => IDS_PER_SLOT,
+        }
+    }
+
+    /// The id of environment `n`, which is used again only after that one is gone.
+    pub(super) fn environment(self, n: u32) -> Result<Identity, AppError> {
+        match self {
+            Self::Own { range, slot } => {
+                let id = range.environment_uid(slot, n).ok_or(AppError::NoIds)?;
+                Ok(Identity::Own { id })
+            }
+            Self::Callers { uid, gid } => Ok(Identity::Callers { uid, gid }),
+        }
+    }
+}
+
+fn environment_id(slot: u16) -> Result<Identity, AppError> {
+    Ids::of_process(slot)?.environment(0)
+}
+
+/// Makes `/tmp` images. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Images {
+    opened: Arc<Ahead<Arc<TmpImages>>>,
+    work_dir: PathBuf,
+}
+
+impl Images {
+    /// A fresh image, in the making.
+    pub(super) fn make(&self, size_mb: u32) -> Ahead<TmpImage> {
+        let Self { opened, work_dir } = self.clone();
+        Ahead::start(async move {
+            let images = Arc::clone(opened.get().await?);
+            blocking(move || images.make(size_mb, &work_dir)).await
+        })
+    }
+}
+
+/// Where `/tmp` images come from, or why there are none; without them `/tmp` is memory.
+fn open_images(lease: &Lease, config: &Wants<'_>) -> (Option<Images>, Option<String>) {
     if !rustix::process::geteuid().is_root() {
         let counts = if config.isolation == Isolation::Full { COUNTS } else { "" };
         return (None, Some(format!("{ROOTLESS}{counts}")));
@@ -224,16 +312,20 @@ fn make_tmp(lease: &Lease, config: &config::Invoke) -> (Option<Ahead<TmpImage>>,
             return (None, Some(text));
         }
     };
-    let (data_dir, work_dir) = (config.data_dir.clone(), lease.work_dir().to_owned());
-    let size_mb = config.ephemeral_storage_mb;
-    let image = Ahead::start(async move {
-        let make = move || TmpImages::open(means, &data_dir)?.make(size_mb, &work_dir);
-        match tokio::task::spawn_blocking(make).await {
-            Ok(image) => Ok(image?),
-            Err(panicked) => Err(SandboxError::Ahead(panicked.into())),
-        }
-    });
-    (Some(image), None)
+    let (data_dir, work_dir) = (config.data_dir.to_owned(), lease.work_dir().to_owned());
+    let open =
+        async move { blocking(move || TmpImages::open(means, &data_dir).map(Arc::new)).await };
+    (Some(Images { opened: Arc::new(Ahead::start(open)), work_dir }), None)
+}
+
+/// Runs what waits for the disk where that stops nobody.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, TmpImageError> + Send + 'static,
+) -> Result<T, SandboxError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(made) => Ok(made?),
+        Err(panicked) => Err(SandboxError::Ahead(panicked.into())),
+    }
 }
 
 /// Where the network reaches, and by what.

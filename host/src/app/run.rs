@@ -12,7 +12,7 @@ use tokio::sync::{Notify, mpsc};
 
 use super::blueprint::{self, Opened};
 use super::error::AppError;
-use super::resources::{Ground, Resources};
+use super::resources::{Ground, Resources, Wants};
 use super::timings;
 use crate::config::{self, Explain, Keep, Verbosity};
 use crate::model::{
@@ -81,7 +81,7 @@ async fn run(
     interrupted: &Notify,
     say: &Say,
 ) -> Result<u8, AppError> {
-    let ground = Ground::take(config, &started).await?;
+    let ground = Ground::take(&Wants::of_invoke(config), &started).await?;
     timings::lap("lease");
     // Before anything that costs: what is wrong with a package is said at once.
     let opened = match blueprint::open(config, ground.lease.work_dir()) {
@@ -89,9 +89,10 @@ async fn run(
         Err(error) => return Err(ground.give_back(error)),
     };
     timings::lap("package");
-    let (mut resources, notices) = Resources::take(ground, started, config, *say).await?;
+    let (mut resources, notices) =
+        Resources::take(ground, started, &Wants::of_invoke(config), *say).await?;
     timings::lap("resources");
-    for notice in opened.said.iter().chain(&notices) {
+    for notice in opened.code.said.iter().chain(&notices) {
         say.notice(notice);
     }
     let result = run_with(config, opened, &mut resources, interrupted, say).await;

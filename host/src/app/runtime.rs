@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use lambdabox_runtimes::discover::{Fit, Interpreter};
 use lambdabox_runtimes::{EntryForm, EntryInputs, Language};
 
+use super::blueprint::Asked;
 use super::error::AppError;
 use super::language_loop;
 use super::python::{self, PYTHONPATH};
 use super::tree::closed_to_others;
 use crate::catalog::{Client, Inference};
-use crate::config;
 use crate::pool::NetworkLaid;
 use crate::sandbox::{Link, Program, Tree};
 
@@ -29,7 +29,7 @@ pub(super) struct Running {
 
 /// What a managed runtime adds to a function's own trees.
 pub(super) struct Parts<'a> {
-    pub(super) config: &'a config::Invoke,
+    pub(super) config: &'a Asked<'a>,
     pub(super) trees: Vec<Tree>,
     pub(super) links: Vec<Link>,
     pub(super) said: &'a mut Vec<String>,
@@ -160,7 +160,7 @@ impl Parts<'_> {
         language: &Language,
         interpreter: &Interpreter,
     ) -> Result<Option<String>, AppError> {
-        let Some(home) = language_loop::home(&self.config.data_dir, language, interpreter)? else {
+        let Some(home) = language_loop::home(self.config.data_dir, language, interpreter)? else {
             return Ok(None);
         };
         let target = PathBuf::from("/var/runtime");
@@ -171,7 +171,7 @@ impl Parts<'_> {
 
     /// Lean unless the customer wants to be heard by the interpreter itself.
     fn form(&self, client: Client, language: &Language) -> EntryForm {
-        let environment = &self.config.environment;
+        let environment = self.config.environment;
         let prefix = language.interpreter.heard.as_deref();
         let heard = prefix.is_some_and(|prefix| environment.keys().any(|n| n.starts_with(prefix)));
         match client {

@@ -1,7 +1,7 @@
 //! What a function's code and layers are on disk, and what to run of them.
 //!
 //! [`package`] opens a file, directory or zip; [`layers`] merges layers; [`infer()`] chooses runtime
-//! and handler when nobody said them. What is refused is refused before anything of it is written.
+//! and handler when nobody said them; [`Deployed`] is what a host keeps and serves. What is refused is refused before anything of it is written.
 //!
 //! # Invariants
 //! - A user's own files are only read. What is written stands below the workspace handed in, and
@@ -10,13 +10,14 @@
 //!   links that stay inside.
 //!
 //! # Not here
-//! Mounting (`sandbox`), finding interpreters (`lambdabox_runtimes`), stored functions (`store`).
+//! Mounting (`sandbox`), finding interpreters (`lambdabox_runtimes`), rows and files (`store`).
 //!
 //! # Sources
 //! `reference/lambda-service.md` sections 5, 10 and 22; `reference/sandbox.md` section 2, "Code".
 
 mod access;
 mod copy;
+mod deployed;
 mod error;
 mod infer;
 mod infer_error;
@@ -28,6 +29,11 @@ mod unpack;
 
 pub use access::{Access, Survey, survey};
 pub use copy::copy_tree;
+#[cfg(test)]
+pub(crate) use deployed::tiny_zip;
+pub use deployed::{
+    Change, DeployError, Deployed, DirectoryRefusal, Identity, Observer, Opening, Source, Taken,
+};
 pub use error::{MemberFault, PackageError};
 pub use infer::{Client, Inference, RuntimeChoice, Wanted, infer};
 pub use infer_error::InferError;

@@ -33,6 +33,18 @@ variable over the file. Variables of the function: --env wins over --env-file ov
 Exit status: 0 answered, 1 the function failed, 2 bad usage, configuration or package,
 3 the sandbox could not be made, 130 after Ctrl-C.";
 
+const SERVE_EXAMPLES: &str = "Examples:
+  sudo lambdabox serve                               AWS clients are answered on 127.0.0.1:9000
+  export AWS_ENDPOINT_URL_LAMBDA=http://127.0.0.1:9000   … after which they come by themselves
+  sudo lambdabox serve --allow-code ~/functions      S3Bucket=hot-reload, S3Key=/home/me/functions/f
+                                                     deploys that directory as it is at that moment
+  sudo lambdabox serve --data-dir /srv/lambdabox --listen 127.0.0.1:9100
+
+Every setting can also stand in /etc/lambdabox/config.toml (drain_timeout = 60), or in a variable
+(LAMBDABOX_DRAIN_TIMEOUT=60). A flag wins over a variable, a variable over the file.
+SIGTERM ends it: what is new is refused, what was accepted finishes; a second one hurries.
+Exit status: 0 ended when asked to, 2 bad usage or configuration, 3 it could not start.";
+
 const DOCTOR_EXAMPLES: &str = "Examples:
   lambdabox doctor                  for the user who types it: with sudo, for root
   sudo lambdabox doctor             one line for each thing; under it the command that mends it
@@ -84,6 +96,9 @@ pub(crate) enum Command {
     /// Run one event through one function in a full sandbox, and print the answer
     #[command(after_help = INVOKE_EXAMPLES)]
     Invoke(Box<Invoke>),
+    /// Keep functions warm and answer AWS clients (Lambda's own API) on this machine
+    #[command(visible_alias = "up", after_help = SERVE_EXAMPLES)]
+    Serve(Box<Serve>),
     /// Say what this machine offers, what is missing, and the command that adds it
     #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(Doctor),
@@ -104,6 +119,105 @@ pub(crate) enum Command {
         /// Which command
         command: Option<String>,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Where AWS clients are answered; loopback only [default: 127.0.0.1:9000]
+    #[arg(long, value_name = "ADDRESS:PORT", help_heading = "Host")]
+    pub(crate) listen: Option<String>,
+
+    /// Where /ready is answered; loopback only [default: 127.0.0.1:9002]
+    #[arg(long, value_name = "ADDRESS:PORT", help_heading = "Host")]
+    pub(crate) admin: Option<String>,
+
+    /// Where functions and accepted events are kept; one host at a time
+    /// [default: /var/lib/lambdabox as root, else ~/.local/share/lambdabox]
+    #[arg(long, value_name = "DIR", help_heading = "Host")]
+    pub(crate) data_dir: Option<String>,
+
+    /// A directory below which code may be deployed as it lies (repeatable)
+    #[arg(long, value_name = "DIR", help_heading = "Host")]
+    pub(crate) allow_code: Vec<String>,
+
+    /// A web origin whose pages may call, such as http://localhost:3000 (repeatable)
+    #[arg(long, value_name = "ORIGIN", help_heading = "Host")]
+    pub(crate) allow_origin: Vec<String>,
+
+    /// How many seconds the end waits for what was accepted [default: 30]
+    #[arg(long, value_name = "SECONDS", help_heading = "Host", allow_negative_numbers = true)]
+    pub(crate) drain_timeout: Option<String>,
+
+    /// Settings from here instead of /etc/lambdabox/config.toml
+    #[arg(long, value_name = "FILE", help_heading = "Host")]
+    pub(crate) config: Option<String>,
+
+    /// Memory in MB that all environments together may take [default: the machine's less a reserve]
+    #[arg(long, value_name = "MB", help_heading = "Environments", allow_negative_numbers = true)]
+    pub(crate) memory_budget: Option<String>,
+
+    /// How many seconds an idle environment is kept [default: 600]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        help_heading = "Environments",
+        allow_negative_numbers = true
+    )]
+    pub(crate) idle_timeout: Option<String>,
+
+    /// After how many idle milliseconds an environment is frozen; 0 is at once [default: 50]
+    #[arg(
+        long,
+        value_name = "MS|off",
+        help_heading = "Environments",
+        allow_negative_numbers = true
+    )]
+    pub(crate) freeze_after: Option<String>,
+
+    /// Invocations at once of all functions, as AWS's account limit [default: 1000]
+    #[arg(long, value_name = "N", help_heading = "Environments", allow_negative_numbers = true)]
+    pub(crate) concurrency: Option<String>,
+
+    /// Processor time: by memory, or all there is [default: proportional]
+    #[arg(long, value_name = "HOW", help_heading = "Environments")]
+    #[arg(value_parser = Words(&["proportional", "unlimited"]))]
+    pub(crate) cpu: Option<String>,
+
+    /// Offer an AWS SDK that is installed on this host, last on the path [default: auto]
+    #[arg(long, value_name = "WHETHER", help_heading = "Environments")]
+    #[arg(value_parser = Words(&["auto", "off"]))]
+    pub(crate) sdk: Option<String>,
+
+    /// Take a runtime's own version of the interpreter, or the nearest there is [default: exact]
+    #[arg(long, value_name = "HOW", help_heading = "Environments")]
+    #[arg(value_parser = Words(&["exact", "near"]))]
+    pub(crate) runtime_compat: Option<String>,
+
+    /// Where functions' network reaches [default: nat where it can be had]
+    #[arg(long, value_name = "PLACEMENT", help_heading = "Network")]
+    #[arg(value_parser = Words(&["none", "nat", "host"]))]
+    pub(crate) network: Option<String>,
+
+    /// Let every function reach this port of the host's loopback (repeatable)
+    #[arg(long, value_name = "PORT[:HOSTPORT]", help_heading = "Network")]
+    pub(crate) forward: Vec<String>,
+
+    /// Region of every function's ARN [default: AWS_REGION, AWS_DEFAULT_REGION, us-east-1]
+    #[arg(long, help_heading = "AWS")]
+    pub(crate) region: Option<String>,
+
+    /// Give functions the keys of this profile in ~/.aws
+    #[arg(long, value_name = "NAME", help_heading = "AWS")]
+    pub(crate) profile: Option<String>,
+
+    /// The keys functions get: placeholders, or those of your environment [default: placeholder]
+    #[arg(long, value_name = "WHOSE", help_heading = "AWS")]
+    #[arg(value_parser = Words(&["placeholder", "env"]))]
+    pub(crate) credentials: Option<String>,
+
+    /// Print every setting in effect and where it came from, as TOML, and stop
+    #[arg(long, help_heading = "Output")]
+    pub(crate) print_config: bool,
 }
 
 #[derive(Debug, Args)]

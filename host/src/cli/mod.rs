@@ -16,6 +16,7 @@ mod doctor;
 mod documents;
 mod invoke;
 mod run;
+mod serve;
 #[cfg(test)]
 mod tests;
 mod words;

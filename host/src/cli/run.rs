@@ -10,6 +10,7 @@ use super::args::{Cli, Command};
 use super::doctor;
 use super::documents;
 use super::invoke::{self, Purpose};
+use super::serve;
 use crate::app;
 use crate::config::{self, Caller, Color, Verbosity};
 use crate::model::set_time_scale;
@@ -23,6 +24,8 @@ pub const EXIT_USAGE: u8 = 2;
 pub enum Call {
     /// Run a function.
     Invoke(Box<config::Invoke>),
+    /// Be a host.
+    Serve(Box<config::Serve>),
     /// Look at the machine.
     Doctor(app::Doctor),
     /// List the runtimes.
@@ -98,6 +101,24 @@ pub(crate) fn run_with(
             Ok(asked) => start(Call::Doctor(asked)),
             Err(problems) => streams.complain(&streams.plain().problem_lines(&problems)),
         },
+        Command::Serve(typed) => {
+            let (asked, purpose) = serve::asked(*typed, &cli.output);
+            let color = config::color_of_problems(&asked.settings, caller);
+            let verbosity = asked.verbosity;
+            let resolved = match config::resolve_serve(asked, caller) {
+                Ok(resolved) => resolved,
+                Err(problems) => {
+                    let say = Say::on(streams.stderr_device, color, verbosity);
+                    return streams.complain(&say.problem_lines(&problems));
+                }
+            };
+            let say = Say::on(streams.stderr_device, resolved.serve.color, verbosity);
+            streams.tell(&say.notice_lines(&resolved.notices));
+            match purpose {
+                Purpose::PrintConfig => streams.print(resolved.print_config().as_bytes()),
+                Purpose::Run => start(Call::Serve(Box::new(resolved.serve))),
+            }
+        }
         Command::Runtimes { json } => {
             let form = if json { app::Form::Json } else { app::Form::Text };
             start(Call::Runtimes(app::Runtimes { form }))

@@ -9,7 +9,7 @@ use clap::CommandFactory;
 use super::args::Cli;
 use super::run::{Call, Streams, run_with};
 use crate::app;
-use crate::config::{Caller, Color, CredentialsOrigin, Invoke, Keep, Verbosity};
+use crate::config::{Caller, Color, CredentialsOrigin, Invoke, Keep, Scope, Serve, Verbosity};
 use crate::usage::Device;
 
 struct Ran {
@@ -18,6 +18,7 @@ struct Ran {
     err: String,
     started: Option<Invoke>,
     doctor: Option<app::Doctor>,
+    served: Option<Serve>,
     runtimes: Option<app::Runtimes>,
 }
 
@@ -45,6 +46,7 @@ impl Place {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let started = RefCell::new(None);
         let doctor = RefCell::new(None);
+        let served = RefCell::new(None);
         let runtimes = RefCell::new(None);
         let mut streams = Streams {
             stdin,
@@ -58,6 +60,7 @@ impl Place {
             match call {
                 Call::Invoke(invoke) => *started.borrow_mut() = Some(*invoke),
                 Call::Doctor(asked) => *doctor.borrow_mut() = Some(asked),
+                Call::Serve(asked) => *served.borrow_mut() = Some(*asked),
                 Call::Runtimes(asked) => *runtimes.borrow_mut() = Some(asked),
             }
             ExitCode::from(7)
@@ -68,6 +71,7 @@ impl Place {
             err: String::from_utf8(err).unwrap(),
             started: started.into_inner(),
             doctor: doctor.into_inner(),
+            served: served.into_inner(),
             runtimes: runtimes.into_inner(),
         }
     }
@@ -305,6 +309,7 @@ fn help_names_every_flag_with_its_meaning_and_hides_what_is_hidden() {
     ] {
         assert!(ran.out.contains(heading), "{heading} is missing");
     }
+    assert!(ran.out.contains("--explain"));
     assert!(!ran.out.contains("--time-scale"));
     let words = "[possible values: none, nat, host]";
     assert!(ran.out.contains(words), "{}", ran.out);
@@ -313,12 +318,15 @@ fn help_names_every_flag_with_its_meaning_and_hides_what_is_hidden() {
 #[test]
 fn every_setting_has_its_flag() {
     let command = Cli::command();
-    let invoke = command.find_subcommand("invoke").unwrap();
-    let mut flags: Vec<_> = invoke.get_arguments().chain(command.get_arguments()).collect();
-    flags.retain(|arg| arg.get_long().is_some());
-    for setting in crate::config::Setting::all() {
-        let long = setting.flag().trim_start_matches("--");
-        assert!(flags.iter().any(|arg| arg.get_long() == Some(long)), "{}", setting.flag());
+    for (name, other) in [("invoke", Scope::Host), ("serve", Scope::Function)] {
+        let subcommand = command.find_subcommand(name).unwrap();
+        let mut flags: Vec<_> = subcommand.get_arguments().chain(command.get_arguments()).collect();
+        flags.retain(|arg| arg.get_long().is_some());
+        for setting in crate::config::Setting::all().filter(|s| s.scope() != other) {
+            let long = setting.flag().trim_start_matches("--");
+            let flag = flags.iter().any(|arg| arg.get_long() == Some(long));
+            assert!(flag, "{name} {}", setting.flag());
+        }
     }
     Cli::command().debug_assert();
 }
@@ -341,6 +349,25 @@ fn the_doctor_refuses_a_colour_that_is_none() {
     let ran = Place::new(&[]).run(&["doctor", "--color", "mauve"], b"");
     assert_eq!(ran.status, status(2));
     assert!(ran.doctor.is_none() && ran.err.contains("mauve"), "{}", ran.err);
+}
+
+#[test]
+fn a_host_is_started_with_what_was_typed_by_either_name() {
+    let place = Place::new(&[("LAMBDABOX_CONFIG", "host.toml")]);
+    fs::write(place.root.path().join("host.toml"), "concurrency = 7").unwrap();
+    for name in ["serve", "up"] {
+        let allowed = place.root.path().display().to_string();
+        let ran = place.run(&[name, "--listen", "127.0.0.1:0", "--allow-code", &allowed], b"");
+        assert_eq!(ran.status, status(7), "{}", ran.err);
+        let serve = ran.served.unwrap();
+        assert_eq!((serve.listen.port(), serve.concurrency), (0, 7));
+        assert_eq!(serve.allow_code, [place.root.path().canonicalize().unwrap()]);
+    }
+    let printed = place.run(&["serve", "--print-config"], b"");
+    assert!(printed.out.contains("concurrency = 7  # ") && printed.served.is_none());
+    let refused = place.run(&["serve", "--listen", "0.0.0.0:9000"], b"");
+    assert_eq!(refused.status, status(2));
+    assert!(refused.err.contains("hint: signatures are not verified yet"), "{}", refused.err);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `lambdabox.toml`: finding it, and reading it into a layer of settings.
+//! `lambdabox.toml` and a host's `config.toml`: finding them, and reading them into a layer of settings.
 //!
 //! Read by walking the parsed table instead of through serde, because serde stops at the first
 //! unknown key or wrong type and the user is to hear of all of them, each with its line.
@@ -17,7 +17,7 @@ use super::notice::Notice;
 use super::place::Origin;
 use super::problem::Problem;
 use super::raw::{Raw, Value, WrittenVariable};
-use super::setting::{FLAGS_ALONE, Kind, ROWS, nearest};
+use super::setting::{FLAGS_ALONE, Kind, Scope, nearest, rows};
 
 /// What the file is called.
 pub(crate) const NAME: &str = "lambdabox.toml";
@@ -29,6 +29,16 @@ pub(crate) struct Found {
     pub(crate) path: PathBuf,
     pub(crate) raw: Raw,
 }
+
+/// Settings by which a file can hand out keys, files and services of the caller's.
+const HANDING_OVER: [Setting; 6] = [
+    Setting::Network,
+    Setting::Credentials,
+    Setting::Profile,
+    Setting::Forwards,
+    Setting::Layers,
+    Setting::Venv,
+];
 
 /// The nearest file, from `directory` up to the root of the file system.
 ///
@@ -53,7 +63,7 @@ pub(crate) fn find(
                 notices.push(Notice::warning(format!("{path} is not used: it is uid {owner}'s")));
             }
             Ok((text, _)) => {
-                let raw = read(&path, &text, problems);
+                let raw = read(&path, &text, Scope::Function, problems);
                 return Some(Found { path, raw });
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -72,10 +82,44 @@ fn read_with_owner(path: &Path) -> io::Result<(String, u32)> {
     Ok((io::read_to_string(file)?, owner))
 }
 
+/// What of the caller's the file at `path` hands to the function, of the merged settings: whoever took
+/// over somebody else's directory learns it before any code of theirs runs.
+pub(crate) fn handed_over(path: &Path, merged: &Raw) -> Option<Notice> {
+    let said = |setting: Setting| {
+        let written = merged.get(setting)?;
+        let of_it = matches!(&written.origin, Origin::File { path: file, .. } if file == path);
+        let value = match &written.value {
+            Value::Text(text) => text.clone(),
+            Value::List(list) => list.join(", "),
+        };
+        let harmless = match setting {
+            Setting::Network => value != "host",
+            Setting::Credentials => value != "env",
+            _ => value.is_empty(),
+        };
+        (of_it && !harmless).then(|| format!("{} = {value}", setting.row().key))
+    };
+    let all: Vec<String> = HANDING_OVER.into_iter().filter_map(said).collect();
+    let (path, all_of_it) = (path.display(), all.join(", "));
+    (!all.is_empty()).then(|| Notice::normal(format!("{path} gives the function: {all_of_it}")))
+}
+
+/// The file at `path`; `None` if there is none.
+pub(crate) fn of_host(path: &Path, problems: &mut Vec<Problem>) -> Option<Raw> {
+    match fs::read_to_string(path) {
+        Ok(text) => Some(read(path, &text, Scope::Host, problems)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(source) => {
+            problems.push(Problem::FileUnreadable { path: path.to_owned(), source });
+            None
+        }
+    }
+}
+
 /// Reads the text of a file.
-pub(crate) fn read(path: &Path, text: &str, problems: &mut Vec<Problem>) -> Raw {
+pub(crate) fn read(path: &Path, text: &str, scope: Scope, problems: &mut Vec<Problem>) -> Raw {
     let (table, errors) = DeTable::parse_recoverable(text);
-    let mut reader = Reader { path, text, problems, raw: Raw::default() };
+    let mut reader = Reader { path, text, scope, problems, raw: Raw::default() };
     if errors.is_empty() {
         reader.table(table.get_ref());
     }
@@ -90,6 +134,7 @@ pub(crate) fn read(path: &Path, text: &str, problems: &mut Vec<Problem>) -> Raw 
 struct Reader<'a> {
     path: &'a Path,
     text: &'a str,
+    scope: Scope,
     problems: &'a mut Vec<Problem>,
     raw: Raw,
 }
@@ -102,9 +147,11 @@ impl Reader<'_> {
         for (key, value) in entries {
             let line = self.position(key.span().start).0;
             let name: &str = key.get_ref();
-            match Setting::of_key(name) {
+            match Setting::of_key(name, self.scope) {
                 Some(setting) => self.setting(setting, line, value.get_ref()),
-                None if name == ENV_TABLE => self.env(line, value.get_ref()),
+                None if name == ENV_TABLE && self.scope == Scope::Function => {
+                    self.env(line, value.get_ref())
+                }
                 None => self.unknown(name, line),
             }
         }
@@ -112,7 +159,7 @@ impl Reader<'_> {
 
     fn setting(&mut self, setting: Setting, line: usize, value: &DeValue<'_>) {
         let row = setting.row();
-        if setting.is_the_machines() {
+        if self.scope == Scope::Function && setting.is_the_machines() {
             let (path, key) = (self.path.to_owned(), row.key.to_owned());
             self.problems.push(Problem::NotOfAFile { path, line, key, flag: row.flag });
             return;
@@ -126,7 +173,11 @@ impl Reader<'_> {
             }
             Kind::List => {
                 let item = |item: &DeValue<'_>| text(item).or_else(|| integer(item));
-                (item(value).or_else(|| list(value, item)), "an array of ports")
+                let expected = match setting {
+                    Setting::Forwards => "an array of ports",
+                    _ => "an array of strings",
+                };
+                (item(value).or_else(|| list(value, item)), expected)
             }
         };
         let origin = Origin::File { path: self.path.to_owned(), line };
@@ -164,9 +215,10 @@ impl Reader<'_> {
         self.problems.push(if FLAGS_ALONE.contains(&normal.as_str()) {
             Problem::FlagAlone { path, line, key: key.to_owned() }
         } else {
-            let known = ROWS.iter().map(|row| row.key).chain([ENV_TABLE]);
+            let env = (self.scope == Scope::Function).then_some(ENV_TABLE);
+            let known = rows(self.scope).map(|row| row.key).chain(env);
             let meant = nearest(key, known).map(str::to_owned);
-            Problem::UnknownKey { path, line, key: key.to_owned(), meant }
+            Problem::UnknownKey { path, line, key: key.to_owned(), meant, scope: self.scope }
         });
     }
 
@@ -220,7 +272,7 @@ mod tests {
 
     fn read_text(text: &str) -> (Raw, Vec<String>) {
         let mut problems = Vec::new();
-        let raw = read(Path::new("/f/lambdabox.toml"), text, &mut problems);
+        let raw = read(Path::new("/f/lambdabox.toml"), text, Scope::Function, &mut problems);
         let said = problems
             .iter()
             .map(|p| match p.hint() {

@@ -3,6 +3,7 @@
 //! # Sources
 //! Issue 3: `--forward PORT[:HOSTPORT]`; an `AWS_ENDPOINT_URL*` naming loopback by itself.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::Setting;
@@ -56,9 +57,7 @@ pub(crate) fn read(
         return forwards;
     }
     for (name, variable) in variables {
-        let is_endpoint =
-            name == ENDPOINT_VARIABLE || name.starts_with(&format!("{ENDPOINT_VARIABLE}_"));
-        let Some(port) = loopback_port(&variable.value).filter(|_| is_endpoint) else { continue };
+        let Some(port) = endpoint_port(name, &variable.value) else { continue };
         if forwards.iter().any(|forward| forward.port == port) {
             continue;
         }
@@ -74,6 +73,29 @@ pub(crate) fn read(
         problems.push(Problem::TooManyForwards { asked: forwards.len(), limit: MAX_FORWARDS });
     }
     forwards
+}
+
+/// These forwards, and those that a deployed function's own variables imply.
+pub(crate) fn with_implied(
+    forwards: &[Forward],
+    environment: &BTreeMap<String, String>,
+) -> Vec<Forward> {
+    let mut forwards = forwards.to_vec();
+    for (name, value) in environment {
+        let Some(port) = endpoint_port(name, value) else { continue };
+        let is_new = !forwards.iter().any(|forward| forward.port == port);
+        if is_new && port != RUNTIME_API_PORT && forwards.len() < MAX_FORWARDS {
+            forwards.push(Forward { port, host_port: port, said: None });
+        }
+    }
+    forwards
+}
+
+/// The port of loopback that an endpoint variable names.
+fn endpoint_port(name: &str, url: &str) -> Option<u16> {
+    let is_endpoint =
+        name == ENDPOINT_VARIABLE || name.starts_with(&format!("{ENDPOINT_VARIABLE}_"));
+    loopback_port(url).filter(|_| is_endpoint)
 }
 
 fn parse(text: &str, place: &str) -> Result<Forward, Problem> {

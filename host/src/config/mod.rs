@@ -33,7 +33,9 @@ mod print;
 mod problem;
 mod raw;
 mod resolve;
+mod resolve_serve;
 mod resolved;
+mod resolved_serve;
 mod setting;
 #[cfg(test)]
 mod tests;
@@ -42,13 +44,16 @@ mod variables;
 pub use caller::Caller;
 pub use credentials::{Credentials, CredentialsOrigin};
 pub use forward::Forward;
+pub(crate) use forward::with_implied;
 pub use notice::{Notice, NoticeLevel};
 pub use place::{Origin, Place};
 pub use problem::{Bom, IsFile, Problem, Problems};
 pub use raw::{Raw, Value, Written};
 pub use resolve::{Asked, Resolved, color_of, color_of_problems, isolation_of, resolve};
+pub use resolve_serve::{AskedServe, ResolvedServe, resolve_serve};
 pub use resolved::{
     Color, Cpu, DevShm, Explain, Invoke, Isolation, Keep, RuntimeClient, RuntimeCompat, Sdk,
     Verbosity,
 };
-pub use setting::Setting;
+pub use resolved_serve::{FreezeAfter, Serve};
+pub use setting::{Scope, Setting};

@@ -7,7 +7,8 @@ use super::environment::Variables;
 use super::place::Origin;
 use super::raw::{Raw, Value};
 use super::resolved::Invoke;
-use super::setting::{Kind, ROWS};
+use super::resolved_serve::Serve;
+use super::setting::{Kind, Scope, rows};
 
 /// Variables whose values are not for a screen.
 const SECRET: [&str; 2] = ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
@@ -19,7 +20,7 @@ pub(crate) fn config(raw: &Raw, variables: &Variables, invoke: &Invoke) -> Strin
         out.push_str(&text);
         out.push('\n');
     };
-    for row in &ROWS {
+    for row in rows(Scope::Function) {
         let key = row.key;
         let origin = raw.origin(row.setting);
         // A comment, since the file may not say it.
@@ -44,6 +45,40 @@ pub(crate) fn config(raw: &Raw, variables: &Variables, invoke: &Invoke) -> Strin
         }
     }
     out
+}
+
+/// The same of a host, as a `config.toml`.
+pub(crate) fn host(raw: &Raw, serve: &Serve) -> String {
+    let mut out = String::new();
+    for row in rows(Scope::Host) {
+        let (key, origin) = (row.key, raw.origin(row.setting));
+        let line = match (host_value(raw, row.setting, serve), row.default) {
+            (Some(value), _) => format!("{key} = {value}  # {origin}"),
+            (None, Ok(value)) => format!("{key} = {value}  # default"),
+            (None, Err(words)) => format!("# {key} is not set: {words}"),
+        };
+        writeln!(out, "{line}").expect("a String takes every text");
+    }
+    out
+}
+
+fn host_value(raw: &Raw, setting: Setting, serve: &Serve) -> Option<String> {
+    let written = raw.get(setting)?;
+    let list = |texts: &[String]| {
+        let quoted: Vec<_> = texts.iter().map(|text| quoted(text)).collect();
+        format!("[{}]", quoted.join(", "))
+    };
+    Some(match (setting, setting.row().kind, &written.value) {
+        (Setting::DataDir, _, _) => quoted(&serve.data_dir.to_string_lossy()),
+        (Setting::AllowCode, _, _) => {
+            let paths = serve.allow_code.iter().map(|p| p.to_string_lossy().into_owned());
+            list(&paths.collect::<Vec<_>>())
+        }
+        (_, Kind::Number | Kind::Switch, Value::Text(text)) => text.trim().to_ascii_lowercase(),
+        (_, Kind::List, Value::Text(text)) => list(std::slice::from_ref(text)),
+        (_, _, Value::Text(text)) => quoted(text),
+        (_, _, Value::List(texts)) => list(texts),
+    })
 }
 
 /// A setting's value as TOML, if it was written.

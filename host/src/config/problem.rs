@@ -8,7 +8,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::place::{Origin, Place};
-use super::setting::ROWS;
+use super::setting::{Row, Scope, rows};
 
 /// Every problem found, in the order of the settings; never empty.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ pub enum Problem {
     #[error("{}:{line}:{column}: {message}", path.display())]
     Toml { path: PathBuf, line: usize, column: usize, message: String },
     #[error("{}:{line}: unknown key `{key}`", path.display())]
-    UnknownKey { path: PathBuf, line: usize, key: String, meant: Option<String> },
+    UnknownKey { path: PathBuf, line: usize, key: String, meant: Option<String>, scope: Scope },
     #[error("{}:{line}: `{key}` is for one call and can only be a flag", path.display())]
     FlagAlone { path: PathBuf, line: usize, key: String },
     #[error("{}:{line}: `{key}` is the machine's and cannot come with a function", path.display())]
@@ -125,6 +125,14 @@ pub enum Problem {
     #[error("no home directory is known, and with it no ~/.aws")]
     NoAwsHome,
 
+    // A host's own.
+    #[error("{place} is `{value}`, but it must be an address and port such as 127.0.0.1:9000")]
+    NotAnAddress { place: Place, value: String },
+    #[error("{place} is {value}, which other machines could reach")]
+    NotLoopback { place: Place, value: String },
+    #[error("{place} allows {}, which is not an absolute path of a directory", path.display())]
+    NotACodeDirectory { place: Place, path: PathBuf },
+
     // Paths and ports.
     #[error("{place}: no such file or directory: {}", path.display())]
     NoSuchSettingPath { place: Place, path: PathBuf },
@@ -182,10 +190,11 @@ impl Problem {
                 ),
             },
             Self::UnknownKey { meant: Some(meant), .. } => format!("did you mean `{meant}`?"),
-            Self::UnknownKey { .. } => {
-                let rows = ROWS.iter().filter(|row| !row.setting.is_the_machines());
-                let known: Vec<_> = rows.map(|row| row.key).collect();
-                format!("known keys are {} and the table [env]", known.join(", "))
+            Self::UnknownKey { scope, .. } => {
+                let may = |row: &&Row| *scope == Scope::Host || !row.setting.is_the_machines();
+                let known: Vec<_> = rows(*scope).filter(may).map(|row| row.key).collect();
+                let table = if *scope == Scope::Function { " and the table [env]" } else { "" };
+                format!("known keys are {}{table}", known.join(", "))
             }
             Self::NotOfAFile { key, flag, .. } => {
                 format!("set LAMBDABOX_{} or {flag}", key.to_uppercase())
@@ -221,6 +230,11 @@ impl Problem {
             Self::SamVariables { .. } => {
                 "the file holds {\"Parameters\": {\"NAME\": \"value\"}} or \
                  {\"FunctionName\": {\"NAME\": \"value\"}}"
+                    .into()
+            }
+            Self::NotLoopback { .. } => {
+                "signatures are not verified yet, so whoever reaches it could run code here; use a \
+                 loopback address such as 127.0.0.1"
                     .into()
             }
             Self::NoDataDir => "set LAMBDABOX_DATA_DIR".into(),

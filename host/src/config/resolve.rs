@@ -81,12 +81,12 @@ impl Resolved {
 }
 
 /// Collects problems while the other checks go on; a failed one continues with a stand-in.
-struct Checks {
-    problems: Vec<Problem>,
+pub(super) struct Checks {
+    pub(super) problems: Vec<Problem>,
 }
 
 impl Checks {
-    fn or<T>(&mut self, checked: Result<T, Problem>, stand_in: T) -> T {
+    pub(super) fn or<T>(&mut self, checked: Result<T, Problem>, stand_in: T) -> T {
         match checked {
             Ok(value) => value,
             Err(problem) => {
@@ -123,8 +123,12 @@ pub fn resolve(asked: Asked, caller: &Caller, stdin: &mut dyn Read) -> Result<Re
         let own = found.path.parent() == Some(code.directory.as_path());
         notices.push(if own { Notice::detail(said) } else { Notice::normal(said) });
     }
+    let file = from_file.as_ref().map(|found| found.path.clone());
     let file_layer = from_file.map(|found| found.raw).unwrap_or_default();
     let mut raw = merge([asked.settings, from_variables, file_layer]);
+    if let Some(path) = file {
+        notices.extend(file::handed_over(&path, &raw));
+    }
 
     let variables =
         environment::gather(&raw, &asked.env, caller, &mut checks.problems, &mut notices);
@@ -218,20 +222,26 @@ fn fill_in(raw: &mut Raw, variables: &Variables, caller: &Caller, checks: &mut C
             raw.set(Setting::Region, Value::Text(region), origin);
         }
     }
-    if raw.get(Setting::DataDir).is_none() {
-        let directory = match (caller.uid, caller.path("XDG_DATA_HOME"), &caller.home) {
-            (0, _, _) => Some(PathBuf::from(SYSTEM_DATA_DIR)),
-            (_, Some(data), _) => Some(data.join("lambdabox")),
-            (_, None, Some(home)) => Some(home.join(".local/share/lambdabox")),
-            (_, None, None) => None,
-        };
-        match directory {
-            Some(path) => {
-                let path = Value::Text(path.to_string_lossy().into_owned());
-                raw.set(Setting::DataDir, path, Origin::Default);
-            }
-            None => checks.problems.push(Problem::NoDataDir),
+    fill_in_data_dir(raw, caller, &mut checks.problems);
+}
+
+/// Where state is kept unless somebody said so.
+pub(super) fn fill_in_data_dir(raw: &mut Raw, caller: &Caller, problems: &mut Vec<Problem>) {
+    if raw.get(Setting::DataDir).is_some() {
+        return;
+    }
+    let directory = match (caller.uid, caller.path("XDG_DATA_HOME"), &caller.home) {
+        (0, _, _) => Some(PathBuf::from(SYSTEM_DATA_DIR)),
+        (_, Some(data), _) => Some(data.join("lambdabox")),
+        (_, None, Some(home)) => Some(home.join(".local/share/lambdabox")),
+        (_, None, None) => None,
+    };
+    match directory {
+        Some(path) => {
+            let path = Value::Text(path.to_string_lossy().into_owned());
+            raw.set(Setting::DataDir, path, Origin::Default);
         }
+        None => problems.push(Problem::NoDataDir),
     }
 }
 
@@ -270,7 +280,7 @@ fn function_name(raw: &Raw) -> Result<Option<String>, Problem> {
     })
 }
 
-fn region(raw: &Raw) -> Result<String, Problem> {
+pub(super) fn region(raw: &Raw) -> Result<String, Problem> {
     let holds = |text: &str| {
         (1..=MAX_REGION_BYTES).contains(&text.len()) && text.chars().all(is_name_character)
     };
@@ -282,7 +292,7 @@ fn is_name_character(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '-' || c == '_'
 }
 
-fn network(raw: &Raw) -> Result<Option<Network>, Problem> {
+pub(super) fn network(raw: &Raw) -> Result<Option<Network>, Problem> {
     let values = [Some(Network::None), Some(Network::Nat), Some(Network::Host)];
     choice(raw, Setting::Network, &["none", "nat", "host"], &values, None)
 }
@@ -292,7 +302,7 @@ fn log_format(raw: &Raw) -> Result<LogFormat, Problem> {
     choice(raw, Setting::LogFormat, &["text", "json"], &values, LogFormat::Text)
 }
 
-fn cpu(raw: &Raw) -> Result<Cpu, Problem> {
+pub(super) fn cpu(raw: &Raw) -> Result<Cpu, Problem> {
     let values = [Cpu::Proportional, Cpu::Unlimited];
     choice(raw, Setting::Cpu, &["proportional", "unlimited"], &values, Cpu::Proportional)
 }
@@ -316,7 +326,7 @@ fn isolation(typed: Option<&str>) -> Result<Isolation, Problem> {
     }
 }
 
-fn sdk(raw: &Raw) -> Result<Sdk, Problem> {
+pub(super) fn sdk(raw: &Raw) -> Result<Sdk, Problem> {
     choice(raw, Setting::Sdk, &["auto", "off"], &[Sdk::Auto, Sdk::Off], Sdk::Auto)
 }
 
@@ -325,7 +335,7 @@ fn runtime_client(raw: &Raw) -> Result<Option<RuntimeClient>, Problem> {
     choice(raw, Setting::RuntimeClient, &["managed", "official"], &values, None)
 }
 
-fn runtime_compat(raw: &Raw) -> Result<RuntimeCompat, Problem> {
+pub(super) fn runtime_compat(raw: &Raw) -> Result<RuntimeCompat, Problem> {
     let values = [RuntimeCompat::Exact, RuntimeCompat::Near];
     choice(raw, Setting::RuntimeCompat, &["exact", "near"], &values, RuntimeCompat::Exact)
 }
@@ -335,7 +345,7 @@ fn dev_shm(raw: &Raw) -> Result<DevShm, Problem> {
     choice(raw, Setting::DevShm, &["true", "false"], &values, DevShm::Absent)
 }
 
-fn color(raw: &Raw, caller: &Caller) -> Result<Color, Problem> {
+pub(super) fn color(raw: &Raw, caller: &Caller) -> Result<Color, Problem> {
     let values = [Color::Auto, Color::Always, Color::Never];
     let color = choice(raw, Setting::Color, &["auto", "always", "never"], &values, Color::Auto)?;
     // no-color.org: set and not empty, and what the user says to the program itself is stronger.
@@ -413,7 +423,7 @@ fn output(given: Option<&Path>, caller: &Caller) -> Result<Option<PathBuf>, Prob
     Ok(Some(path))
 }
 
-fn data_dir(raw: &Raw, caller: &Caller) -> PathBuf {
+pub(super) fn data_dir(raw: &Raw, caller: &Caller) -> PathBuf {
     // Absent only if `fill_in` found none, which is a problem already noted.
     raw.text(Setting::DataDir)
         .map(|(text, Place { origin, .. })| origin.base(&caller.cwd).join(text))

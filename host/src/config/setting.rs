@@ -1,6 +1,6 @@
 //! The list of settings: one row each, and every spelling of its name follows from the row.
 //!
-//! A setting is what `lambdabox.toml` may hold. What only makes sense for one call (`--repeat`,
+//! A setting is what `lambdabox.toml` may hold, of a function, or `config.toml`, of a host. What only makes sense for one call (`--repeat`,
 //! `-o`, `--keep`) is a flag alone and not in this list. `[env]` is a table of its own, see `raw`.
 
 /// How a value is written in `lambdabox.toml`.
@@ -73,6 +73,44 @@ pub enum Setting {
     Color,
     /// Where state is kept.
     DataDir,
+    /// A host's own settings, instead of `/etc/lambdabox/config.toml`.
+    Config,
+    /// Where a host answers AWS clients.
+    Listen,
+    /// Where a host answers its operator.
+    Admin,
+    /// Directories below which code may be deployed as it lies.
+    AllowCode,
+    /// Web pages that may call.
+    AllowOrigin,
+    /// How long a host that is to end waits for what it accepted, seconds.
+    DrainTimeout,
+    /// Memory that environments together may take, MB.
+    MemoryBudget,
+    /// How long an idle environment is kept, seconds.
+    IdleTimeout,
+    /// After how many idle milliseconds an environment is frozen, or `off`.
+    FreezeAfter,
+    /// `ConcurrentExecutions` of the account.
+    Concurrency,
+}
+
+/// Whose settings a row is among.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Of one function: `lambdabox.toml`.
+    Function,
+    /// Of a host: `config.toml`.
+    Host,
+    /// Of either.
+    Both,
+}
+
+impl Scope {
+    /// Whether a row of this scope is among the settings of `of`.
+    pub(crate) fn is_among(self, of: Self) -> bool {
+        self == Self::Both || self == of
+    }
 }
 
 /// One row.
@@ -87,6 +125,16 @@ pub(crate) struct Row {
     pub(crate) kind: Kind,
     /// What holds when nobody says anything, as a TOML value; `Err` explains in words.
     pub(crate) default: Result<&'static str, &'static str>,
+    /// Whose it is.
+    pub(crate) scope: Scope,
+}
+
+const fn host(row: Row) -> Row {
+    Row { scope: Scope::Host, ..row }
+}
+
+const fn both(row: Row) -> Row {
+    Row { scope: Scope::Both, ..row }
 }
 
 const fn row(
@@ -96,11 +144,11 @@ const fn row(
     kind: Kind,
     default: Result<&'static str, &'static str>,
 ) -> Row {
-    Row { setting, key, flag, kind, default }
+    Row { setting, key, flag, kind, default, scope: Scope::Function }
 }
 
 /// Every setting, in the order of [`Setting`]. Numbers are AWS's defaults.
-pub(crate) const ROWS: [Row; 25] = [
+pub(crate) const ROWS: [Row; 35] = [
     row(Setting::Handler, "handler", "--handler", Kind::Text, Err("found in the package")),
     row(Setting::Runtime, "runtime", "--runtime", Kind::Text, Err("found in the package")),
     row(Setting::MemorySize, "memory_size", "--memory-size", Kind::Number, Ok("128")),
@@ -112,10 +160,16 @@ pub(crate) const ROWS: [Row; 25] = [
         Kind::Number,
         Ok("512"),
     ),
-    row(Setting::Network, "network", "--network", Kind::Text, Err("nat where it can be had")),
-    row(Setting::Region, "region", "--region", Kind::Text, Ok("\"us-east-1\"")),
-    row(Setting::Profile, "profile", "--profile", Kind::Text, Err("none")),
-    row(Setting::Credentials, "credentials", "--credentials", Kind::Text, Ok("\"placeholder\"")),
+    both(row(Setting::Network, "network", "--network", Kind::Text, Err("nat where it can be had"))),
+    both(row(Setting::Region, "region", "--region", Kind::Text, Ok("\"us-east-1\""))),
+    both(row(Setting::Profile, "profile", "--profile", Kind::Text, Err("none"))),
+    both(row(
+        Setting::Credentials,
+        "credentials",
+        "--credentials",
+        Kind::Text,
+        Ok("\"placeholder\""),
+    )),
     row(
         Setting::FunctionName,
         "function_name",
@@ -125,10 +179,10 @@ pub(crate) const ROWS: [Row; 25] = [
     ),
     row(Setting::ClientContext, "client_context", "--client-context", Kind::Text, Err("none")),
     row(Setting::LogFormat, "log_format", "--log-format", Kind::Text, Ok("\"text\"")),
-    row(Setting::Cpu, "cpu", "--cpu", Kind::Text, Ok("\"proportional\"")),
+    both(row(Setting::Cpu, "cpu", "--cpu", Kind::Text, Ok("\"proportional\""))),
     row(Setting::Layers, "layers", "--layer", Kind::Paths, Ok("[]")),
-    row(Setting::Forwards, "forwards", "--forward", Kind::List, Ok("[]")),
-    row(Setting::Sdk, "sdk", "--sdk", Kind::Text, Ok("\"auto\"")),
+    both(row(Setting::Forwards, "forwards", "--forward", Kind::List, Ok("[]"))),
+    both(row(Setting::Sdk, "sdk", "--sdk", Kind::Text, Ok("\"auto\""))),
     row(Setting::Venv, "venv", "--venv", Kind::Path, Err("none")),
     row(
         Setting::RuntimeClient,
@@ -137,13 +191,41 @@ pub(crate) const ROWS: [Row; 25] = [
         Kind::Text,
         Ok("\"managed\""),
     ),
-    row(Setting::RuntimeCompat, "runtime_compat", "--runtime-compat", Kind::Text, Ok("\"exact\"")),
+    both(row(
+        Setting::RuntimeCompat,
+        "runtime_compat",
+        "--runtime-compat",
+        Kind::Text,
+        Ok("\"exact\""),
+    )),
     row(Setting::Event, "event", "--event", Kind::Text, Ok("\"{}\"")),
     row(Setting::EnvFile, "env_file", "--env-file", Kind::Paths, Ok("[]")),
     row(Setting::EnvVars, "env_vars", "--env-vars", Kind::Path, Err("none")),
     row(Setting::DevShm, "dev_shm", "--dev-shm", Kind::Switch, Ok("false")),
-    row(Setting::Color, "color", "--color", Kind::Text, Ok("\"auto\"")),
-    row(Setting::DataDir, "data_dir", "--data-dir", Kind::Path, Err("the user's data directory")),
+    both(row(Setting::Color, "color", "--color", Kind::Text, Ok("\"auto\""))),
+    both(row(
+        Setting::DataDir,
+        "data_dir",
+        "--data-dir",
+        Kind::Path,
+        Err("the user's data directory"),
+    )),
+    host(row(Setting::Config, "config", "--config", Kind::Path, Err("/etc/lambdabox/config.toml"))),
+    host(row(Setting::Listen, "listen", "--listen", Kind::Text, Ok("\"127.0.0.1:9000\""))),
+    host(row(Setting::Admin, "admin", "--admin", Kind::Text, Ok("\"127.0.0.1:9002\""))),
+    host(row(Setting::AllowCode, "allow_code", "--allow-code", Kind::Paths, Ok("[]"))),
+    host(row(Setting::AllowOrigin, "allow_origin", "--allow-origin", Kind::List, Ok("[]"))),
+    host(row(Setting::DrainTimeout, "drain_timeout", "--drain-timeout", Kind::Number, Ok("30"))),
+    host(row(
+        Setting::MemoryBudget,
+        "memory_budget",
+        "--memory-budget",
+        Kind::Number,
+        Err("what the machine has less a reserve"),
+    )),
+    host(row(Setting::IdleTimeout, "idle_timeout", "--idle-timeout", Kind::Number, Ok("600"))),
+    host(row(Setting::FreezeAfter, "freeze_after", "--freeze-after", Kind::Text, Ok("\"50\""))),
+    host(row(Setting::Concurrency, "concurrency", "--concurrency", Kind::Number, Ok("1000"))),
 ];
 
 /// Flags that `lambdabox.toml` cannot hold, so that a key of that name gets a fitting answer.
@@ -176,6 +258,11 @@ impl Setting {
         &ROWS[self as usize]
     }
 
+    /// Whose it is.
+    pub fn scope(self) -> Scope {
+        self.row().scope
+    }
+
     /// Name in `lambdabox.toml`.
     pub fn key(self) -> &'static str {
         self.row().key
@@ -192,10 +279,16 @@ impl Setting {
         format!("{VARIABLE_PREFIX}{name}")
     }
 
-    /// The setting that `lambdabox.toml` calls `key`.
-    pub(crate) fn of_key(key: &str) -> Option<Self> {
-        ROWS.iter().find(|row| row.key == key).map(|row| row.setting)
+    /// The setting that the file of `scope` calls `key`.
+    pub(crate) fn of_key(key: &str, scope: Scope) -> Option<Self> {
+        rows(scope).find(|row| row.key == key).map(|row| row.setting)
     }
+}
+
+/// The rows of one file.
+pub(crate) fn rows(scope: Scope) -> impl Iterator<Item = &'static Row> {
+    // `--config` names the file, so it is not a part of it.
+    ROWS.iter().filter(move |row| row.scope.is_among(scope) && row.setting != Setting::Config)
 }
 
 /// How every variable of ours begins.

@@ -344,7 +344,8 @@ fn the_printed_configuration_tells_where_each_value_came_from_and_can_be_read_ag
     }
     assert!(!printed.contains("hush"));
     let mut problems = Vec::new();
-    let again = file::read(Path::new("/x/lambdabox.toml"), &printed, &mut problems);
+    let again =
+        file::read(Path::new("/x/lambdabox.toml"), &printed, Scope::Function, &mut problems);
     assert!(problems.is_empty(), "{problems:?}\n{printed}");
     assert_eq!(again.text(Setting::MemorySize).unwrap().0, "512");
     assert_eq!(again.env.len(), 2);

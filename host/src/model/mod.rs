@@ -10,8 +10,10 @@ mod event;
 mod failed;
 mod function;
 mod invocation;
+mod invoked;
 mod outcome;
 mod pace;
+mod version;
 
 pub use event::{Event, InitPhase, LogLine, LogStream, Report, Status};
 pub use failed::Failed;
@@ -19,5 +21,7 @@ pub use function::{
     EPHEMERAL_STORAGE_MB, Function, LogFormat, MEMORY_MB, MIB_PER_VCPU, Network, TIMEOUT_SECS,
 };
 pub use invocation::{Invocation, MAX_CLIENT_CONTEXT_BYTES, MAX_PAYLOAD_BYTES, RequestId};
+pub use invoked::{Invoked, LOG_TAIL_BYTES, Refused};
 pub use outcome::{Failure, FailureKind, Outcome};
 pub(crate) use pace::{patience, set_time_scale, time_scale};
+pub use version::Version;

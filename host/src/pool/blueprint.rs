@@ -22,6 +22,9 @@ pub(crate) enum Tmp {
     Memory,
 }
 
+/// Whatever must not be used again before the environment is gone; dropped with its blueprint.
+pub(crate) type Kept = Option<Box<dyn std::any::Any + Send + Sync>>;
+
 /// Whether the CPU is in proportion to memory, as on AWS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CpuShare {
@@ -79,6 +82,8 @@ pub(crate) struct Blueprint {
     pub(crate) notes: Vec<String>,
     /// Forwarding and network notices for the operator.
     pub(crate) notices: mpsc::Sender<String>,
+    /// Its id and address are lent for as long as this is held.
+    pub(crate) kept: Kept,
 }
 
 impl Blueprint {

@@ -11,11 +11,12 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, watch};
 
 use super::blueprint::{Blueprint, CpuShare};
+use super::home::Home;
 use super::life::{Effect, End, Ending, Input, Life};
 use super::signals::signal_name;
 use super::start::{Opened, connect, error_name, open, pipes};
@@ -67,10 +68,11 @@ struct Running {
     _forwards: Vec<Forwarding>,
     /// Dropping it stops the DNS forwarder.
     _connection: Option<Connection>,
+    is_frozen: bool,
 }
 
 /// What woke the driver.
-enum Woken {
+pub(crate) enum Woken {
     Signal(Signal),
     Word(Word),
     Deadline,
@@ -109,6 +111,8 @@ impl Environment {
     ) -> Result<(), SandboxError> {
         // Or a log that is never read would grow with each invocation.
         room(self.blueprint.log_waiting_bytes.clone()).await;
+        // First of all: its time begins when it can run.
+        self.thaw()?;
         let effects = self.life.on(Input::Invoke(Box::new(invocation)), Instant::now());
         self.perform(effects, answer).await?;
         self.run(answer).await
@@ -136,15 +140,33 @@ impl Environment {
     async fn run(&mut self, answer: &mut (dyn FnMut(Outcome) + Send)) -> Result<(), SandboxError> {
         while !self.life.accepts() {
             let woken = self.wait().await;
-            let now = Instant::now();
-            if let Some((input, at)) = self.understand(woken, now) {
-                let effects = self.life.on(input, at);
-                self.perform(effects, answer).await?;
-            }
+            self.react(woken, answer).await?;
         }
         Ok(())
     }
 
+    /// Does what is to be done about something that happened.
+    async fn react(
+        &mut self,
+        woken: Woken,
+        answer: &mut (dyn FnMut(Outcome) + Send),
+    ) -> Result<(), SandboxError> {
+        let Some((input, at)) = self.understand(woken, Instant::now()) else { return Ok(()) };
+        let effects = self.life.on(input, at);
+        self.perform(effects, answer).await
+    }
+
+    fn thaw(&mut self) -> Result<(), SandboxError> {
+        if let Some(running) = &mut self.running
+            && running.is_frozen
+        {
+            running.sandbox.thaw()?;
+            running.is_frozen = false;
+        }
+        Ok(())
+    }
+
+    /// Waits for what happens next. Dropping it loses nothing.
     async fn wait(&mut self) -> Woken {
         let deadline = self.deadline;
         let sleep = async move {
@@ -236,12 +258,18 @@ impl Environment {
         effects: Vec<Effect>,
         answer: &mut (dyn FnMut(Outcome) + Send),
     ) -> Result<(), SandboxError> {
+        let mut killed = Ok(());
         for effect in effects {
             match effect {
                 Effect::Start => self.start().await?,
-                Effect::Kill => self.kill().await?,
+                // Whoever waits for an answer gets it, even if this environment cannot go on.
+                Effect::Kill => killed = self.kill().await,
                 Effect::Throttle => self.throttle()?,
-                Effect::Assign(invocation) => {
+                Effect::Assign(mut invocation) => {
+                    // What the environment's start has taken is not the function's time.
+                    if let Some(at) = self.deadline {
+                        invocation.deadline_epoch_ms = epoch_ms(at);
+                    }
                     if let Some(running) = &self.running {
                         running.api.assign(*invocation).map_err(|busy| {
                             SandboxError::Init(io::Error::other(format!("{busy:?}")))
@@ -267,7 +295,7 @@ impl Environment {
                 Effect::LogEnd(ending) => self.log_end(*ending).await,
             }
         }
-        Ok(())
+        killed
     }
 
     async fn start(&mut self) -> Result<(), SandboxError> {
@@ -330,6 +358,7 @@ impl Environment {
             output: collected,
             _forwards: forwards,
             _connection: connection,
+            is_frozen: false,
         });
         self.starts += 1;
         Ok(())
@@ -400,4 +429,60 @@ impl Environment {
             notes: self.blueprint.notes.clone(),
         }));
     }
+}
+
+impl Home for Environment {
+    type Woken = Woken;
+
+    async fn begin(&mut self) -> Result<(), SandboxError> {
+        Self::begin(self).await
+    }
+
+    async fn invoke(
+        &mut self,
+        invocation: Invocation,
+        answer: &mut (dyn FnMut(Outcome) + Send),
+    ) -> Result<(), SandboxError> {
+        Self::invoke(self, invocation, answer).await
+    }
+
+    async fn woken(&mut self) -> Woken {
+        self.wait().await
+    }
+
+    async fn attend(&mut self, woken: Woken) -> Result<(), SandboxError> {
+        self.react(woken, &mut |_| {}).await
+    }
+
+    fn is_ready(&self) -> bool {
+        self.running.is_some()
+    }
+
+    fn freeze(&mut self) -> Result<(), SandboxError> {
+        if let Some(running) = &mut self.running {
+            running.sandbox.freeze()?;
+            running.is_frozen = true;
+        }
+        Ok(())
+    }
+
+    async fn end(mut self) -> Result<(), SandboxError> {
+        let ended = self.shut_down().await;
+        let kept = self.blueprint.kept.take();
+        // Dropping an image of `/tmp` waits for the disk.
+        let dropped = tokio::task::spawn_blocking(move || drop(self)).await;
+        match ended {
+            Ok(()) => drop(kept),
+            // Whoever lives on has its id and address: nobody else gets them.
+            Err(_) => std::mem::forget(kept),
+        }
+        ended.and(dropped.map_err(|panicked| SandboxError::Ahead(panicked.into())))
+    }
+}
+
+/// The moment as a function is told it, milliseconds since the epoch.
+fn epoch_ms(at: Instant) -> u64 {
+    let at = SystemTime::now() + at.saturating_duration_since(Instant::now());
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

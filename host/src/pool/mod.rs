@@ -1,16 +1,42 @@
 //! Which execution environment serves an invocation, and how one lives.
 //!
+//! | file | what |
+//! |---|---|
+//! | `handle` | [`Pool`]: what others call |
+//! | `schedule` | who runs where: pure, for all functions of the host |
+//! | `driver` | the one task that owns the schedule |
+//! | `worker` | one task for each environment |
+//! | `home` | what the pool asks of an environment and of whoever makes one |
+//! | `life` | how one environment lives: pure |
+//! | `environment`, `start` | performs that with a sandbox |
+//!
 //! # Not here
-//! Choosing among several environments comes with `serve`; one `invoke` has exactly one.
+//! Which version a name means, retries, queues that survive a restart (`invoke`).
 
 mod blueprint;
+mod driver;
 mod environment;
+mod handle;
+mod home;
 mod life;
+mod schedule;
+mod settings;
 mod signals;
+mod snapshot;
 mod start;
+mod tail;
+#[cfg(test)]
+mod tests;
 mod variables;
+mod worker;
 
 pub use blueprint::CpuShare;
-pub(crate) use blueprint::{Blueprint, NetworkLaid, Tmp};
+pub(crate) use blueprint::{Blueprint, Kept, NetworkLaid, Tmp};
 pub(crate) use environment::{Environment, Log};
+pub(crate) use handle::Pool;
+#[cfg(test)]
+pub(crate) use home::Home;
+pub(crate) use home::{Journal, Provider, Sink};
 pub(crate) use life::INIT_LIMIT;
+pub use settings::{Freeze, Settings};
+pub use snapshot::{Count, FunctionCount, Snapshot};

@@ -103,6 +103,35 @@ impl Hold {
         }
     }
 
+    /// Closes the ways in, once its first process is placed.
+    pub(super) fn seal(&mut self) {
+        if let Self::Group(group) = self {
+            group.seal();
+        }
+    }
+
+    /// Stops every process of it from running. Without a group nothing can, and they run on.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub(super) fn freeze(&self) -> Result<(), CgroupError> {
+        match self {
+            Self::Group(group) => group.freeze(),
+            Self::PidNamespace(_) => Ok(()),
+        }
+    }
+
+    /// Lets them run again.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub(super) fn thaw(&self) -> Result<(), CgroupError> {
+        match self {
+            Self::Group(group) => group.thaw(),
+            Self::PidNamespace(_) => Ok(()),
+        }
+    }
+
     /// Kills every process of it. Does not wait.
     ///
     /// # Errors

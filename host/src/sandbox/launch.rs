@@ -161,7 +161,8 @@ impl Begun {
         self.assert_sound(&trees);
         match self.try_launch(trees, steps, program, output).await {
             Ok(listeners) => {
-                let Self { hold, control, pidfd, pid, plan } = self;
+                let Self { mut hold, control, pidfd, pid, plan } = self;
+                hold.seal();
                 Ok((Sandbox::new(hold, control, pidfd, pid, plan), listeners))
             }
             Err(error) => {
@@ -299,6 +300,16 @@ impl Sandbox {
     /// Its control group, or what stands in for it.
     pub(crate) fn group(&self) -> &Hold {
         &self.hold
+    }
+
+    /// Stops every process from running; the kernel does it within microseconds of this.
+    pub(crate) fn freeze(&self) -> Result<(), SandboxError> {
+        Ok(self.hold.freeze()?)
+    }
+
+    /// Lets them run again.
+    pub(crate) fn thaw(&self) -> Result<(), SandboxError> {
+        Ok(self.hold.thaw()?)
     }
 
     /// The init's process id on the host.

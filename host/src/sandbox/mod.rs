@@ -32,6 +32,8 @@ pub(crate) use plan::{
     Confinement, HostRoot, Identity, Shell, TmpPlan, launch_steps, loopback_addresses,
 };
 pub(crate) use spawner::Spawner;
+#[cfg(test)]
+pub(crate) use spawner::start_program;
 pub use tmp_image::{TmpImage, TmpImages};
 pub use trees::{Link, Tree};
 pub(crate) use trees::{OpenTrees, planned_steps};

@@ -134,3 +134,17 @@ impl Spawner {
 fn unexpected(answer: &dyn std::fmt::Debug) -> io::Error {
     io::Error::other(format!("unexpected answer {answer:?}"))
 }
+
+/// A spawner for tests of this library, which have threads and so must not fork: the built program is
+/// started as one, its socket where it looks for it.
+#[cfg(test)]
+pub(crate) fn start_program(
+    program: &std::path::Path,
+) -> io::Result<lambdabox_bootstrap::spawner::Spawner> {
+    let (socket, theirs) = lambdabox_bootstrap::spawner::message_pair()?;
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", "exec \"$0\" bootstrap 3<&0 </dev/null"]).arg(program).stdin(theirs);
+    let child = shell.spawn()?;
+    let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
+    Ok(lambdabox_bootstrap::spawner::Spawner { socket, pid })
+}

@@ -93,6 +93,17 @@ impl Say {
         write_to_stderr(&self.error_lines(error, hint));
     }
 
+    /// An error with everything that caused it.
+    pub fn chain(error: &dyn Error) -> String {
+        let mut text = error.to_string();
+        let mut cause = error.source();
+        while let Some(source) = cause {
+            write!(text, ": {source}").expect("a String takes every text");
+            cause = source.source();
+        }
+        text
+    }
+
     /// The line of a notice, if it is to be said.
     pub(crate) fn line(&self, level: NoticeLevel, text: &str) -> Option<String> {
         let (style, word) = match (level, self.verbosity) {
@@ -111,13 +122,7 @@ impl Say {
 
     /// The lines of an error and its hint.
     pub(crate) fn error_lines(&self, error: &dyn Error, hint: Option<&str>) -> String {
-        let mut text = error.to_string();
-        let mut cause = error.source();
-        while let Some(source) = cause {
-            write!(text, ": {source}").expect("a String takes every text");
-            cause = source.source();
-        }
-        let mut lines = self.worded(RED, "error", &text);
+        let mut lines = self.worded(RED, "error", &Self::chain(error));
         if let Some(hint) = hint {
             lines.push_str(&self.worded(CYAN, "hint", hint));
         }

@@ -7,7 +7,7 @@
 //!
 //! # Invariants
 //! - Lines come out in the order of the calls, each call's whole.
-//! - Nothing is dropped; [`written`] tells when all is out.
+//! - Nothing that was handed over is dropped; [`written`] tells when all is out.
 //! - Without [`start`] every call writes by itself.
 //!
 //! # Not here
@@ -69,6 +69,11 @@ pub(crate) fn waiting_bytes() -> watch::Receiver<usize> {
         Some(writer) => writer.waiting.subscribe(),
         None => watch::Sender::new(0).subscribe(),
     }
+}
+
+/// Whether less than this waits: for who would rather leave something out than wait.
+pub(crate) fn has_room(most_bytes: usize) -> bool {
+    WRITER.get().is_none_or(|writer| *writer.waiting.borrow() < most_bytes)
 }
 
 /// Waits until everything has been written that was handed over.

@@ -12,6 +12,7 @@ use rustix::process::geteuid;
 use super::facts::{self, Facts, Made};
 use super::work_dir::{self, WorkDir};
 use super::{LeaseError, lock};
+use crate::sandbox::cgroup::{Cgroups, SweepCount};
 
 /// Instances that can live, or wait to be swept, at once.
 const SLOTS_MAX: u16 = 1_024;
@@ -46,6 +47,27 @@ impl Lease {
             }
         }
         Err(LeaseError::NoSlot { dir: leases.dir, slots: SLOTS_MAX })
+    }
+
+    /// [`Lease::take`], and nothing that carries its name: whoever made such a group has lost it, for
+    /// the name is ours alone now. A slot whose groups cannot be removed is left to a later sweep.
+    ///
+    /// # Errors
+    /// As [`Lease::take`].
+    pub fn take_unused(
+        run_dir: &Path,
+        data_dir: &Path,
+        cgroups: Option<&Cgroups>,
+    ) -> Result<(Self, SweepCount), LeaseError> {
+        loop {
+            let lease = Self::take(run_dir, data_dir)?;
+            match cgroups.map(|cgroups| cgroups.sweep(&lease.name)) {
+                None => return Ok((lease, SweepCount::default())),
+                Some(Ok(count)) => return Ok((lease, count)),
+                // Dropped, not released: its file stays, so the next turn takes another slot.
+                Some(Err(_)) => drop(lease),
+            }
+        }
     }
 
     fn begin(

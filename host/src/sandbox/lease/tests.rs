@@ -346,6 +346,26 @@ fn a_killed_host_is_swept_with_its_groups_while_a_neighbour_runs_on() {
 }
 
 #[test]
+fn a_group_with_a_name_that_nobody_holds_is_gone_before_the_name_is_used() {
+    use crate::sandbox::cgroup::{Limits, tests as cgroup};
+    for machine in cgroup::machines("a_group_with_a_name_that_nobody_holds_…") {
+        let dirs = Dirs::new();
+        let name = super::slot::Leases::open(&dirs.run()).unwrap().name(0);
+        let make = || machine.cgroups.make(&format!("{name}-0"), &Limits::of_function(128));
+        let lost = make().unwrap();
+        let mut orphan = cgroup::start(&lost, &["sleep", "600"]);
+        std::mem::forget(lost);
+        assert!(make().unwrap_err().to_string().contains(&name), "the name is taken");
+        let taken = Lease::take_unused(&dirs.run(), &dirs.data(), Some(&machine.cgroups));
+        let (lease, count) = taken.unwrap();
+        assert_eq!((lease.name(), count.groups), (name.as_str(), 1));
+        assert!(!orphan.wait().unwrap().success());
+        drop(make().unwrap());
+        lease.release().unwrap();
+    }
+}
+
+#[test]
 #[ignore = "prints timings; run by hand with --nocapture"]
 fn timings() {
     let dirs = Dirs::new();

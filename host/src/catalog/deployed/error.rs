@@ -1,0 +1,90 @@
+//! Why something could not be deployed or served. Each finishes "failed to …".
+
+use std::path::PathBuf;
+
+use super::super::PackageError;
+use crate::store::StoreError;
+
+/// A change of a function or layer was refused or failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeployError {
+    /// There is one of that name.
+    #[error("make function {name}: there is one of that name")]
+    Exists {
+        /// The name.
+        name: String,
+    },
+    /// There is none of that name.
+    #[error("find function {name}")]
+    NoFunction {
+        /// The name.
+        name: String,
+    },
+    /// It is being made, or its update is under way.
+    #[error("change function {name}: an update is in progress")]
+    Busy {
+        /// The name.
+        name: String,
+    },
+    /// It is not active.
+    #[error("invoke function {name}: it is {state}")]
+    NotActive {
+        /// The name.
+        name: String,
+        /// `Pending` or `Failed`.
+        state: &'static str,
+    },
+    /// The caller has seen another revision.
+    #[error("change function {name}: its revision is another one")]
+    Stale {
+        /// The name.
+        name: String,
+    },
+    /// A package that is none, or is too large.
+    #[error(transparent)]
+    Package(#[from] PackageError),
+    /// Code and layers together.
+    #[error("unpack {bytes} bytes: the limit is {limit}")]
+    TooLarge {
+        /// What they come to.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// A directory to be deployed as it is.
+    #[error("deploy {}: {refusal}", path.display())]
+    Directory {
+        /// As asked for.
+        path: PathBuf,
+        /// Why not.
+        refusal: DirectoryRefusal,
+    },
+    /// No such layer version.
+    #[error("find layer version {arn}")]
+    NoLayer {
+        /// Its ARN.
+        arn: String,
+    },
+    /// Too much would be reserved.
+    #[error("reserve that much concurrency")]
+    TooMuchReserved,
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a directory is not deployed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DirectoryRefusal {
+    /// Not below an allowed one.
+    #[error("it is not below a directory that `serve --allow-code DIR` allows")]
+    NotAllowed,
+    /// Relative.
+    #[error("it is not an absolute path")]
+    NotAbsolute,
+    /// Absent, or no directory.
+    #[error("{0}")]
+    Unusable(String),
+}

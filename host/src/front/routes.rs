@@ -1,0 +1,130 @@
+//! From a method and a path to the operation that is meant.
+//!
+//! # Sources
+//! `reference/lambda-service.md` sections 1 and 2.
+
+use http::Method;
+
+use super::query::{Query, decode};
+
+/// One operation with what its path names, decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Route {
+    CreateFunction,
+    ListFunctions,
+    GetFunction(String),
+    DeleteFunction(String),
+    GetFunctionConfiguration(String),
+    UpdateFunctionConfiguration(String),
+    UpdateFunctionCode(String),
+    Invoke(String),
+    PutFunctionConcurrency(String),
+    GetFunctionConcurrency(String),
+    DeleteFunctionConcurrency(String),
+    PublishLayerVersion(String),
+    GetLayerVersion(String, String),
+    GetLayerVersionByArn,
+    DeleteLayerVersion(String, String),
+    ListLayers,
+    ListLayerVersions(String),
+    GetAccountSettings,
+    /// Not AWS's: where `Code.Location` leads.
+    Download(String),
+}
+
+/// Where downloads live.
+pub(crate) const DOWNLOADS: &str = "_lambdabox";
+
+/// The operation; `None` if there is none here.
+pub(crate) fn route(method: &Method, path: &str, query: &Query) -> Option<Route> {
+    let path = path.strip_prefix('/')?;
+    // Older SDKs end some paths with a slash.
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let segments: Vec<String> = path.split('/').map(decode).collect();
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let name = |name: &str| name.to_owned();
+    Some(match (method.as_str(), segments.as_slice()) {
+        ("POST", ["2015-03-31", "functions"]) => Route::CreateFunction,
+        ("GET", ["2015-03-31", "functions"]) => Route::ListFunctions,
+        ("GET", ["2015-03-31", "functions", f]) => Route::GetFunction(name(f)),
+        ("DELETE", ["2015-03-31", "functions", f]) => Route::DeleteFunction(name(f)),
+        ("GET", ["2015-03-31", "functions", f, "configuration"]) => {
+            Route::GetFunctionConfiguration(name(f))
+        }
+        ("PUT", ["2015-03-31", "functions", f, "configuration"]) => {
+            Route::UpdateFunctionConfiguration(name(f))
+        }
+        ("PUT", ["2015-03-31", "functions", f, "code"]) => Route::UpdateFunctionCode(name(f)),
+        ("POST", ["2015-03-31", "functions", f, "invocations"]) => Route::Invoke(name(f)),
+        ("PUT", ["2017-10-31", "functions", f, "concurrency"]) => {
+            Route::PutFunctionConcurrency(name(f))
+        }
+        ("GET", ["2019-09-30", "functions", f, "concurrency"]) => {
+            Route::GetFunctionConcurrency(name(f))
+        }
+        ("DELETE", ["2017-10-31", "functions", f, "concurrency"]) => {
+            Route::DeleteFunctionConcurrency(name(f))
+        }
+        ("POST", ["2018-10-31", "layers", l, "versions"]) => Route::PublishLayerVersion(name(l)),
+        ("GET", ["2018-10-31", "layers", l, "versions"]) => Route::ListLayerVersions(name(l)),
+        ("GET", ["2018-10-31", "layers", l, "versions", v]) => {
+            Route::GetLayerVersion(name(l), name(v))
+        }
+        ("DELETE", ["2018-10-31", "layers", l, "versions", v]) => {
+            Route::DeleteLayerVersion(name(l), name(v))
+        }
+        ("GET", ["2018-10-31", "layers"]) if query.get("find") == Some("LayerVersion") => {
+            Route::GetLayerVersionByArn
+        }
+        ("GET", ["2018-10-31", "layers"]) => Route::ListLayers,
+        ("GET", ["2016-08-19", "account-settings"]) => Route::GetAccountSettings,
+        ("GET", [DOWNLOADS, "code", token]) => Route::Download(name(token)),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(method: &str, uri: &str) -> Option<Route> {
+        let (path, query) = uri.split_once('?').map_or((uri, None), |(p, q)| (p, Some(q)));
+        route(&method.parse().unwrap(), path, &Query::parse(query))
+    }
+
+    #[test]
+    fn each_path_is_its_operation_and_names_are_decoded_by_segment() {
+        let functions = "/2015-03-31/functions";
+        assert_eq!(of("POST", functions), Some(Route::CreateFunction));
+        assert_eq!(of("GET", &format!("{functions}/")), Some(Route::ListFunctions));
+        let arn = "arn:aws:lambda:us-east-1:000000000000:function:f:$LATEST";
+        let encoded = arn.replace(':', "%3A").replace('$', "%24");
+        assert_eq!(
+            of("POST", &format!("{functions}/{encoded}/invocations?Qualifier=x")),
+            Some(Route::Invoke(arn.to_owned()))
+        );
+        assert_eq!(
+            of("GET", "/2018-10-31/layers?find=LayerVersion&Arn=a"),
+            Some(Route::GetLayerVersionByArn)
+        );
+        assert_eq!(of("GET", "/2018-10-31/layers"), Some(Route::ListLayers));
+        assert_eq!(
+            of("GET", &format!("{functions}/a%2Fb")),
+            Some(Route::GetFunction("a/b".to_owned()))
+        );
+    }
+
+    #[test]
+    fn what_is_no_operation_is_none() {
+        for (method, path) in [
+            ("GET", "/"),
+            ("PATCH", "/2015-03-31/functions"),
+            ("GET", "/2015-03-31/functions/f/invocations"),
+            ("POST", "/2015-03-31/functions/f/versions"),
+            ("GET", "/2015-03-31//functions"),
+            ("GET", "*"),
+        ] {
+            assert_eq!(of(method, path), None, "{method} {path}");
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! A function's name and an event become exactly one outcome, now or later.
+//!
+//! [`Service`] resolves the name and hands the invocation to whoever runs environments
+//! ([`Invoker`]); [`Queue`] does the same for accepted events, which wait in the store.
+//!
+//! # Invariants
+//! - An invocation that was begun runs to its end, also if its caller is gone.
+//! - An accepted event leaves the queue only after it ran, or when it never can.
+//!
+//! # Not here
+//! HTTP (`front`), environments (`pool`), retries after a function's error (a later issue).
+//!
+//! # Sources
+//! `reference/lambda-service.md` sections 7, 12 and 13.
+
+mod invoker;
+mod queue;
+mod service;
+#[cfg(test)]
+mod tests;
+
+pub use invoker::{Invoker, Ran};
+pub use queue::{Queue, Stop};
+pub(crate) use service::new_trace;
+pub use service::{InvokeError, Request, Service};

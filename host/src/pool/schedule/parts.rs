@@ -1,0 +1,133 @@
+//! What the schedule keeps of environments, versions and invocations.
+
+use std::time::{Duration, Instant};
+
+use crate::model::{Refused, Version};
+
+/// Numbers an environment; none is used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct EnvId(pub(crate) u64);
+
+/// Numbers an invocation; none is used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct JobId(pub(crate) u64);
+
+/// Which environments are alike.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Key {
+    pub(crate) function: String,
+    pub(crate) version: String,
+    pub(crate) revision: String,
+}
+
+/// What an invocation needs.
+#[derive(Debug, Clone)]
+pub(crate) struct Need {
+    pub(crate) key: Key,
+    pub(crate) memory_mb: u32,
+    pub(crate) reserved: Option<u32>,
+}
+
+impl Need {
+    pub(crate) fn of(version: &Version) -> Self {
+        let function = &version.function;
+        let key = Key {
+            function: function.name.clone(),
+            version: function.version.clone(),
+            revision: version.revision.clone(),
+        };
+        Self { key, memory_mb: function.memory_mb, reserved: version.reserved_concurrency }
+    }
+}
+
+/// What must be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// Make a new environment of this version.
+    Start { env: EnvId, key: Key },
+    /// Give an idle environment its invocation.
+    Assign { env: EnvId, job: JobId },
+    /// End an idle environment.
+    End { env: EnvId },
+    /// End an environment whatever it does.
+    Kill { env: EnvId },
+    /// The caller's answer.
+    Refuse { job: JobId, refused: Refused },
+}
+
+/// In which state an environment waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Health {
+    /// Its runtime waits for an event.
+    Ready,
+    /// Nothing runs in it: the next invocation begins with an init.
+    Reset,
+    /// It cannot go on and is ending by itself.
+    Broken,
+}
+
+/// How an environment came to be gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Gone {
+    /// It was told to end.
+    Ended,
+    /// It could not be made or kept; the text is for the operator.
+    Failed(String),
+    /// It could not be ended: what it was promised may be in use for ever. The text is the operator's.
+    Lost(String),
+}
+
+/// Where an environment stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stand {
+    Starting { since: Instant },
+    Idle { since: Instant },
+    Busy { job: JobId },
+    Ending,
+}
+
+#[derive(Debug)]
+pub(super) struct Env {
+    pub(super) key: Key,
+    pub(super) stand: Stand,
+    /// Promised to it until it is gone.
+    pub(super) mb: u32,
+    /// What its start took: lost when it is ended.
+    pub(super) init: Duration,
+    pub(super) health: Health,
+}
+
+/// The environments of one version.
+#[derive(Debug)]
+pub(super) struct Group {
+    /// For one more environment.
+    pub(super) needed_mb: u32,
+    /// Most recently used last.
+    pub(super) idle: Vec<EnvId>,
+    pub(super) envs: u32,
+    pub(super) starting: u32,
+    /// Invocations that wait.
+    pub(super) waiting: u32,
+    pub(super) retired: bool,
+}
+
+impl Group {
+    pub(super) fn new(needed_mb: u32) -> Self {
+        Self { needed_mb, idle: Vec::new(), envs: 0, starting: 0, waiting: 0, retired: false }
+    }
+}
+
+/// One function's invocations, of all versions.
+#[derive(Debug, Default)]
+pub(super) struct Flow {
+    pub(super) in_flight: u32,
+    pub(super) reserved: Option<u32>,
+}
+
+/// An invocation that is not over.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) key: Key,
+    /// Past this, it is refused if there is no memory for it.
+    pub(super) until: Instant,
+}

@@ -1,0 +1,112 @@
+//! Who gets an idle environment, who gets a new one, and who has waited too long for it.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use super::parts::{Effect, EnvId, JobId, Key};
+use super::{Health, Schedule};
+use crate::model::Refused;
+
+/// Whether one more environment can be had.
+enum Room {
+    Now,
+    /// Once these have ended, or what is ending already.
+    After(Vec<EnvId>),
+    /// Only when somebody who is busy is done.
+    No,
+}
+
+impl Schedule {
+    /// Serves whoever can be served now, oldest first.
+    pub(super) fn settle(&mut self, now: Instant) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        // Of each version, environments that start will serve this many.
+        let mut covered: BTreeMap<Key, u32> = BTreeMap::new();
+        let mut blocked = false;
+        for job in self.waiting.clone() {
+            let key = self.jobs[&job].key.clone();
+            if let Some(env) = self.best_idle(&key) {
+                effects.push(self.assign(env, job));
+                continue;
+            }
+            let starting = self.groups[&key].starting;
+            let served = covered.entry(key.clone()).or_insert(0);
+            if *served < starting {
+                *served += 1;
+                continue;
+            }
+            if blocked || self.starting >= self.settings.starts_at_once {
+                continue;
+            }
+            match self.room(&key, now) {
+                Room::Now => {
+                    effects.push(self.start(&key, now));
+                    *served += 1;
+                }
+                Room::After(idle) => {
+                    effects.extend(idle.into_iter().map(|env| self.end(env)));
+                    blocked = true;
+                }
+                Room::No => blocked = true,
+            }
+        }
+        effects
+    }
+
+    /// The most recently used, one with a runtime before one without.
+    fn best_idle(&self, key: &Key) -> Option<EnvId> {
+        let idle = &self.groups[key].idle;
+        let ready = |env: &&EnvId| self.envs[*env].health == Health::Ready;
+        idle.iter().rev().find(ready).or_else(|| idle.last()).copied()
+    }
+
+    fn room(&self, key: &Key, now: Instant) -> Room {
+        let needed_mb = u64::from(self.groups[key].needed_mb);
+        let budget_mb = self.settings.memory_budget_mb;
+        let count = u64::try_from(self.envs.len()).unwrap_or(u64::MAX);
+        let most = u64::from(self.settings.environments_max);
+        if self.promised_mb + needed_mb <= budget_mb && count < most {
+            return Room::Now;
+        }
+        let ending = self.envs.values().filter(|env| env.stand == super::Stand::Ending).count();
+        let mut free_mb = budget_mb - self.promised_mb + self.ending_mb;
+        let mut places = most - count + u64::try_from(ending).unwrap_or(0);
+        let mut chosen = Vec::new();
+        for env in self.least_value_first(now) {
+            if free_mb >= needed_mb && places > 0 {
+                break;
+            }
+            free_mb += u64::from(self.envs[&env].mb);
+            places += 1;
+            chosen.push(env);
+        }
+        if free_mb >= needed_mb && places > 0 { Room::After(chosen) } else { Room::No }
+    }
+
+    /// Refuses those who have waited for memory for as long as anybody may. Who waits for something
+    /// else, a start under way or a turn to start, waits on.
+    pub(super) fn lose_patience(&mut self, now: Instant) -> Vec<Effect> {
+        let late: Vec<JobId> =
+            self.waiting.iter().filter(|job| self.jobs[*job].until <= now).copied().collect();
+        let mut effects = Vec::new();
+        for job in late {
+            let key = self.jobs[&job].key.clone();
+            let group = &self.groups[&key];
+            let needed_mb = group.needed_mb;
+            let is_short = matches!(self.room(&key, now), Room::No);
+            if group.starting == 0 && group.idle.is_empty() && is_short {
+                self.leave(job);
+                effects.push(Effect::Refuse { job, refused: self.no_memory(needed_mb) });
+            } else {
+                let until = now + self.settings.memory_within;
+                self.jobs.get_mut(&job).expect("it waits").until = until;
+            }
+        }
+        effects
+    }
+
+    pub(super) fn no_memory(&self, needed_mb: u32) -> Refused {
+        let free = self.settings.memory_budget_mb - self.promised_mb;
+        Refused::NoMemory { needed_mb, free_mb: u32::try_from(free).unwrap_or(u32::MAX) }
+    }
+}

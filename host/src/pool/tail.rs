@@ -1,0 +1,72 @@
+//! The end of one invocation's log, for `LogType=Tail`, and its figures.
+
+use std::collections::VecDeque;
+
+use crate::model::{Event, LOG_TAIL_BYTES, Report};
+
+/// What was logged since START.
+#[derive(Debug, Default)]
+pub(super) struct Tail {
+    last: VecDeque<u8>,
+    report: Option<Report>,
+}
+
+impl Tail {
+    /// Takes the lines that `event` made in the log.
+    pub(super) fn push(&mut self, event: &Event, lines: &[u8]) {
+        match event {
+            Event::Start { .. } => *self = Self::default(),
+            Event::Report(report) => self.report = Some(report.clone()),
+            _ => {}
+        }
+        let lines = &lines[lines.len().saturating_sub(LOG_TAIL_BYTES)..];
+        let over = (self.last.len() + lines.len()).saturating_sub(LOG_TAIL_BYTES);
+        self.last.drain(..over);
+        self.last.extend(lines);
+    }
+
+    /// The tail and the figures; no figures unless REPORT was there.
+    pub(super) fn take(&mut self) -> (Vec<u8>, Option<Report>) {
+        let Self { last, report } = std::mem::take(self);
+        (last.into(), report)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{LogLine, LogStream, RequestId};
+
+    fn start() -> Event {
+        Event::Start { request_id: RequestId("a".to_owned()), version: "$LATEST".to_owned() }
+    }
+
+    fn line(text: &'static [u8]) -> Event {
+        Event::Log(LogLine { stream: LogStream::Output, text: text.into() })
+    }
+
+    #[test]
+    fn only_the_last_4_kib_are_kept_however_they_came() {
+        let mut tail = Tail::default();
+        tail.push(&start(), b"START\n");
+        for _ in 0..100 {
+            tail.push(&line(b""), &[b'x'; 99]);
+        }
+        tail.push(&line(b""), b"last");
+        let (last, report) = tail.take();
+        assert_eq!(last.len(), LOG_TAIL_BYTES);
+        assert!(last.ends_with(b"xlast"));
+        assert!(report.is_none());
+        tail.push(&line(b""), &[b'y'; 10_000]);
+        assert_eq!(tail.take().0, vec![b'y'; LOG_TAIL_BYTES]);
+    }
+
+    #[test]
+    fn what_was_written_between_invocations_is_not_the_next_ones() {
+        let mut tail = Tail::default();
+        tail.push(&line(b"idle"), b"idle\n");
+        tail.push(&start(), b"START\n");
+        tail.push(&line(b"mine"), b"mine\n");
+        assert_eq!(tail.take().0, b"START\nmine\n");
+    }
+}
