@@ -55,6 +55,9 @@ pub(super) struct Words {
     /// Member of a log record's JSON that names the request.
     #[serde(default = "request_id")]
     pub(super) log_request_member: String,
+    /// Whether an object's members that are null are left out of what a handler gives.
+    #[serde(default)]
+    pub(super) drops_null_members: bool,
     /// What becomes of large integers.
     pub(super) big_integers: BigIntegers,
     /// Error types.
