@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use super::words::{Words, folder};
 use crate::harness::{
-    Built, Client, Invoke, has_java, java_fixture, lambdabox, node_tree, official_java_client,
-    official_node_client, vendored,
+    Built, Client, Invoke, e2e_cache, has_jdk, java_fixture, lambdabox, node_tree,
+    official_java_client, official_node_client, vendored,
 };
 
 /// One line of the list: a row of the matrix.
@@ -65,7 +65,7 @@ impl Guest {
             "ruby" if std::process::Command::new("ruby").arg("-v").output().is_err() => {
                 return Err("no Ruby on this machine".to_owned());
             }
-            "java" if !has_java(self.runtime.trim_start_matches("java")) => {
+            "java" if !has_jdk(self.runtime.trim_start_matches("java")) => {
                 return Err(format!("no JDK for {} on this machine", self.runtime));
             }
             "java" => built = Some(java_fixture(&source_of(self.language))?),
@@ -105,14 +105,19 @@ impl Host {
         let mut path = self.path.clone();
         path.extend(std::env::var_os("PATH"));
         let layers = self.layers.iter().flat_map(|l| [OsString::from("--layer"), l.clone()]);
-        lambdabox([OsString::from("invoke"), self.task().into()])
+        let run = lambdabox([OsString::from("invoke"), self.task().into()])
             .args(["--handler", handler, "--runtime", self.guest.runtime])
             .args(["--runtime-client", client])
             .args(layers)
             // By variable, so that a case may say otherwise.
             .env("LAMBDABOX_TIMEOUT", "30")
             .env("LAMBDABOX_MEMORY_SIZE", "256")
-            .env("PATH", path.join(std::ffi::OsStr::new(":")))
+            .env("PATH", path.join(std::ffi::OsStr::new(":")));
+        match self.guest.language {
+            // Its loop is compiled once per data directory, which takes longer than most cases.
+            "java" => run.data(&e2e_cache().join("java-data")),
+            _ => run,
+        }
     }
 
     fn task(&self) -> PathBuf {
