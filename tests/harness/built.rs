@@ -62,6 +62,22 @@ fn build_java(source: &Path, into: &Path) -> Result<(), String> {
     run(&mut archive)
 }
 
+/// The Go fixtures as one static program, with AWS's library in it. There is no layer.
+///
+/// # Errors
+/// Why they cannot be built. That is tried once.
+pub(crate) fn go_fixture(source: &Path) -> Result<Built, String> {
+    static TRIED: OnceLock<Result<Built, String>> = OnceLock::new();
+    let build = |into: &Path| {
+        let mut command = Command::new("go");
+        command.args(["build", "-buildvcs=false", "-o"]).arg(into.join("task/bootstrap")).arg(".");
+        // The Go that is here, or none: another one is not fetched.
+        command.env("CGO_ENABLED", "0").env("GOTOOLCHAIN", "local");
+        run(command.current_dir(source.join("task")))
+    };
+    TRIED.get_or_init(|| once("go-suite", source, build)).clone()
+}
+
 /// A layer with AWS's client for Java, unmodified.
 ///
 /// # Errors
