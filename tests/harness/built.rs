@@ -78,6 +78,26 @@ pub(crate) fn go_fixture(source: &Path) -> Result<Built, String> {
     TRIED.get_or_init(|| once("go-suite", source, build)).clone()
 }
 
+/// The Rust fixtures as one program, with AWS's library in it. There is no layer.
+///
+/// # Errors
+/// Why they cannot be built. That is tried once.
+pub(crate) fn rust_fixture(source: &Path) -> Result<Built, String> {
+    static TRIED: OnceLock<Result<Built, String>> = OnceLock::new();
+    let build = |into: &Path| {
+        let target = e2e_cache().join("rust-suite-target");
+        let mut command = Command::new("cargo");
+        command.args(["build", "--quiet", "--locked", "--target-dir"]).arg(&target);
+        run(command.current_dir(source.join("task")))?;
+        let task = into.join("task");
+        fs::create_dir_all(&task)
+            .and_then(|()| fs::copy(target.join("debug/bootstrap"), task.join("bootstrap")))
+            .map_err(|e| e.to_string())
+            .map(drop)
+    };
+    TRIED.get_or_init(|| once("rust-suite", source, build)).clone()
+}
+
 /// A layer with AWS's client for Java, unmodified.
 ///
 /// # Errors

@@ -22,7 +22,9 @@ mod report;
 mod server;
 mod terminal;
 
-pub(crate) use built::{Built, go_fixture, has_jdk, java_fixture, official_java_client};
+pub(crate) use built::{
+    Built, go_fixture, has_jdk, java_fixture, official_java_client, rust_fixture,
+};
 pub(crate) use function::{Function, zip_bytes};
 pub(crate) use leftovers::{Leftovers, alone, processes_with, shared, wait_until_gone};
 pub(crate) use machine::{networks, no_nat, settings, stretched, stretched_ms};

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::words::{Words, folder};
 use crate::harness::{
     Built, Client, Invoke, e2e_cache, go_fixture, has_jdk, java_fixture, lambdabox, node_tree,
-    official_java_client, official_node_client, vendored,
+    official_java_client, official_node_client, rust_fixture, vendored,
 };
 
 /// One line of the list: a row of the matrix.
@@ -80,6 +80,7 @@ impl Guest {
                 return Err(format!("no JDK for {} on this machine", self.runtime));
             }
             "go" => built = Some(go_fixture(&source_of(self.language))?),
+            "rust" => built = Some(rust_fixture(&source_of(self.language))?),
             "java" => built = Some(java_fixture(&source_of(self.language))?),
             _ => {}
         }
