@@ -29,6 +29,8 @@ use crate::{idmap, init};
 
 /// The hidden first argument that makes the binary a spawner.
 const LIFE: &str = "bootstrap";
+/// After standard input, output and error.
+const FIRST_BEYOND_STANDARD: u32 = 3;
 /// Where a spawner finds its socket.
 const SOCKET: i32 = 3;
 
@@ -59,6 +61,9 @@ pub fn message_pair() -> io::Result<(OwnedFd, OwnedFd)> {
 /// # Errors
 /// The kernel's, for the socket pair or the fork.
 pub fn start() -> io::Result<Spawner> {
+    // What the caller has left open is not for the programs that the host starts either: `slirp4netns`
+    // lives as long as a function that may try to take it over.
+    sys::close_on_exec_from(FIRST_BEYOND_STANDARD)?;
     let (ours, theirs) = message_pair()?;
     match sys::fork()? {
         Side::Parent { pid, .. } => Ok(Spawner { socket: ours, pid }),

@@ -73,3 +73,18 @@ fn the_resolved_configuration_can_be_printed_without_running_anything() {
     }
     assert!(!shown.contains("START RequestId"), "nothing ran: {shown}");
 }
+
+/// Who wrote the function would choose which directory is written to and cleaned.
+#[test]
+fn a_file_cannot_choose_the_data_directory_and_nothing_in_it_is_touched() {
+    let function = Function::python(SHOW)
+        .file("victim/run/important/file", "precious")
+        .file("lambdabox.toml", "data_dir = \"victim\"\n");
+    invoke(&function).run().refused(&["data_dir", "LAMBDABOX_DATA_DIR"]);
+    let victim = function.path().join("victim");
+    assert!(victim.join("run/important/file").exists());
+    // Nor does a start that was told so clean away what is not its own.
+    let plain = Function::python(SHOW);
+    invoke(&plain).args(["--data-dir"]).args([&victim]).without_env("LAMBDABOX_DATA_DIR").run();
+    assert!(victim.join("run/important/file").exists());
+}

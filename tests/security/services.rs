@@ -1,6 +1,8 @@
 //! Services of the host and of its surroundings, reached for from `none` and from `nat`.
 
 use std::net::{SocketAddr, UdpSocket};
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr as SocketAddrUnix, UnixListener};
 use std::process::Command;
 
 use serde_json::json;
@@ -13,6 +15,8 @@ attacks! {
     services_of_the_host_are_out_of_reach_in_nat,
     the_metadata_addresses_are_out_of_reach_in_none,
     the_metadata_addresses_are_out_of_reach_in_nat,
+    abstract_sockets_of_the_host_are_out_of_reach_in_none,
+    abstract_sockets_of_the_host_are_out_of_reach_in_nat,
 }
 
 /// Knocks at every address of its event by TCP and UDP, the gateway's and the loopback's added.
@@ -103,4 +107,42 @@ fn the_metadata_addresses_are_out_of_reach_in_none(by: &Attacker) -> Outcome {
 
 fn the_metadata_addresses_are_out_of_reach_in_nat(by: &Attacker) -> Outcome {
     metadata(by, "nat")
+}
+
+/// A socket with a name and no file, as X11 and buses have: it belongs to the network namespace, and who
+/// answers there goes by the id of who calls.
+fn abstract_socket(by: &Attacker, network: &str) -> Outcome {
+    let name = format!("e2e-abstract-{}-{network}-{:?}", std::process::id(), by.caller);
+    let address = SocketAddrUnix::from_abstract_name(&name).unwrap();
+    let listener = UnixListener::bind_addr(&address).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let function = Function::python(
+        "import errno, socket
+def lambda_handler(name, context):
+    with socket.socket(socket.AF_UNIX) as caller:
+        try:
+            caller.connect('\\0' + name)
+            return 'reached'
+        except OSError as error:
+            return errno.errorcode[error.errno]
+",
+    );
+    let run = by.invoke(&function).args(["--network", network, "--timeout", "60"]);
+    let run = run.event(json!(name).to_string()).run();
+    if run.code() != 0 && !run.stderr.contains("START RequestId") {
+        let reason = run.stderr.lines().find(|line| line.contains("rror")).unwrap_or_default();
+        return Outcome::NotHere(format!("no {network} here: {reason}"));
+    }
+    let answer = run.answered().json();
+    assert_eq!(answer, json!("ECONNREFUSED"), "--network {network}");
+    assert!(listener.accept().is_err(), "a call came from {network}");
+    Outcome::Held("ECONNREFUSED".to_owned())
+}
+
+fn abstract_sockets_of_the_host_are_out_of_reach_in_none(by: &Attacker) -> Outcome {
+    abstract_socket(by, "none")
+}
+
+fn abstract_sockets_of_the_host_are_out_of_reach_in_nat(by: &Attacker) -> Outcome {
+    abstract_socket(by, "nat")
 }

@@ -16,8 +16,8 @@ mod privilege;
 mod process;
 
 pub use descriptor::{
-    close_from, close_on_exec, close_on_exec_if_open, forget_descriptor, inherited_descriptor,
-    place_descriptor, write_and_exit,
+    close_from, close_on_exec, close_on_exec_from, close_on_exec_if_open, forget_descriptor,
+    inherited_descriptor, place_descriptor, write_and_exit,
 };
 pub use device::{loop_configure, loop_free_index, loop_remove, loopback_up};
 pub use mount::{

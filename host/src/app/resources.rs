@@ -265,7 +265,7 @@ fn place(wanted: Option<Network>, slot: u16) -> Result<Placed, AppError> {
     }
 }
 
-/// What could not be taken away is named.
+/// What could not be taken away, in words that end "failed to clean up: …".
 async fn close_nat(nat: Option<Arc<Ahead<Outbound>>>, slot: u16, run_dir: &Path) -> Vec<String> {
     let Some(nat) = nat.and_then(Arc::into_inner) else { return Vec::new() };
     let closed = match nat.into_made().await {
@@ -277,5 +277,5 @@ async fn close_nat(nat: Option<Arc<Ahead<Outbound>>>, slot: u16, run_dir: &Path)
         }
         Ok(None) | Err(_) => Ok(()),
     };
-    closed.err().into_iter().flatten().map(|error| format!("failed to {error}")).collect()
+    closed.err().into_iter().flatten().map(|error| error.to_string()).collect()
 }

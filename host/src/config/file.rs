@@ -5,12 +5,15 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::Setting;
+use super::caller::Caller;
+use super::notice::Notice;
 use super::place::Origin;
 use super::problem::Problem;
 use super::raw::{Raw, Value, WrittenVariable};
@@ -28,11 +31,28 @@ pub(crate) struct Found {
 }
 
 /// The nearest file, from `directory` up to the root of the file system.
-pub(crate) fn find(directory: &Path, problems: &mut Vec<Problem>) -> Option<Found> {
-    for directory in directory.ancestors() {
-        let path = directory.join(NAME);
-        match fs::read_to_string(&path) {
-            Ok(text) => {
+///
+/// One further up counts only if it is the caller's, root's or of whoever owns the directory: anybody may put
+/// one into `/tmp`, and it could hand the caller's keys to the caller's own function, or its network.
+pub(crate) fn find(
+    directory: &Path,
+    caller: &Caller,
+    problems: &mut Vec<Problem>,
+    notices: &mut Vec<Notice>,
+) -> Option<Found> {
+    let owner_of_code = fs::metadata(directory).map(|data| data.uid()).ok();
+    for place in directory.ancestors() {
+        let path = place.join(NAME);
+        match read_with_owner(&path) {
+            Ok((_, owner))
+                if place != directory
+                    && ![0, caller.uid].contains(&owner)
+                    && Some(owner) != owner_of_code =>
+            {
+                let path = path.display();
+                notices.push(Notice::warning(format!("{path} is not used: it is uid {owner}'s")));
+            }
+            Ok((text, _)) => {
                 let raw = read(&path, &text, problems);
                 return Some(Found { path, raw });
             }
@@ -44,6 +64,12 @@ pub(crate) fn find(directory: &Path, problems: &mut Vec<Problem>) -> Option<Foun
         }
     }
     None
+}
+
+fn read_with_owner(path: &Path) -> io::Result<(String, u32)> {
+    let file = fs::File::open(path)?;
+    let owner = file.metadata()?.uid();
+    Ok((io::read_to_string(file)?, owner))
 }
 
 /// Reads the text of a file.
@@ -85,8 +111,13 @@ impl Reader<'_> {
     }
 
     fn setting(&mut self, setting: Setting, line: usize, value: &DeValue<'_>) {
-        let kind = setting.row().kind;
-        let (read, expected) = match kind {
+        let row = setting.row();
+        if setting.is_the_machines() {
+            let (path, key) = (self.path.to_owned(), row.key.to_owned());
+            self.problems.push(Problem::NotOfAFile { path, line, key, flag: row.flag });
+            return;
+        }
+        let (read, expected) = match row.kind {
             Kind::Text | Kind::Path => (text(value), "a string"),
             Kind::Number => (text(value).or_else(|| integer(value)), "a whole number"),
             Kind::Switch => (switch(value), "true or false"),
@@ -254,12 +285,48 @@ mod tests {
         fs::create_dir_all(&inner).unwrap();
         fs::write(root.path().join(NAME), "timeout = 1").unwrap();
         fs::write(root.path().join("a").join(NAME), "timeout = 2").unwrap();
-        let mut problems = Vec::new();
-        let found = find(&inner, &mut problems).unwrap();
+        let (mut problems, mut notices) = (Vec::new(), Vec::new());
+        let caller = Caller::of_process().unwrap();
+        let found = find(&inner, &caller, &mut problems, &mut notices).unwrap();
         assert_eq!(found.path, root.path().join("a").join(NAME));
         assert_eq!(found.raw.text(Setting::Timeout).unwrap().0, "2");
         fs::create_dir(inner.join(NAME)).unwrap();
-        assert!(find(&inner, &mut problems).is_none());
+        assert!(find(&inner, &caller, &mut problems, &mut notices).is_none());
         assert!(problems[0].to_string().starts_with("cannot read "));
+        assert!(notices.is_empty(), "{notices:?}");
+    }
+
+    #[test]
+    fn another_users_file_further_up_is_passed_by_and_said() {
+        const SOMEBODY: u32 = 1_880_000_001;
+        let root = tempfile::tempdir().unwrap();
+        let inner = root.path().join("a/b");
+        fs::create_dir_all(&inner).unwrap();
+        fs::write(root.path().join(NAME), "timeout = 1").unwrap();
+        let planted = root.path().join("a").join(NAME);
+        fs::write(&planted, "network = 'host'").unwrap();
+        if std::os::unix::fs::chown(&planted, Some(SOMEBODY), None).is_err() {
+            println!("SKIP another_users_file_…: only root can give a file away");
+            return;
+        }
+        let (mut problems, mut notices) = (Vec::new(), Vec::new());
+        let caller = Caller::of_process().unwrap();
+        let mut look = |directory: &Path| find(directory, &caller, &mut problems, &mut notices);
+        assert_eq!(look(&inner).unwrap().path, root.path().join(NAME));
+        assert_eq!(look(&root.path().join("a")).unwrap().path, planted, "beside the function");
+        std::os::unix::fs::chown(&inner, Some(SOMEBODY), None).unwrap();
+        assert_eq!(look(&inner).unwrap().path, planted, "who owns the function says how it runs");
+        assert!(problems.is_empty() && notices.len() == 1, "{problems:?} {notices:?}");
+        assert!(notices[0].text.contains("is not used: it is uid 1880000001's"), "{notices:?}");
+    }
+
+    #[test]
+    fn a_file_does_not_say_where_lambdaboxs_own_files_are() {
+        let (_, problems) = read_text("data_dir = '/'\n");
+        assert_eq!(
+            problems,
+            ["/f/lambdabox.toml:1: `data_dir` is the machine's and cannot come with a function | \
+              set LAMBDABOX_DATA_DIR or --data-dir"]
+        );
     }
 }

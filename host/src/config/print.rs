@@ -22,6 +22,8 @@ pub(crate) fn config(raw: &Raw, variables: &Variables, invoke: &Invoke) -> Strin
     for row in &ROWS {
         let key = row.key;
         let origin = raw.origin(row.setting);
+        // A comment, since the file may not say it.
+        let key = if row.setting.is_the_machines() { format!("# {key}") } else { key.to_owned() };
         match (value(raw, row.setting, invoke), row.default) {
             (Some(value), _) => line(format!("{key} = {value}  # {origin}")),
             (None, Ok(value)) => line(format!("{key} = {value}  # default")),

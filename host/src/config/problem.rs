@@ -66,6 +66,8 @@ pub enum Problem {
     UnknownKey { path: PathBuf, line: usize, key: String, meant: Option<String> },
     #[error("{}:{line}: `{key}` is for one call and can only be a flag", path.display())]
     FlagAlone { path: PathBuf, line: usize, key: String },
+    #[error("{}:{line}: `{key}` is the machine's and cannot come with a function", path.display())]
+    NotOfAFile { path: PathBuf, line: usize, key: String, flag: &'static str },
     #[error("{}:{line}: `{key}` must be {expected}, but is {found}", path.display())]
     WrongType {
         path: PathBuf,
@@ -181,8 +183,12 @@ impl Problem {
             },
             Self::UnknownKey { meant: Some(meant), .. } => format!("did you mean `{meant}`?"),
             Self::UnknownKey { .. } => {
-                let known: Vec<_> = ROWS.iter().map(|row| row.key).collect();
+                let rows = ROWS.iter().filter(|row| !row.setting.is_the_machines());
+                let known: Vec<_> = rows.map(|row| row.key).collect();
                 format!("known keys are {} and the table [env]", known.join(", "))
+            }
+            Self::NotOfAFile { key, flag, .. } => {
+                format!("set LAMBDABOX_{} or {flag}", key.to_uppercase())
             }
             Self::VariableName { .. } => {
                 "a name starts with a letter, has at least two characters, and only letters, \

@@ -114,8 +114,9 @@ pub fn resolve(asked: Asked, caller: &Caller, stdin: &mut dyn Read) -> Result<Re
         }
     };
     let from_variables = variables::read(caller, &mut checks.problems, &mut notices);
-    let from_file =
-        code.as_ref().and_then(|code| file::find(&code.directory, &mut checks.problems));
+    let from_file = code
+        .as_ref()
+        .and_then(|code| file::find(&code.directory, caller, &mut checks.problems, &mut notices));
     if let (Some(found), Some(code)) = (&from_file, &code) {
         // One that lies with the function is expected; one further up may surprise.
         let said = format!("settings of {}", found.path.display());

@@ -160,6 +160,12 @@ pub(crate) const FLAGS_ALONE: [&str; 9] = [
 ];
 
 impl Setting {
+    /// Whether it says what of the machine is lambdabox's own. A file comes with a function, and whoever
+    /// wrote that would choose which directory is written to, cleaned and trusted.
+    pub(crate) fn is_the_machines(self) -> bool {
+        self == Self::DataDir
+    }
+
     /// Every setting, in the order of the table.
     pub fn all() -> impl Iterator<Item = Self> {
         ROWS.iter().map(|row| row.setting)

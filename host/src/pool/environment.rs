@@ -278,10 +278,7 @@ impl Environment {
         let (signals, receiver) = mpsc::channel(SIGNALS_WAITING);
         let opened = match open(blueprint, &self.workshop, &begun, self.starts).await {
             Ok(opened) => opened,
-            Err(error) => {
-                begun.abandon().await?;
-                return Err(error);
-            }
+            Err(error) => return Err(begun.abandon(error).await),
         };
         (blueprint.lap)("opened");
         let Opened { trees, steps, own_listener, namespaces, mut connection } = opened;

@@ -54,9 +54,9 @@ impl Channel {
         loop {
             let mut ready = self.socket.readable().await?;
             match ready.try_io(|socket| wire::receive(socket.as_fd())) {
-                Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => {
-                    return Ok(None);
-                }
+                // The other end went without reading everything of ours. The kernel says so before it
+                // gives out what that end had to say, such as why it went; the next call has it.
+                Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => {}
                 Ok(result) => return result,
                 Err(_would_block) => {}
             }

@@ -234,10 +234,20 @@ impl Begun {
         Ok(Namespaces { network: open("net")?, user: open("user")? })
     }
 
-    /// Gives up before a launch.
-    pub(crate) async fn abandon(self) -> Result<(), SandboxError> {
-        drop(self.control);
-        end(self.hold, &self.pidfd).await
+    /// Gives up before a launch because of `error`. If an early step of the init had failed by then,
+    /// what failed here did so because the init was gone: its own words are what is returned.
+    pub(crate) async fn abandon(self, error: SandboxError) -> SandboxError {
+        let Self { hold, control, pidfd, .. } = self;
+        if let Err(unended) = end(hold, &pidfd).await {
+            return unended;
+        }
+        // It has ended, so this does not wait: what it said is there, then the end.
+        while let Ok(Some((said, _))) = control.receive::<FromInit>().await {
+            if let FromInit::Failed(failure) = said {
+                return SandboxError::Step(failure);
+            }
+        }
+        error
     }
 }
 

@@ -106,6 +106,15 @@ impl Lease {
     }
 }
 
+/// Whether a lease can be called so; see [`Leases::name`].
+pub(super) fn is_name(name: &str) -> bool {
+    let hex = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let parts = name.split_once('.').and_then(|(tag, slot)| Some((tag.split_once('x')?, slot)));
+    parts.is_some_and(|((device, inode), slot)| {
+        hex(device) && hex(inode) && slot.parse::<u16>().is_ok()
+    })
+}
+
 /// The directory of lock files, checked, and the part of names that tells it from others.
 pub(super) struct Leases {
     dir: PathBuf,
@@ -116,12 +125,10 @@ impl Leases {
     /// Makes the directories if they are missing.
     pub(super) fn open(run_dir: &Path) -> Result<Self, LeaseError> {
         let dir = run_dir.join(LEASES);
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o755)
-            .create(&dir)
-            .map_err(|source| LeaseError::Dir { path: dir.clone(), source })?;
+        // One after the other: nothing is made in a place that somebody else has prepared.
+        make(run_dir)?;
         check_ours(run_dir)?;
+        make(&dir)?;
         let (device, inode) = check_ours(&dir)?;
         // Both are unique among the file systems a running kernel has mounted.
         Ok(Self { dir, tag: format!("{device:x}x{inode:x}") })
@@ -146,6 +153,11 @@ impl Leases {
         }
         Ok(slots)
     }
+}
+
+fn make(dir: &Path) -> Result<(), LeaseError> {
+    let made = DirBuilder::new().recursive(true).mode(0o755).create(dir);
+    made.map_err(|source| LeaseError::Dir { path: dir.to_owned(), source })
 }
 
 /// Takes the lock of a slot that says nothing. `None` if it is held, or is to be swept.

@@ -229,6 +229,21 @@ fn a_work_directory_without_a_lease_is_swept_after_a_reboot() {
 }
 
 #[test]
+fn what_is_not_a_work_directory_is_left_alone_in_a_data_directory_that_has_more() {
+    let dirs = Dirs::new();
+    let others = ["important", "systemd", "1bx7", "1bx7.", "x7.0", "1bx7.0.bak", "1bx7.99999"];
+    for name in others {
+        fs::create_dir_all(dirs.data().join("run").join(name).join("deep")).unwrap();
+    }
+    assert_eq!(dirs.sweep().work_dirs, 0);
+    for name in others {
+        assert!(dirs.data().join("run").join(name).join("deep").is_dir(), "{name}");
+    }
+    let name = dirs.take().name().to_owned();
+    assert!(slot::is_name(&name), "{name}");
+}
+
+#[test]
 fn a_lease_names_no_directory_to_remove_but_its_own() {
     let dirs = Dirs::new();
     dirs.take().release().unwrap();
@@ -294,6 +309,9 @@ fn a_run_directory_others_can_write_to_is_refused() {
     let link = dirs.top.path().join("link");
     std::os::unix::fs::symlink(&real, &link).unwrap();
     assert!(matches!(dead(&link), Err(LeaseError::NotOurs { .. })));
+    for place in [dirs.run(), real] {
+        assert_eq!(fs::read_dir(&place).unwrap().count(), 0, "something was made in {place:?}");
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, ResolveFlags, openat2, unlinkat};
 use rustix::io::Errno;
 
-use super::{LeaseError, lock, mounts};
+use super::{LeaseError, lock, mounts, slot};
 
 /// Where work directories are, below the data directory.
 const RUN: &str = "run";
@@ -74,7 +74,8 @@ impl WorkDir {
     }
 }
 
-/// Removes every work directory nobody holds the lock of.
+/// Removes every work directory nobody holds the lock of, and nothing else that may lie beside them: the
+/// data directory is whatever it was said to be.
 pub(super) fn sweep(data_dir: &Path, failed: &mut Vec<LeaseError>) -> usize {
     let run = data_dir.join(RUN);
     let entries = match fs::read_dir(&run) {
@@ -87,7 +88,8 @@ pub(super) fn sweep(data_dir: &Path, failed: &mut Vec<LeaseError>) -> usize {
     };
     let mut removed = 0;
     for entry in entries.flatten() {
-        if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+        let ours = entry.file_name().to_str().is_some_and(slot::is_name);
+        if !ours || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             continue;
         }
         match sweep_one(&entry.path()) {

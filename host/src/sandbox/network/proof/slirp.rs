@@ -77,12 +77,21 @@ fn confine(lab: &Lab, slirp: &Slirp, name: &str) {
 fn a_users_environment_reaches_outside_and_after_the_rules_nothing_of_the_host() {
     let Some((mut lab, slirp)) = build() else { return };
     let user = Holder::make(&mut lab, "a");
+    // Both make more than the addresses of interfaces the host's own.
+    lab.ip("host", "addr add 10.60.0.1/24 dev lo");
+    lab.ip("host", "route add local 10.50.0.0/16 dev lo");
     lab.as_host(async || {
         let wire = user.attach(&slirp).await;
         assert_eq!(wire.address, Ipv4Addr::new(247, 1, 64, 100));
         assert_eq!(lab.ask("a", OUTSIDE, 80).unwrap(), HOST.to_string());
-        let forbidden =
-            [(HOST, 8080), (HOST_OTHER, 8080), (Ipv4Addr::new(10, 79, 0, 2), 8080), (METADATA, 80)];
+        let forbidden = [
+            (HOST, 8080),
+            (HOST_OTHER, 8080),
+            (Ipv4Addr::new(10, 79, 0, 2), 8080),
+            (Ipv4Addr::new(10, 60, 0, 77), 8080),
+            (Ipv4Addr::new(10, 50, 3, 3), 8080),
+            (METADATA, 80),
+        ];
         for (address, port) in forbidden {
             lab.ask("a", address, port).expect("slirp4netns itself lets this through");
         }
