@@ -4,7 +4,7 @@ usage: matrix.py LOG   (LOG: guest TAB case TAB result, one line a cell)
 """
 import sys
 
-MARKS = {"pass": "ok", "skip": "-", "FAIL": "FAIL"}
+MARKS = {"pass": "ok", "skip": "-", "none": ".", "FAIL": "FAIL"}
 
 cells, guests, cases = {}, [], []
 for line in open(sys.argv[1], encoding="utf-8"):
@@ -20,7 +20,7 @@ if cells:
     titles = [case.replace("_", " ") for case in cases]
     left = max(map(len, titles))
     widths = [max(4, *(len(word) for word in guest.split())) for guest in guests]
-    print("The shared suite, by language and client (-: not run here, reasons below):")
+    print("The shared suite, by language and client (-: not run here, reasons below; .: means nothing there):")
     for part in (0, 1):
         heads = (guest.split()[part].ljust(width) for guest, width in zip(guests, widths))
         print(" " * left, *heads, sep="  ")

@@ -61,8 +61,15 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.Paths;
 import java.security.Security;
+import java.time.Duration;
 import java.time.Instant;
+import java.time.LocalDate;
+import java.time.LocalDateTime;
+import java.time.LocalTime;
+import java.time.OffsetDateTime;
+import java.time.Year;
 import java.time.ZoneOffset;
+import java.time.ZonedDateTime;
 import java.time.format.DateTimeFormatter;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -70,6 +77,7 @@ import java.util.Arrays;
 import java.util.Base64;
 import java.util.Collection;
 import java.util.Collections;
+import java.util.Currency;
 import java.util.Date;
 import java.util.Deque;
 import java.util.HashMap;
@@ -86,9 +94,11 @@ import java.util.SortedMap;
 import java.util.SortedSet;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.TimeZone;
 import java.util.UUID;
 import java.util.jar.JarEntry;
 import java.util.jar.JarOutputStream;
+import java.util.regex.Pattern;
 
 /** One process's life. */
 final class LambdaboxLoop {
@@ -102,7 +112,7 @@ final class LambdaboxLoop {
             return;
         }
         Settings settings = Settings.take();
-        Logs logs = new Logs(settings.logDescriptor);
+        Logs logs = new Logs(settings);
         Security.setProperty("networkaddress.cache.negative.ttl",
                 Settings.or("AWS_LAMBDA_JAVA_NETWORKADDRESS_CACHE_NEGATIVE_TTL", "1"));
         RuntimeApi api = new RuntimeApi(Settings.or("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001"));
@@ -117,10 +127,6 @@ final class LambdaboxLoop {
             handler = Handlers.find(Settings.or("_HANDLER", ""), loader, logs);
         } catch (Fault fault) {
             logs.fault(fault);
-            String hint = settings.hintFor(fault);
-            if (hint != null) {
-                logs.write(hint);
-            }
             logs.flush();
             api.failInit("Runtime.BadFunctionCode", fault.json());
             System.exit(1);
@@ -196,7 +202,6 @@ final class LambdaboxLoop {
         }
     }
 
-
     // -------------------------------------------------------------------------------------------------
     // Environment of the process
     // -------------------------------------------------------------------------------------------------
@@ -219,6 +224,9 @@ final class LambdaboxLoop {
             String descriptor = remove("_LAMBDA_TELEMETRY_LOG_FD");
             boolean mustWait = remove("_LAMBDABOX_WAIT") != null;
             String hint = remove("_LAMBDABOX_JAR_HINT");
+            if ("C.UTF-8".equals(System.getenv("LC_ALL"))) {
+                remove("LC_ALL"); // the host's, for the JVM's start alone
+            }
             return new Settings(descriptor, mustWait, hint, or("LAMBDA_TASK_ROOT", "/var/task"));
         }
 
@@ -245,7 +253,7 @@ final class LambdaboxLoop {
 
         /** One line that says where AWS's interfaces come from, if they are what is missing. */
         String hintFor(Fault fault) {
-            boolean missing = fault.message.contains("com/amazonaws/services/lambda/runtime/");
+            boolean missing = fault.told().contains("com/amazonaws/services/lambda/runtime/");
             if (hint == null || !missing) {
                 return null;
             }
@@ -271,6 +279,7 @@ final class LambdaboxLoop {
         final boolean json = "JSON".equalsIgnoreCase(System.getenv("AWS_LAMBDA_LOG_FORMAT"));
         private final int level = Math.max(0, LEVELS.indexOf(
                 Settings.or("AWS_LAMBDA_LOG_LEVEL", "UNDEFINED").toUpperCase(Locale.ROOT)));
+        private final Settings settings;
         private final OutputStream frames;
         private final PrintStream original = System.out;
         private final List<LineStream> streams = new ArrayList<>();
@@ -278,7 +287,9 @@ final class LambdaboxLoop {
         /** AWS's `LambdaLogger`, if the customer has that interface. */
         Object logger;
 
-        Logs(String descriptor) throws IOException {
+        Logs(Settings settings) throws IOException {
+            this.settings = settings;
+            String descriptor = settings.logDescriptor;
             frames = descriptor == null ? null : open(Integer.parseInt(descriptor));
             if (frames != null) {
                 System.setOut(framed());
@@ -343,11 +354,10 @@ final class LambdaboxLoop {
 
         void fault(Fault fault) {
             log(fault.told(), json ? LEVELS.indexOf("ERROR") : 0);
-        }
-
-        /** A record of no level. */
-        void write(String text) {
-            send(text.getBytes(StandardCharsets.UTF_8), TEXT_FRAME);
+            String hint = settings.hintFor(fault);
+            if (hint != null) {
+                send(hint.getBytes(StandardCharsets.UTF_8), TEXT_FRAME);
+            }
         }
 
         void flush() {
@@ -1150,9 +1160,6 @@ final class LambdaboxLoop {
         static Object read(String text) {
             Json json = new Json(text);
             json.space();
-            if (json.at == text.length()) {
-                return null; // no content at all
-            }
             Object value = json.value();
             json.space();
             if (json.at < text.length()) {
@@ -1331,13 +1338,22 @@ final class LambdaboxLoop {
                 double number = ((Number) value).doubleValue();
                 boolean isNumber = !real || !Double.isNaN(number) && !Double.isInfinite(number);
                 out.append(isNumber ? value.toString() : "\"" + value + "\"");
-            } else if (value instanceof CharSequence || value instanceof Character || value instanceof Enum
-                    || value instanceof UUID || value.getClass().getName().startsWith("java.time.")
-                    || value instanceof Class || value instanceof java.net.URI || value instanceof URL
+            } else if (value instanceof Enum) {
+                quote(((Enum<?>) value).name(), out);
+            } else if (value instanceof char[]) {
+                quote(new String((char[]) value), out);
+            } else if (value instanceof CharSequence || value instanceof Character || value instanceof UUID
+                    || value instanceof Currency || value instanceof Pattern || value instanceof java.net.URI || value instanceof URL
                     || value instanceof Locale || value instanceof Path || value instanceof File) {
                 quote(value.toString(), out);
             } else if (value instanceof byte[]) {
                 quote(Base64.getEncoder().encodeToString((byte[]) value), out);
+            } else if (value instanceof TimeZone) {
+                quote(((TimeZone) value).getID(), out);
+            } else if (value instanceof Class) {
+                quote(((Class<?>) value).getName(), out);
+            } else if (value.getClass().getName().startsWith("java.time.")) {
+                write(Times.plain(value), out, open);
             } else if (value instanceof Date) {
                 out.append(((Date) value).getTime());
             } else if (value instanceof Optional) {
@@ -1359,9 +1375,13 @@ final class LambdaboxLoop {
             if (value instanceof Map) {
                 out.append('{');
                 for (Map.Entry<?, ?> entry : ((Map<?, ?>) value).entrySet()) {
+                    if (entry.getValue() == null) {
+                        continue; // as AWS: no member says null
+                    }
                     out.append(first ? "" : ",");
                     first = false;
-                    quote(String.valueOf(entry.getKey()), out);
+                    Object key = entry.getKey();
+                    quote(key instanceof Enum ? ((Enum<?>) key).name() : String.valueOf(key), out);
                     out.append(':');
                     write(entry.getValue(), out, open);
                 }
@@ -1382,15 +1402,7 @@ final class LambdaboxLoop {
                 }
                 out.append(']');
             } else {
-                out.append('{');
-                for (Map.Entry<String, Object> entry : Mapping.properties(value).entrySet()) {
-                    out.append(first ? "" : ",");
-                    first = false;
-                    quote(entry.getKey(), out);
-                    out.append(':');
-                    write(entry.getValue(), out, open);
-                }
-                out.append('}');
+                members(Mapping.properties(value), out, open);
             }
         }
 
@@ -1406,7 +1418,7 @@ final class LambdaboxLoop {
                 } else if (pair) {
                     out.append(c).append(text.charAt(++i));
                 } else if (c < ' ' || Character.isSurrogate(c)) {
-                    out.append(String.format("\\u%04x", (int) c));
+                    out.append(String.format("\\u%04X", (int) c));
                 } else {
                     out.append(c);
                 }
@@ -1415,8 +1427,49 @@ final class LambdaboxLoop {
         }
     }
 
+    /** Times as AWS writes them: seconds where there is an instant, else the numbers of the calendar. */
+    static final class Times {
+        private Times() {}
+
+        static Object plain(Object value) {
+            if (value instanceof Instant) {
+                return seconds(((Instant) value).getEpochSecond(), ((Instant) value).getNano());
+            } else if (value instanceof Duration) {
+                return seconds(((Duration) value).getSeconds(), ((Duration) value).getNano());
+            } else if (value instanceof OffsetDateTime) {
+                return plain(((OffsetDateTime) value).toInstant());
+            } else if (value instanceof ZonedDateTime) {
+                return plain(((ZonedDateTime) value).toInstant());
+            } else if (value instanceof LocalDate) {
+                LocalDate date = (LocalDate) value;
+                return Arrays.asList(date.getYear(), date.getMonthValue(), date.getDayOfMonth());
+            } else if (value instanceof LocalTime) {
+                LocalTime time = (LocalTime) value;
+                List<Object> numbers = new ArrayList<>(Arrays.asList(time.getHour(), time.getMinute()));
+                if (time.getSecond() > 0 || time.getNano() > 0) {
+                    numbers.add(time.getSecond());
+                }
+                if (time.getNano() > 0) {
+                    numbers.add(time.getNano());
+                }
+                return numbers;
+            } else if (value instanceof LocalDateTime) {
+                List<Object> numbers = new ArrayList<>((List<?>) plain(((LocalDateTime) value).toLocalDate()));
+                numbers.addAll((List<?>) plain(((LocalDateTime) value).toLocalTime()));
+                return numbers;
+            }
+            return value instanceof Year ? (Object) ((Year) value).getValue() : value.toString();
+        }
+
+        private static BigDecimal seconds(long whole, int nanoseconds) {
+            return BigDecimal.valueOf(whole).add(BigDecimal.valueOf(nanoseconds, 9));
+        }
+    }
+
     /** Values of JSON as objects of a class, and objects' properties. */
     static final class Mapping {
+        private static final String EVENTS = CORE + "events.";
+
         private Mapping() {}
 
         static Object to(Type type, Object value) {
@@ -1427,6 +1480,20 @@ final class LambdaboxLoop {
             }
             if (raw == Object.class) {
                 return value;
+            }
+            boolean many = raw.isArray() && raw != byte[].class && raw != char[].class
+                    || Collection.class.isAssignableFrom(raw) || raw == Iterable.class;
+            if (value.equals("") && raw != String.class && raw != CharSequence.class) {
+                return to(type, null); // as AWS: no text is no value
+            }
+            if (many && !(value instanceof List)) {
+                return to(type, Collections.singletonList(value)); // as AWS: one is a list of one
+            }
+            if (!many && value instanceof List) {
+                List<?> items = (List<?>) value;
+                if (items.size() < 2) {
+                    return to(type, items.isEmpty() ? null : items.get(0)); // and a list of one is that one
+                }
             }
             if (raw == Optional.class) {
                 return Optional.of(to(Types.argument(type, 0), value));
@@ -1454,7 +1521,10 @@ final class LambdaboxLoop {
                 return value;
             }
             Object scalar = value instanceof Map || value instanceof List ? null : scalar(raw, value);
-            return scalar != null ? scalar : object(type, raw, expect(Map.class, value, raw));
+            if (scalar == null && raw.getName().startsWith("java.lang.")) {
+                throw new IllegalArgumentException("Cannot deserialize value of type `" + raw.getName() + "` from Object value");
+            }
+            return scalar != null || raw.isEnum() ? scalar : object(type, raw, expect(Map.class, value, raw));
         }
 
         private static <T> T expect(Class<T> kind, Object value, Class<?> wanted) {
@@ -1469,22 +1539,28 @@ final class LambdaboxLoop {
         @SuppressWarnings({"unchecked", "rawtypes"})
         private static Object scalar(Class<?> raw, Object value) {
             String text = value.toString();
+            if (value instanceof String && raw != String.class && raw != CharSequence.class && raw != char.class) {
+                text = text.trim();
+            }
             if (raw == String.class || raw == CharSequence.class) {
                 return text;
             }
             if (raw == boolean.class || raw == Boolean.class) {
-                return value instanceof Boolean ? value : expectText(text.equals("true") || text.equals("false"), raw) && text.equals("true");
+                if (value instanceof Number && !(value instanceof Double)) {
+                    return !text.equals("0");
+                }
+                return expectText(text.matches("true|True|TRUE|false|False|FALSE"), raw) && text.equalsIgnoreCase("true");
             }
             if (raw == char.class || raw == Character.class) {
                 return expectText(text.length() == 1, raw) ? text.charAt(0) : null;
             }
             if (raw.isEnum()) {
                 for (Object constant : raw.getEnumConstants()) {
-                    if (constant.toString().equals(text) || ((Enum) constant).name().equals(text)) {
+                    if (((Enum) constant).name().equals(text)) {
                         return constant;
                     }
                 }
-                throw new IllegalArgumentException("Cannot deserialize value of type `" + raw.getName() + "` from \"" + text + "\"");
+                return null; // as AWS: an unknown name is no value
             }
             if (raw.isPrimitive() || Number.class.isAssignableFrom(raw)) {
                 BigDecimal number = new BigDecimal(text);
@@ -1507,7 +1583,16 @@ final class LambdaboxLoop {
                 }
             }
             if (raw == Date.class) {
-                return value instanceof Number ? new Date(((Number) value).longValue()) : Date.from(Instant.parse(text));
+                if (value instanceof Number) {
+                    return new Date(((Number) value).longValue());
+                }
+                String whole = text.length() == 10 ? text + "T00:00:00Z" : text.replaceAll("([+-]\\d\\d)(\\d\\d)$", "$1:$2");
+                return Date.from(OffsetDateTime.parse(whole).toInstant());
+            }
+            if (raw == Instant.class && value instanceof Number) {
+                BigDecimal seconds = new BigDecimal(text);
+                long nanoseconds = seconds.remainder(BigDecimal.ONE).movePointRight(9).longValue();
+                return Instant.ofEpochSecond(seconds.longValue(), nanoseconds);
             }
             if (raw == UUID.class) {
                 return UUID.fromString(text);
@@ -1568,7 +1653,9 @@ final class LambdaboxLoop {
 
         /** A bean by its setters and public fields, a record by its constructor. */
         private static Object object(Type type, Class<?> raw, Map<?, ?> members) {
-            Map<String, Object> given = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
+            // AWS's own events are written in other ways than their members are: `Records`, `eventSourceARN`.
+            boolean lenient = raw.getName().startsWith(EVENTS);
+            Map<String, Object> given = lenient ? new TreeMap<>(String.CASE_INSENSITIVE_ORDER) : new HashMap<>();
             for (Map.Entry<?, ?> member : members.entrySet()) {
                 given.put((String) member.getKey(), member.getValue());
             }
@@ -1641,14 +1728,9 @@ final class LambdaboxLoop {
                 return null;
             }
             String name = method.substring(prefix.length());
-            int upper = 0;
-            // As Jackson: `getURL` is `url`, `getARNs` is `arns`, `getName` is `name`.
-            StringBuilder text = new StringBuilder(name);
-            while (upper < name.length() && Character.isUpperCase(name.charAt(upper))) {
-                text.setCharAt(upper, Character.toLowerCase(name.charAt(upper)));
-                upper++;
-            }
-            return text.toString();
+            // As the JavaBeans specification, 8.8: `getURL` is `URL`, `getName` is `name`.
+            boolean stays = name.length() > 1 && Character.isUpperCase(name.charAt(0)) && Character.isUpperCase(name.charAt(1));
+            return stays ? name : Character.toLowerCase(name.charAt(0)) + name.substring(1);
         }
 
         /** What is public of an object: getters and fields, in the order of its fields. */
@@ -1664,7 +1746,7 @@ final class LambdaboxLoop {
                 return ordered;
             }
             for (Field field : raw.getFields()) {
-                if (!Modifier.isStatic(field.getModifiers())) {
+                if (!Modifier.isStatic(field.getModifiers()) && !Modifier.isTransient(field.getModifiers())) {
                     try {
                         field.setAccessible(true);
                         found.put(field.getName(), field.get(of));

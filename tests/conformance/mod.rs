@@ -38,6 +38,7 @@ mod handler;
 mod handler_errors;
 mod inference;
 mod interpreters;
+mod java;
 mod languages;
 mod layers;
 mod log;

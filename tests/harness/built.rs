@@ -4,7 +4,7 @@ use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::OnceLock;
 
 use super::python::e2e_cache;
 
@@ -27,51 +27,87 @@ pub(crate) struct Built {
     pub(crate) layer: PathBuf,
 }
 
-/// One at a time: two tests may want the same tree.
-fn one_at_a_time() -> MutexGuard<'static, ()> {
-    static ONE: Mutex<()> = Mutex::new(());
-    ONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// The Java fixtures as class files, with AWS's interfaces in `lib`.
 ///
 /// # Errors
-/// Why they cannot be built.
+/// Why they cannot be built. That is tried once: a registry out of reach costs no second wait.
 pub(crate) fn java_fixture(source: &Path) -> Result<Built, String> {
-    let _one = one_at_a_time();
-    once("java-suite", source, |into| {
-        let (task, layer, missing) = (into.join("task"), into.join("layer"), into.join("missing"));
-        let core = task.join("lib");
-        maven(&[JAVA_CORE], &core)?;
-        let jar = the_jar_in(&core)?;
-        javac(&source.join("missing"), &missing, &jar)?;
-        let class_path = format!("{}:{}", jar.display(), missing.display());
-        javac(&source.join("task"), &task, Path::new(&class_path))?;
-        for kept in ["wrapper", "suite/syntax_error.class"] {
-            fs::copy(source.join("task").join(kept), task.join(kept)).map_err(|e| e.to_string())?;
-        }
-        let words = into.join("words");
-        javac(&source.join("layer"), &words, &jar)?;
-        let library = layer.join("java/lib");
-        fs::create_dir_all(&library).map_err(|e| e.to_string())?;
-        let mut archive = Command::new("jar");
-        archive
-            .arg("--create")
-            .arg("--file")
-            .arg(library.join("word.jar"))
-            .arg("-C")
-            .arg(words)
-            .arg(".");
-        run(&mut archive)
-    })
+    static TRIED: OnceLock<Result<Built, String>> = OnceLock::new();
+    TRIED.get_or_init(|| once("java-suite", source, |into| build_java(source, into))).clone()
+}
+
+fn build_java(source: &Path, into: &Path) -> Result<(), String> {
+    let (task, layer, missing) = (into.join("task"), into.join("layer"), into.join("missing"));
+    let core = task.join("lib");
+    maven(&[JAVA_CORE], &core)?;
+    let jar = the_jar_in(&core)?;
+    javac(&source.join("missing"), &missing, &jar)?;
+    let class_path = format!("{}:{}", jar.display(), missing.display());
+    javac(&source.join("task"), &task, Path::new(&class_path))?;
+    for kept in ["wrapper", "suite/syntax_error.class"] {
+        fs::copy(source.join("task").join(kept), task.join(kept)).map_err(|e| e.to_string())?;
+    }
+    let words = into.join("words");
+    javac(&source.join("layer"), &words, &jar)?;
+    let library = layer.join("java/lib");
+    fs::create_dir_all(&library).map_err(|e| e.to_string())?;
+    let mut archive = Command::new("jar");
+    archive
+        .arg("--create")
+        .arg("--file")
+        .arg(library.join("word.jar"))
+        .arg("-C")
+        .arg(words)
+        .arg(".");
+    run(&mut archive)
+}
+
+/// The Go fixtures as one static program, with AWS's library in it. There is no layer.
+///
+/// # Errors
+/// Why they cannot be built. That is tried once.
+pub(crate) fn go_fixture(source: &Path) -> Result<Built, String> {
+    static TRIED: OnceLock<Result<Built, String>> = OnceLock::new();
+    let build = |into: &Path| {
+        let mut command = Command::new("go");
+        command.args(["build", "-buildvcs=false", "-o"]).arg(into.join("task/bootstrap")).arg(".");
+        // The Go that is here, or none: another one is not fetched.
+        command.env("CGO_ENABLED", "0").env("GOTOOLCHAIN", "local");
+        run(command.current_dir(source.join("task")))
+    };
+    TRIED.get_or_init(|| once("go-suite", source, build)).clone()
+}
+
+/// The Rust fixtures as one program, with AWS's library in it. There is no layer.
+///
+/// # Errors
+/// Why they cannot be built. That is tried once.
+pub(crate) fn rust_fixture(source: &Path) -> Result<Built, String> {
+    static TRIED: OnceLock<Result<Built, String>> = OnceLock::new();
+    let build = |into: &Path| {
+        let target = e2e_cache().join("rust-suite-target");
+        let mut command = Command::new("cargo");
+        command.args(["build", "--quiet", "--locked", "--target-dir"]).arg(&target);
+        run(command.current_dir(source.join("task")))?;
+        let task = into.join("task");
+        fs::create_dir_all(&task)
+            .and_then(|()| fs::copy(target.join("debug/bootstrap"), task.join("bootstrap")))
+            .map_err(|e| e.to_string())
+            .map(drop)
+    };
+    TRIED.get_or_init(|| once("rust-suite", source, build)).clone()
 }
 
 /// A layer with AWS's client for Java, unmodified.
 ///
 /// # Errors
-/// Why it cannot be had.
+/// Why it cannot be had. That is tried once.
 pub(crate) fn official_java_client() -> Result<PathBuf, String> {
-    let _one = one_at_a_time();
+    static TRIED: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    TRIED.get_or_init(fetch_java_client).clone()
+}
+
+fn fetch_java_client() -> Result<PathBuf, String> {
     let layer = e2e_cache().join("aws-lambda-java-layer-2.9.0-whole");
     if !layer.is_dir() {
         let making = e2e_cache().join(".making-java-client");
@@ -82,10 +118,10 @@ pub(crate) fn official_java_client() -> Result<PathBuf, String> {
     Ok(layer)
 }
 
-/// Whether a JDK of this version is where distributions put them.
-pub(crate) fn has_java(version: &str) -> bool {
+/// Whether a JDK of this version is where distributions put them. A JRE alone cannot compile the loop.
+pub(crate) fn has_jdk(version: &str) -> bool {
     let roots = fs::read_dir("/usr/lib/jvm").into_iter().flatten().flatten();
-    roots.into_iter().any(|entry| {
+    roots.into_iter().filter(|entry| entry.path().join("bin/javac").exists()).any(|entry| {
         let text = fs::read_to_string(entry.path().join("release")).unwrap_or_default();
         let line = text.lines().find_map(|line| line.strip_prefix("JAVA_VERSION=\""));
         line.is_some_and(|has| has.split(['.', '"']).next() == Some(version))

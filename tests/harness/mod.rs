@@ -24,14 +24,16 @@ mod server;
 mod serving;
 mod terminal;
 
-pub(crate) use built::{Built, has_java, java_fixture, official_java_client};
+pub(crate) use built::{
+    Built, go_fixture, has_jdk, java_fixture, official_java_client, rust_fixture,
+};
 pub(crate) use function::{Function, zip_bytes};
 pub(crate) use host::{Host, python_client_of};
 pub(crate) use leftovers::{Leftovers, alone, processes_with, shared, wait_until_gone};
 pub(crate) use machine::{networks, no_nat, settings, stretched, stretched_ms};
 pub(crate) use node::{node_tree, official_node_client};
 pub(crate) use program::{Invoke, Run, Running, binary, invoke, lambdabox, quiet_environment};
-pub(crate) use python::{Client, default_minor, e2e_venv, interpreter, vendored};
+pub(crate) use python::{Client, default_minor, e2e_cache, e2e_venv, interpreter, vendored};
 pub(crate) use report::Report;
 pub(crate) use server::{Server, wait_until};
 pub(crate) use serving::{Serving, boto3_is_there};

@@ -223,6 +223,10 @@ class Loop:
     def __init__(self, python, official=None, flags=("-I", "-S"), script=LOOP):
         self.python, self.official, self.flags, self.script = python, official, flags, script
 
+    @property
+    def runtime(self):
+        return "python" + self.python.minor
+
     def argv(self, handler, extra):
         if self.official:
             # -S as for ours: what a developer has installed must not hide a missing dependency.
@@ -245,7 +249,7 @@ def run(
                 file.write(text if isinstance(text, bytes) else textwrap.dedent(text).encode())
         environment = {
             "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:%d" % server.server_address[1],
-            "AWS_EXECUTION_ENV": "AWS_Lambda_python" + loop.python.minor,
+            "AWS_EXECUTION_ENV": "AWS_Lambda_" + loop.runtime,
             "AWS_LAMBDA_FUNCTION_NAME": "tested",
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use super::words::{Words, folder};
 use crate::harness::{
-    Built, Client, Invoke, has_java, java_fixture, lambdabox, node_tree, official_java_client,
-    official_node_client, vendored,
+    Built, Client, Invoke, e2e_cache, go_fixture, has_jdk, java_fixture, lambdabox, node_tree,
+    official_java_client, official_node_client, rust_fixture, vendored,
 };
 
 /// One line of the list: a row of the matrix.
@@ -24,7 +24,9 @@ impl fmt::Display for Guest {
             Client::Managed => "ours",
             Client::Official => "official",
         };
-        write!(f, "{} {client}", self.runtime)
+        // A program of its own has no runtime to be called by.
+        let name = if self.is_native() { self.language } else { self.runtime };
+        write!(f, "{name} {client}")
     }
 }
 
@@ -51,6 +53,15 @@ impl Guest {
         Self { language, runtime, client: Client::Official }
     }
 
+    /// AWS's library in a program: the package is a `bootstrap` and nothing else.
+    pub(super) const fn native(language: &'static str) -> Self {
+        Self::official(language, "provided.al2023")
+    }
+
+    fn is_native(self) -> bool {
+        self.runtime.starts_with("provided")
+    }
+
     /// What it needs, brought here.
     ///
     /// # Errors
@@ -65,13 +76,15 @@ impl Guest {
             "ruby" if std::process::Command::new("ruby").arg("-v").output().is_err() => {
                 return Err("no Ruby on this machine".to_owned());
             }
-            "java" if !has_java(self.runtime.trim_start_matches("java")) => {
+            "java" if !has_jdk(self.runtime.trim_start_matches("java")) => {
                 return Err(format!("no JDK for {} on this machine", self.runtime));
             }
+            "go" => built = Some(go_fixture(&source_of(self.language))?),
+            "rust" => built = Some(rust_fixture(&source_of(self.language))?),
             "java" => built = Some(java_fixture(&source_of(self.language))?),
             _ => {}
         }
-        if self.client == Client::Official {
+        if self.client == Client::Official && !self.is_native() {
             layers.push(match self.language {
                 "python" => vendored("awslambdaric-layer", "python", &["awslambdaric==4.2.2"])?,
                 "nodejs" => official_node_client(self.runtime)?,
@@ -105,14 +118,22 @@ impl Host {
         let mut path = self.path.clone();
         path.extend(std::env::var_os("PATH"));
         let layers = self.layers.iter().flat_map(|l| [OsString::from("--layer"), l.clone()]);
-        lambdabox([OsString::from("invoke"), self.task().into()])
+        let run = lambdabox([OsString::from("invoke"), self.task().into()])
             .args(["--handler", handler, "--runtime", self.guest.runtime])
-            .args(["--runtime-client", client])
             .args(layers)
             // By variable, so that a case may say otherwise.
             .env("LAMBDABOX_TIMEOUT", "30")
             .env("LAMBDABOX_MEMORY_SIZE", "256")
-            .env("PATH", path.join(std::ffi::OsStr::new(":")))
+            .env("PATH", path.join(std::ffi::OsStr::new(":")));
+        if self.guest.is_native() {
+            return run;
+        }
+        let run = run.args(["--runtime-client", client]);
+        match self.guest.language {
+            // Its loop is compiled once per data directory, which takes longer than most cases.
+            "java" => run.data(&e2e_cache().join("java-data")),
+            _ => run,
+        }
     }
 
     fn task(&self) -> PathBuf {

@@ -80,5 +80,7 @@ guests! {
     ruby_managed = super::Guest::managed("ruby", "ruby");
     java17_managed = super::Guest::managed("java", "java17");
     java17_official = super::Guest::official("java", "java17");
+    go_official = super::Guest::native("go");
+    rust_official = super::Guest::native("rust");
     java25_managed = super::Guest::managed("java", "java25");
 }

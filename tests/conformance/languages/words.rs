@@ -14,23 +14,28 @@ pub(super) enum BigIntegers {
     Doubles,
 }
 
-/// Error types the caller sees.
+/// Error types the caller sees. What only left-out cases ask for may be missing.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Errors {
     /// Of the handler `fail`.
     pub(super) raised: String,
     /// Of the module `init_fails`.
+    #[serde(default)]
     pub(super) init: String,
     /// Of the module `missing_module`.
+    #[serde(default)]
     pub(super) missing_module: String,
     /// Of a module whose file is not there.
+    #[serde(default)]
     pub(super) missing_file: String,
     /// Of a handler that its module does not have; none where only a message is told.
     pub(super) missing_handler: Option<String>,
     /// Of a handler without a function.
+    #[serde(default)]
     pub(super) malformed_handler: String,
     /// Of the module `syntax_error`.
+    #[serde(default)]
     pub(super) syntax: String,
     /// Of a handler without parameters; none where that is no error.
     pub(super) signature: Option<String>,
@@ -42,9 +47,13 @@ pub(super) struct Errors {
 pub(super) struct Words {
     /// A handler, with `{module}` and `{function}`.
     pub(super) handler: String,
-    /// Member of an error's JSON that holds the trace.
-    pub(super) trace: String,
+    /// Cases that mean nothing for the language.
+    #[serde(default)]
+    pub(super) left_out: Vec<String>,
+    /// Member of an error's JSON that holds the trace; none where errors have none.
+    pub(super) trace: Option<String>,
     /// A text of the trace of the handler `fail`.
+    #[serde(default)]
     pub(super) shows_itself_in_trace: String,
     /// Whether AWS's client leaves the log descriptor's variable for the function to see.
     #[serde(default)]
@@ -55,6 +64,9 @@ pub(super) struct Words {
     /// Member of a log record's JSON that names the request.
     #[serde(default = "request_id")]
     pub(super) log_request_member: String,
+    /// Whether an object's members that are null are left out of what a handler gives.
+    #[serde(default)]
+    pub(super) drops_null_members: bool,
     /// What becomes of large integers.
     pub(super) big_integers: BigIntegers,
     /// Error types.

@@ -9,13 +9,16 @@ use crate::conformance::languages::words::BigIntegers;
 const SIX_MEBIBYTES: usize = 6 * 1024 * 1024;
 
 pub(crate) fn every_json_value_comes_back_as_it_went(host: &Host) {
-    let event = json!({
+    let mut event = json!({
         "null": null, "true": true, "false": false,
         "numbers": [0, 1, -1, 12.5, -0.001, 1e21, 9_007_199_254_740_991_i64, -9_007_199_254_740_991_i64],
         "texts": ["", "plain", "\"quoted\" \\ / \n \t \u{1}", "é ü ß", "日本語", "😀 \u{1f468}\u{200d}\u{1f469}", "\u{2028}\u{7f}"],
         "": "empty key", "ключ": {"nested": {"deeper": [[], {}, [{}]]}},
     });
     let run = host.invoke("echo").event(event.to_string()).run().answered();
+    if host.words.drops_null_members {
+        event.as_object_mut().unwrap().remove("null");
+    }
     assert_eq!(run.json(), event);
 }
 

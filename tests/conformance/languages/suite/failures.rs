@@ -7,10 +7,12 @@ pub(crate) fn a_raised_error_reaches_the_caller(host: &Host) {
     let run = host.invoke("fail").run().failed_with(&host.words.errors.raised);
     let body = run.json();
     assert_eq!(body["errorMessage"], "it is broken: é");
-    let trace = body[&host.words.trace].as_array().expect("a trace").iter();
-    let trace: Vec<&str> = trace.map(|line| line.as_str().unwrap()).collect();
-    let seen = trace.iter().any(|line| line.contains(&host.words.shows_itself_in_trace));
-    assert!(seen, "{trace:#?}");
+    if let Some(member) = &host.words.trace {
+        let trace = body[member].as_array().expect("a trace").iter();
+        let trace: Vec<&str> = trace.map(|line| line.as_str().unwrap()).collect();
+        let seen = trace.iter().any(|line| line.contains(&host.words.shows_itself_in_trace));
+        assert!(seen, "{trace:#?}");
+    }
     run.said(&[&host.words.errors.raised, "it is broken: é"]);
 }
 
