@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::json;
 
 use super::attack::{Attacker, Outcome};
-use crate::harness::{Function, Server};
+use crate::harness::{Function, Server, no_nat};
 
 attacks! {
     services_of_the_host_are_out_of_reach_in_none,
@@ -30,6 +30,11 @@ def lambda_handler(event, context):
             addresses.append(socket.inet_ntoa(bytes.fromhex(gateway)[::-1]))
     for address in addresses:
         family = socket.AF_INET6 if ':' in address else socket.AF_INET
+        try:
+            socket.socket(family).close()
+        except OSError as error:
+            answers.add(errno.errorcode[error.errno])
+            continue
         for port in event['ports']:
             with socket.socket(family, socket.SOCK_STREAM) as tcp:
                 tcp.settimeout(0.3)
@@ -57,6 +62,9 @@ fn own_addresses() -> Vec<String> {
 
 /// Lets a function knock from one placement; what it was answered.
 fn knock(by: &Attacker, network: &str, addresses: &[String], ports: &[u16]) -> Outcome {
+    if let (Some(reason), "nat") = (no_nat(), network) {
+        return Outcome::NotHere(reason.to_owned());
+    }
     let function = Function::python(KNOCK);
     let run = by
         .invoke(&function)
