@@ -76,7 +76,8 @@ fn limits(memory_mb: u64) -> Limits {
     Limits { memory_bytes: memory_mb * MIB, pids: 64 }
 }
 
-/// Starts a program that first puts itself into the group, by path.
+/// Starts a program that first puts itself into the group, by path, and waits until it is there: a kill
+/// before that would miss it.
 pub(crate) fn start(group: &Group, command: &[&str]) -> Child {
     start_reading(group, command, Stdio::null())
 }
@@ -92,7 +93,7 @@ fn start_reading(group: &Group, command: &[&str], stdin: Stdio) -> Child {
             file.display().to_string()
         })
         .collect();
-    Command::new("sh")
+    let mut child = Command::new("sh")
         .args(["-c", enter, "sh"])
         .args(command)
         .env("ENTER", files.join(" "))
@@ -100,7 +101,16 @@ fn start_reading(group: &Group, command: &[&str], stdin: Stdio) -> Child {
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
-        .unwrap()
+        .unwrap();
+    let pid = i32::try_from(child.id()).unwrap();
+    let is_in = |dir: &PathBuf| {
+        // A group that has been killed and removed meanwhile has no list; then the child has ended.
+        file::read_pids(&dir.join("cgroup.procs")).is_ok_and(|pids| pids.contains(&pid))
+    };
+    until("it is in its group", || {
+        group.dirs().iter().all(is_in) || child.try_wait().unwrap().is_some()
+    });
+    child
 }
 
 /// Waits for the program to print a line.
