@@ -210,3 +210,29 @@ fn a_heap_that_overflows_ends_the_process() {
     // V8 aborts where it is first, the kernel kills where that is.
     assert!(["Runtime.ExitError", "Runtime.OutOfMemory"].contains(&kind.as_str()), "{kind}");
 }
+
+#[test]
+fn an_interpreter_below_tmp_is_not_hidden_by_the_functions_own() {
+    let asked = std::process::Command::new("node").args(["-p", "process.execPath"]).output();
+    let Some(node) = asked.ok().filter(|asked| asked.status.success()) else {
+        skip!("no node on this machine");
+    };
+    let place = tempfile::Builder::new().prefix("e2e-node-").tempdir_in("/tmp").unwrap();
+    let bin = place.path().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    std::fs::set_permissions(place.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .unwrap();
+    std::fs::copy(String::from_utf8(node.stdout).unwrap().trim(), bin.join("node")).unwrap();
+    let function = Function::empty().file(
+        "index.mjs",
+        "import fs from 'fs';
+export const handler = async () => {
+  fs.writeFileSync('/tmp/mine', '');
+  return [process.execPath, fs.realpathSync('/var/lang/bin/node'), fs.readdirSync('/tmp')];
+};
+",
+    );
+    let run = invoke(&function).env("PATH", path_with(Some(bin))).run().answered();
+    let inside = "/var/lang/bin/node";
+    assert_eq!(run.json(), json!([inside, inside, ["mine"]]));
+}

@@ -6,7 +6,7 @@ use lambdabox_runtimes::discover::Interpreter;
 use lambdabox_runtimes::packages;
 
 use super::error::AppError;
-use super::runtime::Parts;
+use super::runtime::{Parts, shown_at};
 use super::tree::{closed_to_others, tree};
 use crate::catalog;
 use crate::config;
@@ -61,7 +61,7 @@ impl Parts<'_> {
         for (name, source) in &sdk.packages {
             let target = Path::new(SDK_INSIDE).join(name);
             if shown(source) {
-                self.links.push(Link { path: target, target: source.clone() });
+                self.links.push(Link { path: target, target: shown_at(source, interpreter) });
             } else {
                 let only_readable_by = closed_to_others(source, source);
                 let tree = Tree { source: source.clone(), target, only_readable_by, copy_to: None };

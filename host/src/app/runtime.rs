@@ -17,6 +17,25 @@ use crate::catalog::{Client, Inference};
 use crate::pool::NetworkLaid;
 use crate::sandbox::{Link, Program, Tree};
 
+/// The interpreter's directory on AWS.
+const HOME_INSIDE: &str = "/var/lang";
+
+/// Where a path of the interpreter's is inside: where it is on the host, as some know their own path; but
+/// the function's own `/tmp` would hide what lies there.
+pub(super) fn shown_at(path: &Path, interpreter: &Interpreter) -> PathBuf {
+    let hidden = interpreter.prefixes.iter().enumerate().find_map(|(number, prefix)| {
+        let rest = path.strip_prefix(prefix).ok().filter(|_| prefix.starts_with("/tmp"))?;
+        let home = match *prefix == interpreter.prefix {
+            true => HOME_INSIDE.to_owned(),
+            false => format!("{HOME_INSIDE}-{number}"),
+        };
+        // Joined with nothing it would end in a slash.
+        let is_it = rest.as_os_str().is_empty();
+        Some(if is_it { home.into() } else { Path::new(&home).join(rest) })
+    });
+    hidden.unwrap_or_else(|| path.to_owned())
+}
+
 /// What the choice of runtime decided.
 pub(super) struct Running {
     pub(super) runtime: String,
@@ -65,7 +84,8 @@ impl Parts<'_> {
             _ => None,
         };
         let language_loop = self.language_loop(language, interpreter)?;
-        let executable = interpreter.executable.to_string_lossy();
+        let executable = shown_at(&interpreter.executable, interpreter);
+        let executable = executable.to_string_lossy();
         let set = |name: &str| self.config.environment.get(name).map(String::as_str);
         let options = language.options(
             &interpreter.identifier,
@@ -145,13 +165,16 @@ impl Parts<'_> {
         for prefix in &interpreter.prefixes {
             self.trees.push(Tree {
                 source: prefix.clone(),
-                target: prefix.clone(),
+                target: shown_at(prefix, interpreter),
                 only_readable_by: closed_to_others(prefix, &interpreter.executable),
                 copy_to: None,
             });
         }
-        let path = PathBuf::from("/var/lang");
-        self.links.push(Link { path, target: interpreter.prefix.clone() });
+        let (path, target) =
+            (PathBuf::from(HOME_INSIDE), shown_at(&interpreter.prefix, interpreter));
+        if path != target {
+            self.links.push(Link { path, target });
+        }
     }
 
     /// Shows the language's loop as `/var/runtime` and says its path inside.
