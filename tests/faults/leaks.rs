@@ -81,7 +81,7 @@ fn what_could_not_be_taken_away_is_swept_by_the_next_start() {
     let function = hello();
     let run = invoke(&function).args(["--network", "nat"]).env("PATH", path).data(data.path());
     let run = run.while_alone().run().answered();
-    assert!(run.stderr.contains("failed to remove the firewall rules"), "{}", run.stderr);
+    assert!(run.stderr.contains("failed to clean up: remove the firewall rules"), "{}", run.stderr);
     // With another placement, which makes no rules of its own over the old ones.
     let next = invoke(&function).args(["--network", "none"]).data(data.path());
     next.while_alone().run().answered();
