@@ -6,7 +6,7 @@ use std::path::Path;
 
 use nix::unistd::geteuid;
 
-use crate::harness::{Function, alone, invoke, lambdabox};
+use crate::harness::{Function, alone, invoke, lambdabox, no_nat};
 
 const HELLO: &str = "def lambda_handler(event, context):\n    print('log')\n    return 1\n";
 
@@ -51,6 +51,9 @@ fn no_directory_of_ours_can_be_written_by_others_whatever_the_umask() {
 fn rules_that_cannot_be_taken_away_are_said_and_swept_by_the_next_start() {
     if !geteuid().is_root() {
         skip!("the firewall is root's");
+    }
+    if let Some(reason) = no_nat() {
+        skip!("{reason}");
     }
     let Some(real) =
         ["/usr/sbin/nft", "/sbin/nft", "/usr/bin/nft"].into_iter().find(|p| Path::new(p).exists())
