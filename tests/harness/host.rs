@@ -102,6 +102,13 @@ impl Host {
         self.succeeded(output)
     }
 
+    /// Runs a script of Python whose answers nobody checks; it must succeed.
+    #[track_caller]
+    pub(crate) fn python_alone(&self, script: &str) -> String {
+        let output = self.client(&["-c", script]).output().expect("python runs");
+        self.succeeded(output)
+    }
+
     /// A script that runs beside the test.
     pub(crate) fn python_beside(&self, script: &str) -> std::process::Child {
         let script = scripted(script);

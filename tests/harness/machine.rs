@@ -66,6 +66,11 @@ pub(crate) fn stretched_ms(limit: f64) -> f64 {
     limit * f64::from(*TIME_SCALE)
 }
 
+/// A timeout that is there to be met: long enough on this machine for what comes before.
+pub(crate) fn short_timeout_secs(seconds: u32) -> u32 {
+    seconds * SHORT_TIMEOUT_SCALE.min(*TIME_SCALE)
+}
+
 /// A command line whose timeouts are stretched: the generous ones by all, those that are there to be met by
 /// little. Written `--timeout=N` one stays exact.
 pub(crate) fn stretch_timeouts(arguments: &mut [OsString]) {
@@ -74,8 +79,8 @@ pub(crate) fn stretch_timeouts(arguments: &mut [OsString]) {
         let seconds = seconds.filter(|s| (1..LONGEST_TIMEOUT_SECS).contains(s));
         if let Some(seconds) = seconds.filter(|_| arguments[at - 1] == "--timeout") {
             let generous = seconds >= GENEROUS_TIMEOUT_SECS;
-            let scale = if generous { *TIME_SCALE } else { SHORT_TIMEOUT_SCALE.min(*TIME_SCALE) };
-            arguments[at] = (seconds * scale).min(LONGEST_TIMEOUT_SECS).to_string().into();
+            let longer = if generous { seconds * *TIME_SCALE } else { short_timeout_secs(seconds) };
+            arguments[at] = longer.min(LONGEST_TIMEOUT_SECS).to_string().into();
         }
     }
 }

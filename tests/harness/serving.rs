@@ -1,7 +1,8 @@
-//! A `lambdabox serve` of a test's own, and AWS's client for Python against it.
+//! A host ([`Host`]) of tests about its pool: a short way to deploy and call, and what the pool says.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::ops::Deref;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -9,34 +10,39 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use super::{Run, Running, e2e_venv, lambdabox, wait_until};
+use super::{Host, Run, default_minor, e2e_venv, short_timeout_secs, stretched, wait_until};
 
 /// How long a condition may take to come true on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// AWS's, for a function that says none.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A host that answers.
-pub(crate) struct Serving {
-    /// Taken by whoever ends it.
-    running: Option<Running>,
-    endpoint: String,
-    admin: String,
+/// A host that answers; all that [`Host`] can do, too.
+pub(crate) struct Serving(Host);
+
+impl Deref for Serving {
+    type Target = Host;
+
+    fn deref(&self) -> &Host {
+        &self.0
+    }
 }
 
-/// What every script begins with. `deploy` makes a function of source text and waits for it.
+/// What every script begins with, after `TIMEOUT`, which is there so that nothing is cut off, and `SHORT`,
+/// which is there to be met. `deploy` makes a function of source text and waits for it.
 const PRELUDE: &str = "
 import boto3, io, json, sys, threading, time, zipfile
 from botocore.config import Config
 from concurrent.futures import ThreadPoolExecutor
-endpoint = sys.argv[1]
-client = boto3.client('lambda', endpoint_url=endpoint, region_name='us-east-1',
-    aws_access_key_id='test', aws_secret_access_key='test',
-    config=Config(retries={'max_attempts': 0}, read_timeout=120, max_pool_connections=100))
+client = boto3.client('lambda',
+    config=Config(retries={'max_attempts': 0}, read_timeout=900, max_pool_connections=100))
 def package(source):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, 'w') as archive:
         archive.writestr('app.py', source)
     return buffer.getvalue()
 def deploy(name, source, **more):
+    more.setdefault('Timeout', TIMEOUT)
     client.create_function(FunctionName=name, Runtime='python' + RUNTIME, Handler='app.handler',
         Role='arn:aws:iam::000000000000:role/any', Code={'ZipFile': package(source)}, **more)
     client.get_waiter('function_active_v2').wait(FunctionName=name)
@@ -48,46 +54,28 @@ def call(name, event=None, **more):
 impl Serving {
     /// Starts one with these arguments, and waits until it answers.
     pub(crate) fn start(data: &Path, arguments: &[&str]) -> Self {
-        Self::started(lambdabox(ARGUMENTS).args(arguments).data(data).start())
+        Self(Host::start(data, arguments))
     }
 
     /// The same, for tests that hold the machine alone.
     pub(crate) fn start_alone(data: &Path, arguments: &[&str]) -> Self {
-        Self::started(lambdabox(ARGUMENTS).args(arguments).data(data).while_alone().start())
-    }
-
-    fn started(running: Running) -> Self {
-        running.wait_for_log("ready: AWS clients on ");
-        let log = running.stderr_so_far();
-        let after = |text: &str| {
-            let (_, rest) = log.split_once(text).expect("it was waited for");
-            let end = rest.find([',', '\n', '/']).unwrap_or(rest.len());
-            rest[..end].to_owned()
-        };
-        let endpoint = format!("http://{}", after("AWS clients on http://"));
-        let admin = after("/ready on http://");
-        Self { running: Some(running), endpoint, admin }
+        Self(Host::start_while_alone(data, arguments))
     }
 
     /// Runs a script that prints one JSON value; panics with the host's log if it fails.
     #[track_caller]
     pub(crate) fn boto3(&self, script: &str) -> Value {
-        let python = e2e_venv().join("bin/python");
-        let runtime = format!("RUNTIME = '3.{}'\n", super::default_minor());
-        let mut command = Command::new(python);
-        super::quiet_environment(&mut command);
-        let script = format!("{runtime}{PRELUDE}{script}");
-        let output = command.args(["-c", &script, &self.endpoint]).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{said}\nthe host:\n{}", self.log());
-        serde_json::from_slice(&output.stdout).unwrap()
+        let (timeout, short) = (stretched(DEFAULT_TIMEOUT).as_secs(), short_timeout_secs(2));
+        let known =
+            format!("RUNTIME = '3.{}'\nTIMEOUT = {timeout}\nSHORT = {short}\n", default_minor());
+        let script = format!("{known}{PRELUDE}{script}");
+        serde_json::from_str(&self.python_alone(&script)).expect("it prints JSON")
     }
 
     /// What the pool does, as the operator sees it.
     pub(crate) fn pool(&self) -> Value {
-        let mut stream = TcpStream::connect(&self.admin).unwrap();
-        let request =
-            format!("GET /pool HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.admin);
+        let mut stream = TcpStream::connect(("127.0.0.1", self.admin)).unwrap();
+        let request = "GET /pool HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
         stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
@@ -102,51 +90,17 @@ impl Serving {
         assert!(seen, "{}\n{}", self.pool(), self.log());
     }
 
-    /// Waits until its log holds this.
-    #[track_caller]
-    pub(crate) fn wait_for_log(&self, text: &str) {
-        self.running().wait_for_log(text);
-    }
-
-    /// What it wrote so far.
-    pub(crate) fn log(&self) -> String {
-        self.running().stderr_so_far()
-    }
-
     /// Asks it to end, and waits for that.
     pub(crate) fn end(self) -> Run {
-        self.end_by(Signal::SIGTERM)
+        self.0.end()
     }
 
     /// Ends it as the kernel would.
     pub(crate) fn kill(self) -> Run {
-        self.end_by(Signal::SIGKILL)
-    }
-
-    fn end_by(mut self, signal: Signal) -> Run {
-        let running = self.running.take().expect("it is ended once");
-        running.signal(signal);
-        running.wait()
-    }
-
-    fn running(&self) -> &Running {
-        self.running.as_ref().expect("it is ended with the test")
+        self.signal(Signal::SIGKILL);
+        self.0.wait()
     }
 }
-
-impl Drop for Serving {
-    /// A test that failed leaves no host behind.
-    fn drop(&mut self) {
-        if let Some(running) = self.running.take() {
-            running.signal(Signal::SIGTERM);
-            running.wait();
-        }
-    }
-}
-
-/// Ports that are free, and no network, whose rules take their time.
-const ARGUMENTS: [&str; 7] =
-    ["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--network", "none"];
 
 /// Whether AWS's client is there; else the reason.
 pub(crate) fn boto3_is_there() -> Result<(), String> {

@@ -36,7 +36,7 @@ fn eight_callers_at_once_get_eight_environments_and_one_answer_each() {
     };
     let answers = serving.boto3(&format!(
         "{WHO}
-deploy('who', source, Timeout=30)
+deploy('who', source, Timeout=10 * TIMEOUT)
 with ThreadPoolExecutor(8) as callers:
     answers = list(callers.map(lambda n: call('who', {{'nonce': n, 'sleep': 3}}), range(8)))
 json.dump(answers, sys.stdout)"
@@ -86,8 +86,8 @@ fn after_a_timeout_the_environment_is_reset_and_keeps_tmp_and_log_stream() {
     };
     let answers = serving.boto3(&format!(
         "{WHO}
-deploy('who', source, Timeout=2)
-json.dump([call('who', event) for event in ({{}}, {{'sleep': 60}}, {{}})], sys.stdout)"
+deploy('who', source, Timeout=SHORT)
+json.dump([call('who', event) for event in ({{}}, {{'sleep': 600}}, {{}})], sys.stdout)"
     ));
     assert_eq!(answers[1]["errorType"], "Sandbox.Timedout", "{answers}");
     assert_eq!((&answers[2]["calls"], &answers[2]["marks"]), (&json!(1), &json!(3)));
@@ -155,9 +155,8 @@ fn a_caller_that_hangs_up_does_not_stop_its_invocation() {
     };
     let answer = serving.boto3(&format!(
         "{WHO}
-deploy('who', source, Timeout=30)
-impatient = boto3.client('lambda', endpoint_url=endpoint, region_name='us-east-1',
-    aws_access_key_id='test', aws_secret_access_key='test',
+deploy('who', source, Timeout=10 * TIMEOUT)
+impatient = boto3.client('lambda',
     config=Config(retries={{'max_attempts': 0}}, read_timeout=1))
 try:
     impatient.invoke(FunctionName='who', Payload=json.dumps({{'sleep': 3}}))

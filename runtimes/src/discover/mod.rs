@@ -29,6 +29,7 @@ mod pyenv;
 mod python;
 mod ruby;
 mod search;
+mod single;
 
 pub use choose::{Compat, all, find, serving};
 pub use error::{DiscoverError, Notes};

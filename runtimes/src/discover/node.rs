@@ -9,12 +9,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Interpreter;
-use super::choose::{Finder, identifier_of};
-use super::examine::{Rejected, Running, binds, is_program, is_script, too_wide, unusable};
+use super::choose::Finder;
+use super::examine::{Rejected, Running, is_script};
 use super::places::{newest_first, subdirectories, versions_in};
-use super::probe;
 use super::search::Search;
-use crate::catalogue::Catalogue;
+use super::single::Single;
 
 pub(super) const FINDER: Finder = Finder {
     folder: "nodejs",
@@ -22,6 +21,16 @@ pub(super) const FINDER: Finder = Finder {
     exact_names: |version| vec![format!("node-{version}"), format!("node{version}")],
     elsewhere,
     examine,
+};
+
+const SINGLE: Single = Single {
+    folder: FINDER.folder,
+    name: "Node.js",
+    arguments: &["-e", QUESTION],
+    engine: "node",
+    possessive: "Node.js'",
+    read_off,
+    release_parts: 1,
 };
 
 /// What it is asked; one line each.
@@ -72,21 +81,7 @@ fn elsewhere(search: &Search, version: Option<&str>) -> Vec<PathBuf> {
 }
 
 fn examine(file: &Path, search: &Search, running: Running) -> Result<Interpreter, Rejected> {
-    if !is_program(file) {
-        return Err(Rejected::Absent);
-    }
-    let mut found = match (read_off(file), running) {
-        (Some((executable, version)), _) => interpreter(executable, version, search)?,
-        (None, Running::Allowed) => {
-            let answer = ask(file, search)?;
-            interpreter(answer.0, answer.1, search)?
-        }
-        (None, Running::Forbidden) => {
-            return Err(unusable(file, "cannot be told without running it, and is not on PATH"));
-        }
-    };
-    found.found_at = file.to_owned();
-    Ok(found)
+    SINGLE.examine(file, search, running)
 }
 
 /// A program called `node` with Node.js' headers beside it.
@@ -106,46 +101,4 @@ fn read_off(file: &Path) -> Option<(PathBuf, String)> {
     };
     let version = format!("{}.{}.{}", number("MAJOR")?, number("MINOR")?, number("PATCH")?);
     Some((executable, version))
-}
-
-/// Runs the file and believes what it says.
-fn ask(file: &Path, search: &Search) -> Result<(PathBuf, String), Rejected> {
-    let text = probe::run(file, &["-e", QUESTION], &search.cwd, "Node.js", search.time_scale)
-        .map_err(|reason| unusable(file, &reason))?;
-    let mut lines = text.lines();
-    let (name, version, executable) = (lines.next(), lines.next(), lines.next());
-    let (Some("node"), Some(version), Some(executable)) = (name, version, executable) else {
-        return Err(unusable(file, "gave an answer that is not Node.js'"));
-    };
-    let executable = fs::canonicalize(executable)
-        .map_err(|error| unusable(file, &format!("names itself a file that is gone: {error}")))?;
-    Ok((executable, version.to_owned()))
-}
-
-fn interpreter(
-    executable: PathBuf,
-    version: String,
-    search: &Search,
-) -> Result<Interpreter, Rejected> {
-    let node = Catalogue::embedded().language("nodejs").expect("the nodejs folder is embedded");
-    let release = version.split('.').next().unwrap_or_default().to_owned();
-    let Some((identifier, fit)) = identifier_of(node, &release) else {
-        let reason = format!("is Node.js {version}, which is too old for any runtime of AWS here");
-        return Err(unusable(&executable, &reason));
-    };
-    let prefix = executable.parent().and_then(Path::parent).unwrap_or(Path::new("/")).to_owned();
-    if let Some(reason) = too_wide(&prefix, search) {
-        return Err(unusable(&executable, &reason));
-    }
-    Ok(Interpreter {
-        identifier,
-        fit,
-        release,
-        version,
-        prefixes: binds(&prefix),
-        site_packages: Vec::new(),
-        found_at: executable.clone(),
-        executable,
-        prefix,
-    })
 }

@@ -10,7 +10,9 @@ use tempfile::TempDir;
 use super::*;
 use crate::packages::{VenvError, sdk, venv_identifier, venv_site_packages};
 
+mod java;
 mod node;
+mod ruby;
 
 /// A machine in a directory.
 struct Machine {
