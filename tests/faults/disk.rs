@@ -4,15 +4,16 @@ use std::path::Path;
 use std::process::Command;
 
 use super::hello;
-use crate::harness::{alone, invoke};
+use crate::harness::{Host, alone, boto3_is_there, invoke};
 
-/// A file system of 256 kB on a directory, gone with it.
+/// A small file system on a directory, gone with it.
 struct SmallDisk<'a>(&'a Path);
 
 impl<'a> SmallDisk<'a> {
-    fn mount(on: &'a Path) -> Option<Self> {
+    fn mount(on: &'a Path, kib: u32) -> Option<Self> {
+        let options = format!("size={kib}k,mode=0755");
         let status = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=256k,mode=0755", "e2e-small-disk"])
+            .args(["-t", "tmpfs", "-o", &options, "e2e-small-disk"])
             .arg(on)
             .status()
             .ok()?;
@@ -31,7 +32,7 @@ impl Drop for SmallDisk<'_> {
 fn a_full_disk_is_told_without_a_panic() {
     let _machine = alone();
     let data = tempfile::tempdir().unwrap();
-    let Some(disk) = SmallDisk::mount(data.path()) else {
+    let Some(disk) = SmallDisk::mount(data.path(), 256) else {
         skip!("a small file system cannot be mounted here");
     };
     let content = vec![0x78; 1 << 20];
@@ -49,6 +50,38 @@ fn a_full_disk_is_told_without_a_panic() {
     assert!([2, 3].contains(&run.code()), "{:?}: {}", run.status, run.stderr);
     assert!(!run.stderr.contains("panicked"), "{}", run.stderr);
     run.said(&["no space left"]);
+    drop(disk);
+}
+
+#[test]
+fn a_host_with_a_full_disk_keeps_what_it_has_and_says_so() {
+    if let Err(reason) = boto3_is_there() {
+        skip!("{reason}");
+    }
+    let _machine = alone();
+    let data = tempfile::tempdir().unwrap();
+    let Some(disk) = SmallDisk::mount(data.path(), 12 << 10) else {
+        skip!("a small file system cannot be mounted here");
+    };
+    let host = Host::start_while_alone(data.path(), &[]);
+    host.python(
+        "import os
+create(c, 'kept')
+large = zipped(ECHO, **{'large.bin': os.urandom(11 << 20)})
+full = 'no space is left in the data directory'
+def too_much(call, **arguments):
+    refused(call, 'ServiceException', f'failed to keep it: {full}', 500, **arguments)
+for _ in range(3):
+    too_much(c.create_function, FunctionName='lost', Runtime=RUNTIME, Role=ROLE,
+        Handler='app.handler', Code={'ZipFile': large})
+    too_much(c.update_function_code, FunctionName='kept', ZipFile=large)
+assert [f['FunctionName'] for f in c.list_functions()['Functions']] == ['kept']
+assert answer(c.invoke(FunctionName='kept', Payload=json.dumps({'a': 1}))) == {'a': 1}",
+    );
+    // What did not come in takes no room.
+    let blobs = std::fs::read_dir(data.path().join("blobs")).unwrap().count();
+    assert_eq!(blobs, 1, "{}", host.log());
+    host.end().expect_code(0);
     drop(disk);
 }
 

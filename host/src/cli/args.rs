@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::words::Words;
+use crate::config::{Raw, Setting};
 
 const EXAMPLES: &str = "Examples:
   lambdabox invoke ./app.py --event '{\"name\":\"Ada\"}'
@@ -193,31 +194,57 @@ pub(crate) struct Serve {
     #[arg(value_parser = Words(&["exact", "near"]))]
     pub(crate) runtime_compat: Option<String>,
 
-    /// Where functions' network reaches [default: nat where it can be had]
-    #[arg(long, value_name = "PLACEMENT", help_heading = "Network")]
-    #[arg(value_parser = Words(&["none", "nat", "host"]))]
-    pub(crate) network: Option<String>,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
 
-    /// Let every function reach this port of the host's loopback (repeatable)
-    #[arg(long, value_name = "PORT[:HOSTPORT]", help_heading = "Network")]
-    pub(crate) forward: Vec<String>,
+    /// Print every setting in effect and where it came from, as TOML, and stop
+    #[arg(long, help_heading = "Output")]
+    pub(crate) print_config: bool,
+}
 
-    /// Region of every function's ARN [default: AWS_REGION, AWS_DEFAULT_REGION, us-east-1]
+/// Where functions reach, and as whom: what `invoke` and `serve` have in common.
+#[derive(Debug, Args)]
+pub(crate) struct Reach {
+    /// Region, also of the function's ARN [default: AWS_REGION, AWS_DEFAULT_REGION, us-east-1]
     #[arg(long, help_heading = "AWS")]
     pub(crate) region: Option<String>,
-
     /// Give functions the keys of this profile in ~/.aws
     #[arg(long, value_name = "NAME", help_heading = "AWS")]
     pub(crate) profile: Option<String>,
-
     /// The keys functions get: placeholders, or those of your environment [default: placeholder]
     #[arg(long, value_name = "WHOSE", help_heading = "AWS")]
     #[arg(value_parser = Words(&["placeholder", "env"]))]
     pub(crate) credentials: Option<String>,
 
-    /// Print every setting in effect and where it came from, as TOML, and stop
-    #[arg(long, help_heading = "Output")]
-    pub(crate) print_config: bool,
+    /// Where the function's network reaches [default: nat where it can be had]
+    ///
+    /// none: loopback only. nat: outbound, this host's own services out of reach. host: this host's
+    /// own network, with less isolation.
+    #[arg(long, value_name = "PLACEMENT", help_heading = "Network")]
+    #[arg(value_parser = Words(&["none", "nat", "host"]))]
+    pub(crate) network: Option<String>,
+    /// Let the function reach this port of the host's loopback, at 127.0.0.1 and
+    /// host.docker.internal (repeatable)
+    ///
+    /// HOSTPORT is the port here if it differs. An AWS_ENDPOINT_URL* of the function that names
+    /// loopback is forwarded by itself.
+    #[arg(long, value_name = "PORT[:HOSTPORT]", help_heading = "Network")]
+    pub(crate) forward: Vec<String>,
+}
+
+impl Reach {
+    /// Notes what was typed.
+    pub(super) fn set(self, settings: &mut Raw) {
+        for (setting, text) in [
+            (Setting::Network, self.network),
+            (Setting::Region, self.region),
+            (Setting::Profile, self.profile),
+            (Setting::Credentials, self.credentials),
+        ] {
+            settings.set_flag(setting, text);
+        }
+        settings.set_flags(Setting::Forwards, self.forward);
+    }
 }
 
 #[derive(Debug, Args)]
@@ -313,32 +340,8 @@ pub(crate) struct Invoke {
     #[arg(long, value_name = "FILE.json", help_heading = "Variables of the function")]
     pub(crate) env_vars: Option<String>,
 
-    /// Region [default: AWS_REGION, AWS_DEFAULT_REGION, us-east-1]
-    #[arg(long, help_heading = "AWS")]
-    pub(crate) region: Option<String>,
-    /// Give the function the keys of this profile in ~/.aws
-    #[arg(long, value_name = "NAME", help_heading = "AWS")]
-    pub(crate) profile: Option<String>,
-    /// The keys the function gets: placeholders, or those of your environment
-    /// [default: placeholder]
-    #[arg(long, value_name = "WHOSE", help_heading = "AWS")]
-    #[arg(value_parser = Words(&["placeholder", "env"]))]
-    pub(crate) credentials: Option<String>,
-
-    /// Where the function's network reaches [default: nat where it can be had]
-    ///
-    /// none: loopback only. nat: outbound, this host's own services out of reach. host: this host's
-    /// own network, with less isolation.
-    #[arg(long, value_name = "PLACEMENT", help_heading = "Network")]
-    #[arg(value_parser = Words(&["none", "nat", "host"]))]
-    pub(crate) network: Option<String>,
-    /// Let the function reach this port of the host's loopback, at 127.0.0.1 and
-    /// host.docker.internal (repeatable)
-    ///
-    /// HOSTPORT is the port here if it differs. An AWS_ENDPOINT_URL* of the function that names
-    /// loopback is forwarded by itself.
-    #[arg(long, value_name = "PORT[:HOSTPORT]", help_heading = "Network")]
-    pub(crate) forward: Vec<String>,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
 
     /// Write the answer to a file instead of standard output
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]

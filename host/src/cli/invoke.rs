@@ -23,10 +23,6 @@ pub(crate) fn asked(invoke: args::Invoke, output: &args::Output) -> (Asked, Purp
         (Setting::MemorySize, invoke.memory_size),
         (Setting::Timeout, invoke.timeout),
         (Setting::EphemeralStorage, invoke.ephemeral_storage),
-        (Setting::Network, invoke.network),
-        (Setting::Region, invoke.region),
-        (Setting::Profile, invoke.profile),
-        (Setting::Credentials, invoke.credentials),
         (Setting::FunctionName, invoke.function_name),
         (Setting::ClientContext, invoke.client_context),
         (Setting::LogFormat, invoke.log_format),
@@ -44,7 +40,7 @@ pub(crate) fn asked(invoke: args::Invoke, output: &args::Output) -> (Asked, Purp
         settings.set_flag(setting, text);
     }
     settings.set_flags(Setting::Layers, invoke.layer);
-    settings.set_flags(Setting::Forwards, invoke.forward);
+    invoke.reach.set(&mut settings);
     settings.set_flags(Setting::EnvFile, invoke.env_file);
     for (setting, name, text) in [
         (Setting::Handler, "HANDLER", invoke.handler_positional),

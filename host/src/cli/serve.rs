@@ -21,16 +21,12 @@ pub(crate) fn asked(serve: args::Serve, output: &args::Output) -> (AskedServe, P
         (Setting::Cpu, serve.cpu),
         (Setting::Sdk, serve.sdk),
         (Setting::RuntimeCompat, serve.runtime_compat),
-        (Setting::Network, serve.network),
-        (Setting::Region, serve.region),
-        (Setting::Profile, serve.profile),
-        (Setting::Credentials, serve.credentials),
         (Setting::Color, output.color.clone()),
     ] {
         settings.set_flag(setting, text);
     }
     settings.set_flags(Setting::AllowCode, serve.allow_code);
     settings.set_flags(Setting::AllowOrigin, serve.allow_origin);
-    settings.set_flags(Setting::Forwards, serve.forward);
+    serve.reach.set(&mut settings);
     (AskedServe { settings, verbosity: verbosity(output) }, purpose)
 }

@@ -1,5 +1,6 @@
 //! Why something could not be deployed or served. Each finishes "failed to …".
 
+use std::io;
 use std::path::PathBuf;
 
 use super::super::PackageError;
@@ -43,7 +44,7 @@ pub enum DeployError {
     },
     /// A package that is none, or is too large.
     #[error(transparent)]
-    Package(#[from] PackageError),
+    Package(PackageError),
     /// Code and layers together.
     #[error("unpack {bytes} bytes: the limit is {limit}")]
     TooLarge {
@@ -72,6 +73,23 @@ pub enum DeployError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<PackageError> for DeployError {
+    /// A full disk is the host's, wherever in a package it was met.
+    fn from(error: PackageError) -> Self {
+        match &error {
+            PackageError::Write { source, .. }
+                if matches!(
+                    source.kind(),
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+                ) =>
+            {
+                Self::Store(StoreError::Full)
+            }
+            _ => Self::Package(error),
+        }
+    }
 }
 
 /// Why a directory is not deployed.

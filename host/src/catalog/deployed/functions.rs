@@ -127,7 +127,15 @@ impl Deployed {
     pub async fn take_in(self: &Arc<Self>, source: Source) -> Result<Taken, DeployError> {
         let deployed = Arc::clone(self);
         let taking = tokio::task::spawn_blocking(move || deployed.take_in_here(source));
-        taking.await.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))
+        let taken = taking.await;
+        let taken =
+            taken.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()));
+        if taken.is_err() {
+            // What was kept of it must not fill the disk until the next sweep, which tells what cannot be
+            // removed; the first error is the one to return.
+            let _told_by_the_next_sweep = self.sweep().await;
+        }
+        taken
     }
 
     fn take_in_here(&self, source: Source) -> Result<Taken, DeployError> {
