@@ -8,6 +8,7 @@
 
 mod aws_cli;
 mod callers;
+mod deployments;
 mod durable;
 mod ending;
 mod functions;
@@ -15,6 +16,8 @@ mod invoke;
 mod languages;
 mod layers;
 mod network;
+mod objects;
+mod pages;
 mod refusals;
 mod requests;
 
