@@ -34,12 +34,7 @@ impl Host {
         Self::started(data, arguments, &[], true)
     }
 
-    fn started(
-        data: &Path,
-        arguments: &[&str],
-        variables: &[(&str, &str)],
-        alone: bool,
-    ) -> Self {
+    fn started(data: &Path, arguments: &[&str], variables: &[(&str, &str)], alone: bool) -> Self {
         let config = data.join("empty.toml");
         std::fs::create_dir_all(data).unwrap();
         std::fs::write(&config, "").unwrap();

@@ -33,7 +33,8 @@ pub use copy::copy_tree;
 #[cfg(test)]
 pub(crate) use deployed::tiny_zip;
 pub use deployed::{
-    Change, DeployError, Deployed, DirectoryRefusal, Identity, Object, Observer, Opening, Source, Taken,
+    Change, DeployError, Deployed, DirectoryRefusal, Identity, Object, Observer, Opening, Source,
+    Taken,
 };
 pub use error::{MemberFault, PackageError};
 pub use infer::{Client, Inference, RuntimeChoice, Wanted, infer};

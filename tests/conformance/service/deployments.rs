@@ -129,7 +129,11 @@ fn a_deployed_function_fails_is_queued_listed_and_removed() {
     let listed = on(&host, &["list", "--json"]).run().answered().json();
     assert_eq!(listed, json!({ "functions": [] }));
     let neither = on(&host, &["invoke", "hello"]).run().expect_code(2);
-    neither.said(&["no such file or directory: ", "has no function hello", "hint: `lambdabox list`"]);
+    neither.said(&[
+        "no such file or directory: ",
+        "has no function hello",
+        "hint: `lambdabox list`",
+    ]);
 }
 
 #[test]
@@ -137,10 +141,10 @@ fn who_is_not_there_or_is_no_host_or_refuses_is_said() {
     let nobody = format!("http://127.0.0.1:{}", Server::free_port());
     let function = Function::python(TELLS);
     let path = function.path().display().to_string();
-    let to = |url: &str, arguments: &[&str]| {
-        lambdabox(arguments).args(["--endpoint-url", url]).run()
-    };
-    for arguments in [&["list"][..], &["rm", "f"], &["deploy", &path], &["invoke", "f", "--async"]] {
+    let to =
+        |url: &str, arguments: &[&str]| lambdabox(arguments).args(["--endpoint-url", url]).run();
+    for arguments in [&["list"][..], &["rm", "f"], &["deploy", &path], &["invoke", "f", "--async"]]
+    {
         let said = format!("no host answers at {nobody}");
         to(&nobody, arguments).expect_code(3).said(&[&said, "hint: --endpoint-url says so"]);
     }

@@ -20,6 +20,7 @@ mod objects;
 mod pages;
 mod refusals;
 mod requests;
+mod tags;
 
 use crate::harness::Host;
 

@@ -7,7 +7,7 @@ use std::convert::Infallible;
 
 use bytes::Bytes;
 use futures_util::stream;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use http::{Method, Request, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
@@ -36,6 +36,26 @@ pub(super) struct Api {
     client: Client<HttpConnector, Body>,
 }
 
+/// What is done with what a path names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verb {
+    Get,
+    Post,
+    Put,
+    Delete,
+}
+
+impl Verb {
+    fn method(self) -> Method {
+        match self {
+            Self::Get => Method::GET,
+            Self::Post => Method::POST,
+            Self::Put => Method::PUT,
+            Self::Delete => Method::DELETE,
+        }
+    }
+}
+
 /// An answer that is no error.
 pub(super) struct Answer {
     pub(super) headers: HeaderMap,
@@ -56,19 +76,19 @@ impl Api {
 
     /// `GET`; `what` finishes "the host refused to …".
     pub(super) async fn get(&self, what: &str, path: &str) -> Result<Value, ClientError> {
-        self.json(what, Method::GET, path, None).await
+        self.json(what, Verb::Get, path, None).await
     }
 
     /// A call that sends JSON or nothing, and gets JSON or nothing.
     pub(super) async fn json(
         &self,
         what: &str,
-        method: Method,
+        verb: Verb,
         path: &str,
         body: Option<&Value>,
     ) -> Result<Value, ClientError> {
         let bytes = body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
-        let answer = self.send(what, method, path, &[], full(bytes)).await?;
+        let answer = self.send(what, verb, path, &[], full(bytes)).await?;
         self.parsed(&answer)
     }
 
@@ -76,7 +96,7 @@ impl Api {
     pub(super) async fn upload(
         &self,
         what: &str,
-        method: Method,
+        verb: Verb,
         path: &str,
         body: &Value,
         mut sent: impl FnMut(u64) + Send + 'static,
@@ -90,8 +110,8 @@ impl Api {
             std::future::ready(next)
         });
         let body = StreamBody::new(pieces).boxed_unsync();
-        let length = [(CONTENT_LENGTH, length.to_string())];
-        let answer = self.send(what, method, path, &length, body).await?;
+        let length = [(CONTENT_LENGTH.as_str(), length.to_string())];
+        let answer = self.send(what, verb, path, &length, body).await?;
         self.parsed(&answer)
     }
 
@@ -100,26 +120,26 @@ impl Api {
         &self,
         what: &str,
         path: &str,
-        headers: &[(HeaderName, String)],
+        headers: &[(&str, String)],
         body: Bytes,
     ) -> Result<Answer, ClientError> {
-        self.send(what, Method::POST, path, headers, full(body)).await
+        self.send(what, Verb::Post, path, headers, full(body)).await
     }
 
     async fn send(
         &self,
         what: &str,
-        method: Method,
+        verb: Verb,
         path: &str,
-        headers: &[(HeaderName, String)],
+        headers: &[(&str, String)],
         body: Body,
     ) -> Result<Answer, ClientError> {
         let url = format!("{}{path}", self.endpoint.url);
         let broken = |source| ClientError::Broken { url: url.clone(), source };
-        let mut request = Request::builder().method(method).uri(&url);
+        let mut request = Request::builder().method(verb.method()).uri(&url);
         request = request.header(CONTENT_TYPE, "application/json");
         for (name, value) in headers {
-            request = request.header(name, value);
+            request = request.header(*name, value);
         }
         let request = request.body(body).map_err(|error| broken(error.into()))?;
         let response = self.client.request(request).await.map_err(|source| {

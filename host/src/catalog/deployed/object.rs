@@ -93,8 +93,7 @@ pub(super) async fn fetch(
 /// Where the object is, with a signature.
 fn signed(store: &ObjectStore, region: &str, object: &Object) -> Result<String, String> {
     let url = store.url.parse().map_err(|error| format!("{error}"))?;
-    let bucket =
-        Bucket::new(url, UrlStyle::Path, object.bucket.clone(), region.to_owned());
+    let bucket = Bucket::new(url, UrlStyle::Path, object.bucket.clone(), region.to_owned());
     let bucket = bucket.map_err(|error| error.to_string())?;
     let (key, secret) = (&store.keys.access_key_id, &store.keys.secret_access_key);
     let keys = match &store.keys.session_token {
@@ -161,9 +160,9 @@ mod tests {
         let text = b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>NoSuchKey</Code>\
             <Message>The &quot;key&quot; does not exist.</Message><Key>k</Key></Error>";
         let read: Refusal = quick_xml::de::from_reader(&text[..]).unwrap();
-        assert_eq!((read.code.as_str(), read.message.as_str()), (
-            "NoSuchKey",
-            "The \"key\" does not exist."
-        ));
+        assert_eq!(
+            (read.code.as_str(), read.message.as_str()),
+            ("NoSuchKey", "The \"key\" does not exist.")
+        );
     }
 }
