@@ -33,9 +33,11 @@ pub(crate) enum Route {
     UntagResource(String),
     /// Not AWS's: where `Code.Location` leads.
     Download(String),
+    /// Not AWS's: the body comes back. What this costs, no function can be faster than.
+    Echo,
 }
 
-/// Where downloads live.
+/// Where downloads and the echo live.
 pub(crate) const DOWNLOADS: &str = "_lambdabox";
 
 /// The operation; `None` if there is none here.
@@ -84,6 +86,7 @@ pub(crate) fn route(method: &Method, path: &str, query: &Query) -> Option<Route>
         ("GET", ["2017-03-31", "tags", arn]) => Route::ListTags(name(arn)),
         ("POST", ["2017-03-31", "tags", arn]) => Route::TagResource(name(arn)),
         ("DELETE", ["2017-03-31", "tags", arn]) => Route::UntagResource(name(arn)),
+        ("POST", [DOWNLOADS, "echo"]) => Route::Echo,
         ("GET", [DOWNLOADS, "code", token]) => Route::Download(name(token)),
         _ => return None,
     })
