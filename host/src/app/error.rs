@@ -120,6 +120,7 @@ impl AppError {
                 "run as root of the machine, or map ids 60706 to 61183 into this namespace"
                     .to_owned(),
             ),
+            Self::Network(Failed(error)) => error.remedy().map(str::to_owned),
             Self::NoNat(missing) => Some(missing.remedy().to_owned()),
             _ => None,
         }

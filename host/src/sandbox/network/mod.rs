@@ -45,6 +45,7 @@ mod proof;
 pub use error::{NatError, NatMissing};
 pub use modules::KernelModules;
 pub use nat::{Nat, NatMeans, sweep};
+pub use nft::refusal as refusal_by_nft;
 pub use outbound::{Connection, Inside, Namespaces, Outbound, OutboundMeans};
 pub use plan::{ENVIRONMENTS_PER_SLOT, SLOTS};
 pub use resolver::{Resolver, choose as choose_resolver, resolv_conf};
