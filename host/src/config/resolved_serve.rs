@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::credentials::Credentials;
 use super::forward::Forward;
-use super::resolved::{Color, Cpu, RuntimeCompat, Sdk, Verbosity};
+use super::resolved::{Color, Cpu, Isolation, RuntimeCompat, Sdk, Verbosity};
 use crate::model::Network;
 
 /// When an idle environment is stopped from running.
@@ -49,6 +49,8 @@ pub struct Serve {
     pub forwards: Vec<Forward>,
     /// Keys every function gets.
     pub credentials: Credentials,
+    /// How much of the sandbox there is to be.
+    pub isolation: Isolation,
     /// Processor time.
     pub cpu: Cpu,
     /// Whether an installed SDK is offered.
