@@ -37,6 +37,7 @@ mod resolve_serve;
 mod resolved;
 mod resolved_serve;
 mod setting;
+mod strangers;
 #[cfg(test)]
 mod tests;
 mod variables;
@@ -53,7 +54,8 @@ pub use resolve::{Asked, Resolved, color_of, color_of_problems, isolation_of, re
 pub use resolve_serve::{AskedServe, ResolvedServe, resolve_serve};
 pub use resolved::{
     Color, Cpu, DevShm, Explain, Invoke, Isolation, Keep, RuntimeClient, RuntimeCompat, Sdk,
-    Verbosity,
+    StrangersFile, Verbosity,
 };
 pub use resolved_serve::{FreezeAfter, Serve};
 pub use setting::{Scope, Setting};
+pub use strangers::Stranger;
