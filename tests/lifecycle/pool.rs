@@ -38,7 +38,9 @@ fn eight_callers_at_once_get_eight_environments_and_one_answer_each() {
         "{WHO}
 deploy('who', source, Timeout=10 * TIMEOUT)
 with ThreadPoolExecutor(8) as callers:
-    answers = list(callers.map(lambda n: call('who', {{'nonce': n, 'sleep': 3}}), range(8)))
+    # As long as the slowest of them takes to start.
+    event = {{'sleep': max(3, TIMEOUT // 2)}}
+    answers = list(callers.map(lambda n: call('who', {{**event, 'nonce': n}}), range(8)))
 json.dump(answers, sys.stdout)"
     ));
     let answers = answers.as_array().unwrap();
@@ -105,7 +107,8 @@ fn a_neighbour_that_runs_out_of_memory_disturbs_nobody() {
     };
     let answers = serving.boto3(&format!(
         "{WHO}
-deploy('fills', source)
+# With a part of a processor that fits its memory, which takes its time to fill.
+deploy('fills', source, Timeout=10 * TIMEOUT)
 deploy('calm', source)
 with ThreadPoolExecutor(4) as callers:
     filling = [callers.submit(call, 'fills', {{'fill': True}}) for _ in range(3)]
