@@ -115,7 +115,7 @@ fn a_file_that_is_somebody_elses_hands_nothing_over_unless_it_is_trusted() {
         let run = invoke(&function).run();
         run.refused(&["lambdabox.toml belongs to uid 1880000001", said, "--trust-config"]);
     }
-    std::fs::write(&file, "network = \"host\"\nevent = \"-\"\n").unwrap();
+    std::fs::write(&file, "network = \"host\"\n").unwrap();
     invoke(&function).args(["--network", "none"]).run().answered();
     invoke(&function).args(["--trust-config"]).run().answered().said(&["network = host"]);
     let through_sudo = invoke(&function).env("SUDO_UID", SOMEBODY.to_string());

@@ -202,7 +202,8 @@ fn a_change_of_code_lets_the_old_environment_finish_and_starts_a_fresh_one() {
 deploy('who', source, Timeout=900)
 call('who', {{}})
 with ThreadPoolExecutor(1) as callers:
-    old = callers.submit(call, 'who', {{'nonce': 'old', 'sleep': 8}})
+    # Longer than an update and a start take.
+    old = callers.submit(call, 'who', {{'nonce': 'old', 'sleep': max(8, TIMEOUT // 2)}})
     client.update_function_code(FunctionName='who',
         ZipFile=package(source.replace(\"'nonce': event\", \"'new': True, 'nonce': event\")))
     client.get_waiter('function_updated_v2').wait(FunctionName='who')

@@ -5,11 +5,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use lambdabox_bootstrap::firewall;
 use lambdabox_runtimes::discover::Search;
 
 use super::facts::{Machine, field};
-use crate::sandbox::network::refusal_by_nft;
+use crate::sandbox::network::{refusal_by_nft, refusal_inside};
 
 /// Everything about networks that is judged.
 #[derive(Debug)]
@@ -57,7 +56,7 @@ impl NetworkFacts {
                 0 => machine.program("nft", search).and_then(|nft| refusal_by_nft(&nft)),
                 // A kernel has no root to be asked below.
                 _ if machine.root == Path::new("/") => {
-                    firewall::refusal().map(|error| error.to_string())
+                    refusal_inside().map(|error| error.to_string())
                 }
                 _ => None,
             },

@@ -43,6 +43,7 @@ mod wire;
 mod proof;
 
 pub use error::{NatError, NatMissing};
+pub use lambdabox_bootstrap::firewall::refusal as refusal_inside;
 pub use modules::KernelModules;
 pub use nat::{Nat, NatMeans, sweep};
 pub use nft::refusal as refusal_by_nft;
