@@ -20,12 +20,17 @@
 use std::io;
 use std::net::Ipv4Addr;
 
+use nix::sched::{CloneFlags, unshare};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, sendto,
     socket,
 };
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 use std::os::fd::AsRawFd;
+
+use crate::sys::{self, Side};
 
 /// Addresses that share their first bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,6 +125,25 @@ pub fn confine(dns: Ipv4Addr, blocked: &[Network]) -> io::Result<()> {
         commit(part)?;
     }
     Ok(())
+}
+
+/// Why this kernel takes no such rules: tried in namespaces of a child, which end with it. `None` if it
+/// takes them, or if that cannot be tried: without user namespaces, or beside other threads.
+pub fn refusal() -> Option<io::Error> {
+    let own = CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET;
+    match sys::fork().ok()? {
+        Side::Child => {
+            let tried = unshare(own).is_ok().then(|| confine(Ipv4Addr::UNSPECIFIED, &[]));
+            let error = tried.and_then(Result::err);
+            sys::exit_now(error.and_then(|error| error.raw_os_error()).unwrap_or(0))
+        }
+        Side::Parent { pid, .. } => match waitpid(Pid::from_raw(pid), None) {
+            Ok(WaitStatus::Exited(_, code)) if code != 0 => {
+                Some(io::Error::from_raw_os_error(code))
+            }
+            _ => None,
+        },
+    }
 }
 
 /// One message without its number.

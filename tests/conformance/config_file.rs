@@ -86,6 +86,65 @@ fn what_a_file_hands_to_the_function_is_said_unless_a_flag_takes_it_back() {
     assert!(!run.answered().stderr.contains("gives the function"));
 }
 
+/// Whoever runs somebody else's directory does not lend it keys, files and networks unasked.
+#[test]
+fn a_file_that_is_somebody_elses_hands_nothing_over_unless_it_is_trusted() {
+    if !nix::unistd::geteuid().is_root() {
+        skip!("only root can give a file away");
+    }
+    const SOMEBODY: u32 = 1_880_000_001;
+    let function = Function::python(SHOW).file("lambdabox.toml", "memory_size = 192\n");
+    let file = function.path().join("lambdabox.toml");
+    std::os::unix::fs::chown(&file, Some(SOMEBODY), None).unwrap();
+    assert_eq!(invoke(&function).run().answered().json()[0], "192", "what hands nothing over");
+    for (line, said) in [
+        ("network = \"host\"", "network = host"),
+        ("forwards = [8000]", "forwards = 8000"),
+        ("layers = [\"/etc\"]", "layers = /etc"),
+        ("event = \"/etc/shadow\"", "event = /etc/shadow"),
+        // A link may have any name.
+        ("event = \"[1]\"", "event = [1]"),
+        ("env_file = \"/etc/environment\"", "env_file = /etc/environment"),
+        ("profile = \"default\"", "profile = default"),
+        (
+            "env.AWS_ENDPOINT_URL = \"http://localhost:8000\"",
+            "AWS_ENDPOINT_URL = http://localhost:8000",
+        ),
+    ] {
+        std::fs::write(&file, format!("memory_size = 192\n{line}\n")).unwrap();
+        let run = invoke(&function).run();
+        run.refused(&["lambdabox.toml belongs to uid 1880000001", said, "--trust-config"]);
+    }
+    std::fs::write(&file, "network = \"host\"\n").unwrap();
+    invoke(&function).args(["--network", "none"]).run().answered();
+    invoke(&function).args(["--trust-config"]).run().answered().said(&["network = host"]);
+    let through_sudo = invoke(&function).env("SUDO_UID", SOMEBODY.to_string());
+    through_sudo.run().answered().said(&["network = host"]);
+}
+
+#[test]
+fn a_data_directory_that_others_may_write_is_refused_with_the_remedy() {
+    let function = Function::python(SHOW);
+    let data = tempfile::tempdir().unwrap();
+    let mode = |bits| {
+        let bits = std::os::unix::fs::PermissionsExt::from_mode(bits);
+        std::fs::set_permissions(data.path(), bits).unwrap();
+    };
+    mode(0o777);
+    let run = invoke(&function).data(data.path()).run();
+    run.refused(&["LAMBDABOX_DATA_DIR is", "can be written by everybody", "chmod o-w"]);
+    let serve = lambdabox(["serve", "--listen", "127.0.0.1:0"]).data(data.path()).run();
+    serve.refused(&["can be written by everybody", "chmod o-w"]);
+    assert_eq!(std::fs::read_dir(data.path()).unwrap().count(), 0, "nothing was put into it");
+    mode(0o755);
+    invoke(&function).data(data.path()).run().answered();
+    if nix::unistd::geteuid().is_root() {
+        std::os::unix::fs::chown(data.path(), Some(1_880_000_001), None).unwrap();
+        let run = invoke(&function).data(data.path()).run();
+        run.refused(&["belongs to uid 1880000001", "a directory of your own"]);
+    }
+}
+
 /// Who wrote the function would choose which directory is written to and cleaned.
 #[test]
 fn a_file_cannot_choose_the_data_directory_and_nothing_in_it_is_touched() {

@@ -8,7 +8,9 @@ use std::process::{Command, Output};
 use nix::unistd::geteuid;
 use serde_json::Value;
 
-use crate::harness::{Function, binary, invoke, lambdabox, quiet_environment, settings, shared};
+use crate::harness::{
+    Function, Invoke, binary, invoke, lambdabox, no_nat, quiet_environment, settings, shared,
+};
 
 const HELLO: &str = "def lambda_handler(event, context):\n    return 1\n";
 
@@ -185,6 +187,9 @@ fn without_its_means_an_ordinary_user_has_no_network_and_both_name_the_remedy() 
     if !geteuid().is_root() {
         skip!("only root can take something away");
     }
+    if let Some(reason) = no_nat() {
+        skip!("{reason}");
+    }
     if !std::path::Path::new("/dev/net").is_dir() {
         skip!("this machine has no /dev/net to cover");
     }
@@ -205,4 +210,20 @@ fn without_its_means_an_ordinary_user_has_no_network_and_both_name_the_remedy() 
     run.said(&["no network inside: ", "/dev/net/tun, which is not there", "modprobe tun"]);
     let asked = user().args(["--network", "nat"]).run().expect_code(3);
     asked.said(&["--network nat: ", "/dev/net/tun", "hint: ", "modprobe tun"]);
+}
+
+/// Also where the kernel has the modules and takes no rules of theirs, as in `scripts/test-v2`.
+#[test]
+fn of_nat_doctor_says_what_invoke_finds_as_root_and_as_an_ordinary_user() {
+    let function = Function::python(HELLO);
+    for as_user in [false, true] {
+        let flag = ["--isolation", if as_user { "no-limits" } else { "full" }];
+        let who = |command: Invoke| if as_user { command.as_user() } else { command };
+        let whole = who(lambdabox(["doctor", "--json"]).args(flag)).run().answered().json();
+        let run = who(invoke(&function).args(flag).args(["--network", "nat"])).run();
+        match status_of(&whole, "nat") {
+            "ok" => run.answered(),
+            _ => run.expect_code(3).said(&["hint: "]),
+        };
+    }
 }

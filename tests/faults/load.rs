@@ -7,7 +7,7 @@ use serde_json::json;
 use super::callers::{Load, Stop, Tally};
 use super::held::Held;
 use super::repetitions;
-use crate::harness::{Caller, Collector, Host, alone, stretched, wait_until};
+use crate::harness::{Caller, Collector, Host, alone, stretched, too_slow_for_load, wait_until};
 
 const FUNCTIONS: usize = 20;
 const CALLERS_OF_EACH: usize = 10;
@@ -28,6 +28,9 @@ const ENVIRONMENT_DESCRIPTORS: u64 = 32;
 
 #[test]
 fn under_load_nothing_is_lost_or_doubled_or_grows_and_bad_neighbours_are_bounded() {
+    if let Some(reason) = too_slow_for_load() {
+        skip!("{reason}");
+    }
     let _machine = alone();
     let length = Duration::from_secs(repetitions("LAMBDABOX_SOAK_LOAD_SECS", 20).into());
     let data = tempfile::tempdir().unwrap();

@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::program::{Running, quiet_environment};
-use super::{Run, default_minor, e2e_venv, lambdabox, wait_until};
+use super::program::{Invoke, Running, quiet_environment};
+use super::{Run, default_minor, e2e_venv, lambdabox, short_timeout_secs, stretched, wait_until};
+
+/// A function's first start on a busy machine takes less.
+const FIRST_START: Duration = Duration::from_secs(30);
 
 /// A host with a data directory, which may outlive it.
 pub(crate) struct Host {
@@ -21,20 +24,28 @@ pub(crate) struct Host {
 impl Host {
     /// Starts one with these arguments and waits until it is ready.
     pub(crate) fn start(data: &Path, arguments: &[&str]) -> Self {
-        Self::started(data, arguments, &[], false)
+        Self::started(data, arguments, |command| command)
     }
 
     /// The same with variables of its own.
     pub(crate) fn start_with(data: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        Self::started(data, arguments, variables, false)
+        Self::started(data, arguments, |command| {
+            variables.iter().fold(command, |command, (name, value)| command.env(name, value))
+        })
+    }
+
+    /// The same as an ordinary user ([`super::ordinary_user`]), who has no control groups.
+    pub(crate) fn start_as_user(data: &Path, arguments: &[&str]) -> Self {
+        let without = ["--isolation", "no-limits"];
+        Self::started(data, arguments, |command| command.args(without).as_user())
     }
 
     /// The same, for tests that hold the machine alone.
     pub(crate) fn start_while_alone(data: &Path, arguments: &[&str]) -> Self {
-        Self::started(data, arguments, &[], true)
+        Self::started(data, arguments, Invoke::while_alone)
     }
 
-    fn started(data: &Path, arguments: &[&str], variables: &[(&str, &str)], alone: bool) -> Self {
+    fn started(data: &Path, arguments: &[&str], how: impl FnOnce(Invoke) -> Invoke) -> Self {
         let config = data.join("empty.toml");
         std::fs::create_dir_all(data).unwrap();
         std::fs::write(&config, "").unwrap();
@@ -47,10 +58,7 @@ impl Host {
             .args([&config])
             .args(arguments)
             .data(data);
-        let command =
-            variables.iter().fold(command, |command, (name, value)| command.env(name, value));
-        let command = if alone { command.while_alone() } else { command };
-        let running = command.start();
+        let running = how(command).start();
         running.wait_for_log("ready: AWS clients on ");
         let log = running.stderr_so_far();
         let port = |after: &str| {
@@ -189,6 +197,8 @@ fn client_of(port: u16, arguments: &[&str]) -> Command {
         .env("PYTHONPATH", fixtures())
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("LAMBDABOX_PORT", port.to_string())
+        .env("LAMBDABOX_TIMEOUT_SECS", stretched(FIRST_START).as_secs().min(900).to_string())
+        .env("LAMBDABOX_SHORT_TIMEOUT_SECS", short_timeout_secs(2).to_string())
         .env("LAMBDABOX_PYTHON", format!("python3.{}", default_minor()))
         .env("AWS_ENDPOINT_URL_LAMBDA", format!("http://127.0.0.1:{}", port))
         .env("AWS_ACCESS_KEY_ID", "anything")

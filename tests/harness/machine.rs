@@ -38,6 +38,12 @@ pub(crate) fn shrunk(measured: Duration) -> Duration {
     measured / *TIME_SCALE
 }
 
+/// Why a load of so many at once says nothing here, if it does not.
+pub(crate) fn too_slow_for_load() -> Option<String> {
+    (*TIME_SCALE > 1)
+        .then(|| format!("a load says nothing on a machine up to {} times slower", *TIME_SCALE))
+}
+
 /// Why this machine has no `nat`, if it has none. Tests about `nat` skip with it.
 pub(crate) fn no_nat() -> Option<&'static str> {
     NO_NAT.as_deref()

@@ -38,7 +38,9 @@ fn eight_callers_at_once_get_eight_environments_and_one_answer_each() {
         "{WHO}
 deploy('who', source, Timeout=10 * TIMEOUT)
 with ThreadPoolExecutor(8) as callers:
-    answers = list(callers.map(lambda n: call('who', {{'nonce': n, 'sleep': 3}}), range(8)))
+    # As long as the slowest of them takes to start.
+    event = {{'sleep': max(3, TIMEOUT // 2)}}
+    answers = list(callers.map(lambda n: call('who', {{**event, 'nonce': n}}), range(8)))
 json.dump(answers, sys.stdout)"
     ));
     let answers = answers.as_array().unwrap();
@@ -105,7 +107,8 @@ fn a_neighbour_that_runs_out_of_memory_disturbs_nobody() {
     };
     let answers = serving.boto3(&format!(
         "{WHO}
-deploy('fills', source)
+# With a part of a processor that fits its memory, which takes its time to fill.
+deploy('fills', source, Timeout=10 * TIMEOUT)
 deploy('calm', source)
 with ThreadPoolExecutor(4) as callers:
     filling = [callers.submit(call, 'fills', {{'fill': True}}) for _ in range(3)]
@@ -199,7 +202,8 @@ fn a_change_of_code_lets_the_old_environment_finish_and_starts_a_fresh_one() {
 deploy('who', source, Timeout=900)
 call('who', {{}})
 with ThreadPoolExecutor(1) as callers:
-    old = callers.submit(call, 'who', {{'nonce': 'old', 'sleep': 8}})
+    # Longer than an update and a start take.
+    old = callers.submit(call, 'who', {{'nonce': 'old', 'sleep': max(8, TIMEOUT // 2)}})
     client.update_function_code(FunctionName='who',
         ZipFile=package(source.replace(\"'nonce': event\", \"'new': True, 'nonce': event\")))
     client.get_waiter('function_updated_v2').wait(FunctionName='who')

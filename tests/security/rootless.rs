@@ -11,8 +11,10 @@ use nix::sys::signal::Signal;
 use serde_json::json;
 
 use super::{all_refused, guard};
-use crate::harness::{Function, Invoke, Server, invoke, ordinary_user, processes_with};
-use crate::harness::{wait_until, wait_until_gone};
+use crate::harness::{
+    Function, Host, Invoke, Server, boto3_is_there, invoke, ordinary_user, processes_with,
+    wait_until, wait_until_gone,
+};
 
 /// What is asked for where nobody gives an ordinary user control groups.
 const NO_LIMITS: [&str; 2] = ["--isolation", "no-limits"];
@@ -250,6 +252,38 @@ def lambda_handler(event, context):
         let left: Vec<_> = left.map(|entry| entry.path()).collect();
         assert!(left.is_empty(), "{left:?}");
     }
+}
+
+#[test]
+fn a_host_of_a_users_functions_keeps_them_warm_and_leaves_nothing() {
+    if let Err(reason) = boto3_is_there() {
+        skip!("{reason}");
+    }
+    let data = tempfile::tempdir().unwrap();
+    // Of a user's interpreters, those that everybody has.
+    let host = Host::start_as_user(data.path(), &["--runtime-compat", "near"]);
+    let said = host.python(
+        "create(c, 'f', '''
+import os, subprocess
+calls = 0
+def handler(event, context):
+    global calls
+    calls += 1
+    if calls == 1: subprocess.Popen(['sleep', '86414.5'])
+    return [calls, os.getuid(), event]
+''')
+print([answer(c.invoke(FunctionName='f', Payload=str(n))) for n in range(3)])",
+    );
+    assert_eq!(said.trim(), "[[1, 993, 0], [2, 993, 1], [3, 993, 2]]");
+    assert!(!processes_with("86414.5").is_empty(), "what it started lives while it is warm");
+    let log = host.end().expect_code(0).stderr;
+    assert!(log.contains("memory and CPU are not limited, and idle functions run on"), "{log}");
+    let reports = log.lines().filter(|line| line.starts_with("REPORT "));
+    assert_eq!(reports.filter(|line| line.contains("isolation is reduced")).count(), 3, "{log}");
+    wait_until_gone("86414.5");
+    let left = std::fs::read_dir(data.path().join("run")).unwrap().flatten();
+    let left: Vec<_> = left.map(|entry| entry.path()).collect();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[test]

@@ -30,6 +30,7 @@ const OPENED_KEPT: usize = 256;
 /// What of an environment is the operator's choice, for all functions alike.
 #[derive(Debug, Clone)]
 pub(super) struct Manner {
+    pub(super) isolation: Isolation,
     pub(super) cpu: Cpu,
     pub(super) dev_shm: DevShm,
     pub(super) sdk: Sdk,
@@ -176,7 +177,7 @@ impl Deployed {
             nat: self.nat.clone(),
             inside: &self.inside,
             forwards: &forwards,
-            isolation: Isolation::Full,
+            isolation: self.manner.isolation,
             cpu: self.manner.cpu,
             dev_shm: self.manner.dev_shm,
             credentials: &self.manner.credentials,

@@ -125,6 +125,7 @@ impl AppError {
                     .to_owned(),
             ),
             Self::Client(error) => error.hint(),
+            Self::Network(Failed(error)) => error.remedy().map(str::to_owned),
             Self::NoNat(missing) => Some(missing.remedy().to_owned()),
             _ => None,
         }

@@ -59,10 +59,11 @@ pub(super) fn plan(config: &config::Serve, say: Say) -> Plan<'_> {
             network: config.network,
             data_dir: &config.data_dir,
             ephemeral_storage_mb: None,
-            isolation: Isolation::Full,
+            isolation: config.isolation,
             cpu: config.cpu,
         },
         manner: Manner {
+            isolation: config.isolation,
             cpu: config.cpu,
             dev_shm: DevShm::Absent,
             sdk: config.sdk,
@@ -81,10 +82,11 @@ fn adjust(config: &config::Serve, settings: &mut Settings) {
         settings.memory_budget_mb = budget_mb.into();
     }
     settings.idle_for = config.idle_timeout;
-    settings.freeze = match config.freeze_after {
-        FreezeAfter::Off => Freeze::Off,
-        FreezeAfter::Idle(delay) if delay.is_zero() => Freeze::Immediate,
-        FreezeAfter::Idle(delay) => Freeze::After(delay),
+    settings.freeze = match (config.isolation, config.freeze_after) {
+        // A group is what is frozen.
+        (Isolation::NoLimits, _) | (_, FreezeAfter::Off) => Freeze::Off,
+        (_, FreezeAfter::Idle(delay)) if delay.is_zero() => Freeze::Immediate,
+        (_, FreezeAfter::Idle(delay)) => Freeze::After(delay),
     };
     settings.account_concurrency = config.concurrency;
 }

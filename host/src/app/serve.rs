@@ -17,7 +17,7 @@ use super::error::AppError;
 use super::host::Host;
 use super::pooled::{self, Pooled};
 use crate::catalog::{Change, Deployed, Identity, Opening};
-use crate::config;
+use crate::config::{self, Isolation};
 use crate::front::{Admin, Front, Parts, Readiness, listen};
 use crate::invoke::{Invoker, Queue, Service};
 use crate::sandbox::StartedSpawner;
@@ -63,6 +63,11 @@ async fn run(config: &config::Serve, started: StartedSpawner, say: Say) -> Resul
 
     let (host, notices) = Host::open(started, pooled::plan(config, say), say).await?;
     notices.iter().for_each(|notice| say.notice(notice));
+    if config.isolation == Isolation::NoLimits {
+        say.notice(
+            "isolation is reduced: memory and CPU are not limited, and idle functions run on",
+        );
+    }
     let invoker: Arc<dyn Invoker> = Arc::new(Pooled { pool: host.pool().clone() });
 
     let deployed = match open(config, &invoker).await {

@@ -207,6 +207,15 @@ pub(crate) struct Serve {
     #[arg(value_parser = Words(&["exact", "near"]))]
     pub(crate) runtime_compat: Option<String>,
 
+    /// How much of the sandbox there is to be [default: full]
+    ///
+    /// no-limits: without control groups, so nothing limits memory and processor time, and idle
+    /// environments are not frozen; everything else of the sandbox stays. For ordinary users and
+    /// containers that have no control groups of their own.
+    #[arg(long, value_name = "HOW", help_heading = "Environments")]
+    #[arg(value_parser = Words(&["full", "no-limits"]))]
+    pub(crate) isolation: Option<String>,
+
     #[command(flatten)]
     pub(crate) reach: Reach,
 
@@ -413,6 +422,12 @@ pub(crate) struct Invoke {
     #[arg(long, value_name = "HOW", help_heading = "Sandbox")]
     #[arg(value_parser = Words(&["full", "no-limits"]))]
     pub(crate) isolation: Option<String>,
+    /// Take a lambdabox.toml that somebody else could have written as if it were yours
+    ///
+    /// Without it, one that belongs to another user, or that others may write, cannot give the function
+    /// keys, files, services or the network of this host.
+    #[arg(long, help_heading = "Sandbox")]
+    pub(crate) trust_config: bool,
     /// Give the function a /dev/shm, which Lambda does not have
     #[arg(long, value_name = "WHETHER", help_heading = "Sandbox", num_args = 0..=1)]
     #[arg(require_equals = true, default_missing_value = "true")]

@@ -1,7 +1,7 @@
 //! `lambdabox invoke`: from what was typed to what `config` is asked.
 
 use super::args;
-use crate::config::{Asked, Explain, Keep, Origin, Raw, Setting, Value, Verbosity};
+use crate::config::{Asked, Explain, Keep, Origin, Raw, Setting, StrangersFile, Value, Verbosity};
 
 /// What to do with the checked settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +52,10 @@ pub(crate) fn asked(invoke: args::Invoke, output: &args::Output) -> (Asked, Purp
         verbosity,
         explain: if invoke.explain { Explain::Explain } else { Explain::Run },
         isolation: invoke.isolation,
+        strangers_file: match invoke.trust_config {
+            true => StrangersFile::Trusted,
+            false => StrangersFile::Refused,
+        },
     };
     (asked, purpose)
 }

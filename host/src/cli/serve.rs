@@ -28,5 +28,6 @@ pub(crate) fn asked(serve: args::Serve, output: &args::Output) -> (AskedServe, P
     settings.set_flags(Setting::AllowCode, serve.allow_code);
     settings.set_flags(Setting::AllowOrigin, serve.allow_origin);
     serve.reach.set(&mut settings);
-    (AskedServe { settings, verbosity: verbosity(output) }, purpose)
+    let isolation = serve.isolation;
+    (AskedServe { settings, verbosity: verbosity(output), isolation }, purpose)
 }

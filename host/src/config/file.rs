@@ -8,16 +8,19 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use serde::de::IgnoredAny;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::Setting;
 use super::caller::Caller;
+use super::forward;
 use super::notice::Notice;
 use super::place::Origin;
 use super::problem::Problem;
 use super::raw::{Raw, Value, WrittenVariable};
 use super::setting::{FLAGS_ALONE, Kind, Scope, nearest, rows};
+use super::strangers::{self, Stranger};
 
 /// What the file is called.
 pub(crate) const NAME: &str = "lambdabox.toml";
@@ -28,16 +31,21 @@ const ENV_TABLE: &str = "env";
 pub(crate) struct Found {
     pub(crate) path: PathBuf,
     pub(crate) raw: Raw,
+    /// Whoever else could have written it.
+    pub(crate) stranger: Option<Stranger>,
 }
 
 /// Settings by which a file can hand out keys, files and services of the caller's.
-const HANDING_OVER: [Setting; 6] = [
+const HANDING_OVER: [Setting; 9] = [
     Setting::Network,
     Setting::Credentials,
     Setting::Profile,
     Setting::Forwards,
     Setting::Layers,
     Setting::Venv,
+    Setting::EnvFile,
+    Setting::EnvVars,
+    Setting::Event,
 ];
 
 /// The nearest file, from `directory` up to the root of the file system.
@@ -53,18 +61,19 @@ pub(crate) fn find(
     let owner_of_code = fs::metadata(directory).map(|data| data.uid()).ok();
     for place in directory.ancestors() {
         let path = place.join(NAME);
-        match read_with_owner(&path) {
-            Ok((_, owner))
+        match read_with_metadata(&path) {
+            Ok((_, data))
                 if place != directory
-                    && ![0, caller.uid].contains(&owner)
-                    && Some(owner) != owner_of_code =>
+                    && ![0, caller.uid].contains(&data.uid())
+                    && Some(data.uid()) != owner_of_code =>
             {
-                let path = path.display();
+                let (path, owner) = (path.display(), data.uid());
                 notices.push(Notice::warning(format!("{path} is not used: it is uid {owner}'s")));
             }
-            Ok((text, _)) => {
+            Ok((text, data)) => {
                 let raw = read(&path, &text, Scope::Function, problems);
-                return Some(Found { path, raw });
+                let stranger = strangers::of_file(&path, &data, caller);
+                return Some(Found { path, raw, stranger });
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(source) => {
@@ -76,18 +85,38 @@ pub(crate) fn find(
     None
 }
 
-fn read_with_owner(path: &Path) -> io::Result<(String, u32)> {
+fn read_with_metadata(path: &Path) -> io::Result<(String, fs::Metadata)> {
     let file = fs::File::open(path)?;
-    let owner = file.metadata()?.uid();
-    Ok((io::read_to_string(file)?, owner))
+    let data = file.metadata()?;
+    Ok((io::read_to_string(file)?, data))
 }
 
-/// What of the caller's the file at `path` hands to the function, of the merged settings: whoever took
-/// over somebody else's directory learns it before any code of theirs runs.
-pub(crate) fn handed_over(path: &Path, merged: &Raw) -> Option<Notice> {
+/// Says what of the caller's the file hands to the function.
+///
+/// # Errors
+/// If somebody else could have written the file.
+pub(crate) fn handed_over(
+    path: &Path,
+    stranger: Option<Stranger>,
+    merged: &Raw,
+) -> Result<Option<Notice>, Problem> {
+    let all = handing_over(path, stranger, merged);
+    match stranger {
+        _ if all.is_empty() => Ok(None),
+        Some(stranger) => Err(Problem::OfAStranger { path: path.to_owned(), stranger, all }),
+        None => {
+            let text = format!("{} gives the function: {}", path.display(), all.join(", "));
+            Ok(Some(Notice::normal(text)))
+        }
+    }
+}
+
+/// What of the merged settings is the file's and of the caller's to give.
+fn handing_over(path: &Path, stranger: Option<Stranger>, merged: &Raw) -> Vec<String> {
+    let is_of_it =
+        |origin: &Origin| matches!(origin, Origin::File { path: file, .. } if file == path);
     let said = |setting: Setting| {
         let written = merged.get(setting)?;
-        let of_it = matches!(&written.origin, Origin::File { path: file, .. } if file == path);
         let value = match &written.value {
             Value::Text(text) => text.clone(),
             Value::List(list) => list.join(", "),
@@ -95,13 +124,23 @@ pub(crate) fn handed_over(path: &Path, merged: &Raw) -> Option<Notice> {
         let harmless = match setting {
             Setting::Network => value != "host",
             Setting::Credentials => value != "env",
+            Setting::Event if value == "-" => true,
+            // The event itself, unless a link has that name: a file wins over JSON (`event`).
+            Setting::Event => {
+                stranger.is_none() && serde_json::from_str::<IgnoredAny>(&value).is_ok()
+            }
             _ => value.is_empty(),
         };
-        (of_it && !harmless).then(|| format!("{} = {value}", setting.row().key))
+        let written_there = is_of_it(&written.origin) && !harmless;
+        written_there.then(|| format!("{} = {value}", setting.row().key))
     };
-    let all: Vec<String> = HANDING_OVER.into_iter().filter_map(said).collect();
-    let (path, all_of_it) = (path.display(), all.join(", "));
-    (!all.is_empty()).then(|| Notice::normal(format!("{path} gives the function: {all_of_it}")))
+    // Forwarded by itself.
+    let services = merged.env.iter().filter(|variable| {
+        is_of_it(&variable.origin)
+            && forward::endpoint_port(&variable.name, &variable.value).is_some()
+    });
+    let services = services.map(|variable| format!("{} = {}", variable.name, variable.value));
+    HANDING_OVER.into_iter().filter_map(said).chain(services).collect()
 }
 
 /// The file at `path`; `None` if there is none.

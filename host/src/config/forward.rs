@@ -92,7 +92,7 @@ pub(crate) fn with_implied(
 }
 
 /// The port of loopback that an endpoint variable names.
-fn endpoint_port(name: &str, url: &str) -> Option<u16> {
+pub(super) fn endpoint_port(name: &str, url: &str) -> Option<u16> {
     let is_endpoint =
         name == ENDPOINT_VARIABLE || name.starts_with(&format!("{ENDPOINT_VARIABLE}_"));
     loopback_port(url).filter(|_| is_endpoint)

@@ -41,6 +41,7 @@ mod resolve_serve;
 mod resolved;
 mod resolved_serve;
 mod setting;
+mod strangers;
 #[cfg(test)]
 mod tests;
 mod variables;
@@ -63,7 +64,8 @@ pub use resolve_deployed::{
 pub use resolve_serve::{AskedServe, ResolvedServe, resolve_serve};
 pub use resolved::{
     Color, Cpu, DevShm, Explain, Invoke, Isolation, Keep, RuntimeClient, RuntimeCompat, Sdk,
-    Verbosity,
+    StrangersFile, Verbosity,
 };
 pub use resolved_serve::{FreezeAfter, Serve};
 pub use setting::{Scope, Setting};
+pub use strangers::Stranger;

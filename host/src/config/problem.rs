@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use super::place::{Origin, Place};
 use super::setting::{Row, Scope, rows};
+use super::strangers::Stranger;
 
 /// Every problem found, in the order of the settings; never empty.
 #[derive(Debug)]
@@ -68,6 +69,8 @@ pub enum Problem {
     FlagAlone { path: PathBuf, line: usize, key: String },
     #[error("{}:{line}: `{key}` is the machine's and cannot come with a function", path.display())]
     NotOfAFile { path: PathBuf, line: usize, key: String, flag: &'static str },
+    #[error("{} {stranger} and would give the function: {}", path.display(), all.join(", "))]
+    OfAStranger { path: PathBuf, stranger: Stranger, all: Vec<String> },
     #[error("{}:{line}: `{key}` must be {expected}, but is {found}", path.display())]
     WrongType {
         path: PathBuf,
@@ -160,6 +163,8 @@ pub enum Problem {
     ForwardTwice { port: u16, one: u16, other: u16 },
     #[error("-o: cannot write {}", path.display())]
     OutputUnwritable { path: PathBuf, source: io::Error },
+    #[error("{place} is {}, which {stranger}", path.display())]
+    DataDirOfAStranger { place: Place, path: PathBuf, stranger: Stranger },
     #[error("no directory for lambdabox's data is known: neither HOME nor XDG_DATA_HOME is set")]
     NoDataDir,
 }
@@ -258,6 +263,17 @@ impl Problem {
             }
             Self::AsyncOfAPath { .. } => {
                 "deploy it first with `lambdabox deploy`, then invoke it by its name".into()
+            }
+            Self::OfAStranger { .. } => {
+                "read it; then --trust-config takes it as if it were yours, and a flag such as \
+                 --network none wins over a line of it"
+                    .into()
+            }
+            Self::DataDirOfAStranger { path, stranger: Stranger::Everybody, .. } => {
+                format!("chmod o-w {}, or name a directory of your own", path.display())
+            }
+            Self::DataDirOfAStranger { .. } => {
+                "what lies there is run and removed by you; name a directory of your own".into()
             }
             Self::NoDataDir => "set LAMBDABOX_DATA_DIR".into(),
             _ => return None,

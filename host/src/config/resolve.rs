@@ -16,10 +16,10 @@ use super::problem::{Problem, Problems};
 use super::raw::{Raw, Value, merge};
 use super::resolved::{
     Color, Cpu, DevShm, Explain, Invoke, Isolation, Keep, RuntimeClient, RuntimeCompat, Sdk,
-    Verbosity,
+    StrangersFile, Verbosity,
 };
 use super::{Caller, Credentials, CredentialsOrigin, Setting};
-use super::{client_context, code_path, credentials, event, file, forward, variables};
+use super::{client_context, code_path, credentials, event, file, forward, strangers, variables};
 use crate::model::{EPHEMERAL_STORAGE_MB, LogFormat, MEMORY_MB, Network, TIMEOUT_SECS};
 
 /// AWS's defaults (Lambda API reference, CreateFunction).
@@ -59,6 +59,8 @@ pub struct Asked {
     pub explain: Explain,
     /// `--isolation`, as typed. A flag alone: a file that comes with a function must not lower it.
     pub isolation: Option<String>,
+    /// `--trust-config`.
+    pub strangers_file: StrangersFile,
 }
 
 /// What will be done, and what the user should know about it.
@@ -123,11 +125,19 @@ pub fn resolve(asked: Asked, caller: &Caller, stdin: &mut dyn Read) -> Result<Re
         let own = found.path.parent() == Some(code.directory.as_path());
         notices.push(if own { Notice::detail(said) } else { Notice::normal(said) });
     }
-    let file = from_file.as_ref().map(|found| found.path.clone());
+    let file = from_file.as_ref().map(|found| (found.path.clone(), found.stranger));
     let file_layer = from_file.map(|found| found.raw).unwrap_or_default();
     let mut raw = merge([asked.settings, from_variables, file_layer]);
-    if let Some(path) = file {
-        notices.extend(file::handed_over(&path, &raw));
+    if let Some((path, stranger)) = file {
+        let stranger = stranger.filter(|_| asked.strangers_file == StrangersFile::Refused);
+        match file::handed_over(&path, stranger, &raw) {
+            Ok(notice) => notices.extend(notice),
+            // The rest would read the files and run the programs that it names.
+            Err(problem) => {
+                checks.problems.push(problem);
+                return Err(Problems(checks.problems));
+            }
+        }
     }
 
     let variables =
@@ -228,6 +238,7 @@ fn fill_in(raw: &mut Raw, variables: &Variables, caller: &Caller, checks: &mut C
 /// Where state is kept unless somebody said so.
 pub(super) fn fill_in_data_dir(raw: &mut Raw, caller: &Caller, problems: &mut Vec<Problem>) {
     if raw.get(Setting::DataDir).is_some() {
+        check_data_dir(raw, caller, problems);
         return;
     }
     let directory = match (caller.uid, caller.path("XDG_DATA_HOME"), &caller.home) {
@@ -242,6 +253,17 @@ pub(super) fn fill_in_data_dir(raw: &mut Raw, caller: &Caller, problems: &mut Ve
             raw.set(Setting::DataDir, path, Origin::Default);
         }
         None => problems.push(Problem::NoDataDir),
+    }
+}
+
+/// One that others may write to would have them say what is run, and what is removed.
+fn check_data_dir(raw: &Raw, caller: &Caller, problems: &mut Vec<Problem>) {
+    let Some((_, place)) = raw.text(Setting::DataDir) else { return };
+    let path = data_dir(raw, caller);
+    // One that is not there will be made by us.
+    let found = fs::metadata(&path).ok().and_then(|data| strangers::of(&data, caller));
+    if let Some(stranger) = found {
+        problems.push(Problem::DataDirOfAStranger { place, path, stranger });
     }
 }
 
@@ -312,7 +334,7 @@ pub fn isolation_of(typed: Option<&str>) -> Result<Isolation, Problems> {
     isolation(typed).map_err(|wrong| Problems(vec![wrong]))
 }
 
-fn isolation(typed: Option<&str>) -> Result<Isolation, Problem> {
+pub(super) fn isolation(typed: Option<&str>) -> Result<Isolation, Problem> {
     const WORDS: &[&str] = &["full", "no-limits"];
     match typed.map(str::trim) {
         None => Ok(Isolation::Full),

@@ -12,9 +12,9 @@ use super::place::Origin;
 use super::problem::{Problem, Problems};
 use super::raw::{Raw, Value, merge};
 use super::resolve::{
-    Checks, color, cpu, data_dir, fill_in_data_dir, network, region, runtime_compat, sdk,
+    Checks, color, cpu, data_dir, fill_in_data_dir, isolation, network, region, runtime_compat, sdk,
 };
-use super::resolved::{Color, Cpu, RuntimeCompat, Sdk, Verbosity};
+use super::resolved::{Color, Cpu, Isolation, RuntimeCompat, Sdk, Verbosity};
 use super::resolved_serve::{FreezeAfter, Serve};
 use super::{
     Caller, Credentials, Setting, credentials, file, forward, object_store, print, variables,
@@ -41,6 +41,8 @@ pub struct AskedServe {
     pub settings: Raw,
     /// `-q` or `-v`.
     pub verbosity: Verbosity,
+    /// `--isolation`, as typed; a flag alone, as with `invoke`.
+    pub isolation: Option<String>,
 }
 
 /// What will be done, and what the user should know about it.
@@ -111,6 +113,7 @@ pub fn resolve_serve(asked: AskedServe, caller: &Caller) -> Result<ResolvedServe
         forwards,
         object_store: object_store::read(caller, &credentials, &mut notices),
         credentials,
+        isolation: checks.or(isolation(asked.isolation.as_deref()), Isolation::Full),
         cpu: checks.or(cpu(&raw), Cpu::Proportional),
         sdk: checks.or(sdk(&raw), Sdk::Auto),
         runtime_compat: checks.or(runtime_compat(&raw), RuntimeCompat::Exact),
@@ -199,7 +202,7 @@ mod tests {
             env.push(("LAMBDABOX_CONFIG", &path));
         }
         env.push(("LAMBDABOX_DATA_DIR", "/d"));
-        let asked = AskedServe { settings, verbosity: Verbosity::Normal };
+        let asked = AskedServe { settings, verbosity: Verbosity::Normal, isolation: None };
         resolve_serve(asked, &caller("/", &env))
             .map_err(|problems| problems.0.iter().map(ToString::to_string).collect())
     }

@@ -55,6 +55,15 @@ pub enum Keep {
     Keep,
 }
 
+/// What becomes of keys, files and networks that a file hands over which somebody else could have written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StrangersFile {
+    /// Nothing is run.
+    Refused,
+    /// The caller has read it.
+    Trusted,
+}
+
 /// Whether there is a `/dev/shm`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DevShm {

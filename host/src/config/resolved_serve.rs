@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::credentials::Credentials;
 use super::forward::Forward;
 use super::object_store::ObjectStore;
-use super::resolved::{Color, Cpu, RuntimeCompat, Sdk, Verbosity};
+use super::resolved::{Color, Cpu, Isolation, RuntimeCompat, Sdk, Verbosity};
 use crate::model::Network;
 
 /// When an idle environment is stopped from running.
@@ -52,6 +52,8 @@ pub struct Serve {
     pub credentials: Credentials,
     /// Where code in S3 is read from, if anywhere.
     pub object_store: Option<ObjectStore>,
+    /// How much of the sandbox there is to be.
+    pub isolation: Isolation,
     /// Processor time.
     pub cpu: Cpu,
     /// Whether an installed SDK is offered.

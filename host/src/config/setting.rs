@@ -244,7 +244,7 @@ pub(crate) const ROWS: [Row; 36] = [
 ];
 
 /// Flags that `lambdabox.toml` cannot hold, so that a key of that name gets a fitting answer.
-pub(crate) const FLAGS_ALONE: [&str; 9] = [
+pub(crate) const FLAGS_ALONE: [&str; 10] = [
     "repeat",
     "output",
     "keep",
@@ -254,6 +254,7 @@ pub(crate) const FLAGS_ALONE: [&str; 9] = [
     "explain",
     "path",
     "isolation",
+    "trust_config",
 ];
 
 impl Setting {

@@ -42,6 +42,7 @@ impl Project {
             raw.set_flag(*setting, Some((*text).to_owned()));
         }
         Asked {
+            strangers_file: StrangersFile::Refused,
             path: Some("app.py".into()),
             settings: raw,
             env: Vec::new(),

@@ -3,12 +3,17 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::words::{Words, folder};
 use crate::harness::{
     Built, Client, Invoke, e2e_cache, go_fixture, has_jdk, java_fixture, lambdabox, node_tree,
-    official_java_client, official_node_client, rust_fixture, vendored,
+    official_java_client, official_node_client, rust_fixture, stretched, vendored,
 };
+
+/// So that nothing is cut off, and the longest there is.
+const TIMEOUT: Duration = Duration::from_secs(30);
+const LONGEST_SECS: u64 = 900;
 
 /// One line of the list: a row of the matrix.
 #[derive(Debug, Clone, Copy)]
@@ -122,7 +127,7 @@ impl Host {
             .args(["--handler", handler, "--runtime", self.guest.runtime])
             .args(layers)
             // By variable, so that a case may say otherwise.
-            .env("LAMBDABOX_TIMEOUT", "30")
+            .env("LAMBDABOX_TIMEOUT", stretched(TIMEOUT).as_secs().min(LONGEST_SECS).to_string())
             .env("LAMBDABOX_MEMORY_SIZE", "256")
             .env("PATH", path.join(std::ffi::OsStr::new(":")));
         if self.guest.is_native() {

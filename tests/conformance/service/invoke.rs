@@ -70,7 +70,7 @@ refused(c.invoke, "ResourceNotFoundException", f"Function not found: {ARN}functi
 fn a_failed_function_is_a_200_with_its_error() {
     on_a_host(
         r#"
-create(c, "f", "import os, time\ndef handler(e, c):\n    if e == 'exit': os._exit(3)\n    if e == 'sleep': time.sleep(30)\n    raise ValueError('no')\n", Timeout=2)
+create(c, "f", "import os, time\ndef handler(e, c):\n    if e == 'exit': os._exit(3)\n    if e == 'sleep': time.sleep(600)\n    raise ValueError('no')\n", Timeout=SHORT)
 got = c.invoke(FunctionName="f", Payload=b'"raise"')
 error = answer(got)
 assert got["StatusCode"] == 200 and got["FunctionError"] == "Unhandled" and got["ExecutedVersion"] == "$LATEST"
@@ -81,8 +81,8 @@ assert got["FunctionError"] == "Unhandled"
 assert answer(got) == {"errorType": "Runtime.ExitError", "errorMessage": f"RequestId: {request_id} Error: Runtime exited with error: exit status 3"}
 got = c.invoke(FunctionName="f", Payload=b'"sleep"', LogType="Tail")
 request_id = got["ResponseMetadata"]["RequestId"]
-assert answer(got) == {"errorType": "Sandbox.Timedout", "errorMessage": f"RequestId: {request_id} Error: Task timed out after 2.00 seconds"}
-assert "Task timed out after 2.00 seconds" in base64.b64decode(got["LogResult"]).decode()
+assert answer(got) == {"errorType": "Sandbox.Timedout", "errorMessage": f"RequestId: {request_id} Error: Task timed out after {SHORT}.00 seconds"}
+assert f"Task timed out after {SHORT}.00 seconds" in base64.b64decode(got["LogResult"]).decode()
 assert answer(c.invoke(FunctionName="f", Payload=b'"raise"'))["errorType"] == "ValueError"
 "#,
     );

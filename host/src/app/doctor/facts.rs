@@ -158,7 +158,7 @@ impl Facts {
             has_ext4,
             mkfs: machine.program("mkfs.ext4", &search),
             nft: machine.program("nft", &search),
-            network: NetworkFacts::gather(&machine, &search, &status),
+            network: NetworkFacts::gather(&machine, &search, &status, uid),
             modules: KernelModules::of(root, &kernel_release),
             kernel_release,
             ip_forward: machine.switch("net/ipv4/ip_forward"),

@@ -3,8 +3,9 @@
 //! Three parts: [`facts`] reads what the kernel says, [`checks`] judges it, [`render`] prints it.
 //!
 //! # Invariants
-//! - Nothing is changed and nothing is tried: it only reads, and as an ordinary user too. One program
-//!   is run, for its version.
+//! - Nothing is changed: it reads, and as an ordinary user too. Two programs are run: one for its version,
+//!   `nft` to ask whether the kernel would take our rules. An ordinary user's rules are tried in a network
+//!   namespace that ends with the trial.
 //! - Everything is read below one root, so that each kind of machine is a directory in a test.
 //! - The judgement is of this release and of this caller: exit status 0 says that `invoke`, typed the
 //!   same way by the same user, can run a function.

@@ -2,12 +2,13 @@
 
 use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use lambdabox_runtimes::discover::Search;
 
 use super::facts::{Machine, field};
+use crate::sandbox::network::{refusal_by_nft, refusal_inside};
 
 /// Everything about networks that is judged.
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub(super) struct NetworkFacts {
     pub(super) slirp4netns: Option<(PathBuf, Option<String>)>,
     pub(super) has_pasta: bool,
     pub(super) tun: Tun,
+    /// Why the kernel takes no rules of ours, where that could be tried.
+    pub(super) rules_refused: Option<String>,
     /// Firewalls that make a `FORWARD` chain with the policy drop, by name.
     pub(super) forward_keepers: Vec<&'static str>,
     /// The old iptables has a filter table, which `nft` does not show.
@@ -35,7 +38,7 @@ pub(super) enum Tun {
 }
 
 impl NetworkFacts {
-    pub(super) fn gather(machine: &Machine<'_>, search: &Search, status: &str) -> Self {
+    pub(super) fn gather(machine: &Machine<'_>, search: &Search, status: &str, uid: u32) -> Self {
         let slirp4netns = machine.program("slirp4netns", search);
         let has = |path: &str| machine.root.join(path).exists();
         let ufw = machine.read("etc/ufw/ufw.conf").unwrap_or_default();
@@ -49,6 +52,14 @@ impl NetworkFacts {
             }),
             has_pasta: machine.program("pasta", search).is_some(),
             tun: tun(machine, status),
+            rules_refused: match uid {
+                0 => machine.program("nft", search).and_then(|nft| refusal_by_nft(&nft)),
+                // A kernel has no root to be asked below.
+                _ if machine.root == Path::new("/") => {
+                    refusal_inside().map(|error| error.to_string())
+                }
+                _ => None,
+            },
             forward_keepers: keepers.iter().filter(|(_, is)| *is).map(|(name, _)| *name).collect(),
             has_legacy_filter: legacy.lines().any(|table| table == "filter"),
             resolv_conf: machine.read("etc/resolv.conf").unwrap_or_default(),
@@ -63,8 +74,7 @@ impl NetworkFacts {
     }
 }
 
-/// `slirp4netns version 1.2.0` is its first line. The only program that is run: its version is nowhere
-/// to be read.
+/// `slirp4netns version 1.2.0` is its first line. It is run because its version is nowhere to be read.
 fn version(program: &PathBuf) -> Option<String> {
     let mut asked = Command::new(program);
     let said = asked.arg("--version").stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;

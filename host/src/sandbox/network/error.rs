@@ -67,6 +67,19 @@ impl NatMissing {
     }
 }
 
+impl NatError {
+    /// What gives a function a network all the same, where that is known.
+    pub fn remedy(&self) -> Option<&'static str> {
+        match self {
+            Self::Refused { said, .. } if said.ends_with("Operation not supported") => Some(
+                "this kernel has no nf_tables for IPv4 (CONFIG_NF_TABLES_INET): boot a kernel of a \
+                 distribution, or choose --network none or --network host",
+            ),
+            _ => None,
+        }
+    }
+}
+
 /// A part of `nat` could not be made or taken away.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -43,8 +43,10 @@ mod wire;
 mod proof;
 
 pub use error::{NatError, NatMissing};
+pub use lambdabox_bootstrap::firewall::refusal as refusal_inside;
 pub use modules::KernelModules;
 pub use nat::{Nat, NatMeans, sweep};
+pub use nft::refusal as refusal_by_nft;
 pub use outbound::{Connection, Inside, Namespaces, Outbound, OutboundMeans};
 pub use plan::{ENVIRONMENTS_PER_SLOT, SLOTS};
 pub use resolver::{Resolver, choose as choose_resolver, resolv_conf};

@@ -6,13 +6,19 @@
 //! waits for the kernel's destroy worker and its grace period. So nothing is deleted on the way to a
 //! first event: `create` fails if a dead process left the slot's table, and only then it is replaced.
 
-use std::{env, ffi::OsString, path::PathBuf, process::Stdio};
+use std::{
+    env,
+    ffi::OsString,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::{self, Stdio},
+};
 
 use rustix::fs::{Access, access};
 use serde_json::Value;
 use tokio::{io::AsyncWriteExt, process::Command};
 
-use super::error::NatError;
+use super::{error::NatError, rules};
 
 /// Where programs are looked for after `PATH`, which for services and `sudo` often lacks them.
 const SYSTEM_DIRECTORIES: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/usr/local/sbin"];
@@ -75,13 +81,35 @@ impl Nft {
         if output.status.success() {
             return Ok(output.stdout);
         }
-        let said = String::from_utf8_lossy(&output.stderr);
-        let said = match said.split_whitespace().collect::<Vec<_>>().join(" ") {
-            // It was killed.
-            nothing if nothing.is_empty() => output.status.to_string(),
-            said => said,
-        };
+        let said = complaint(&output);
         Err(NatError::Refused { what, program: self.program.clone(), said })
+    }
+}
+
+/// Why this kernel or this `nft` does not take our rules; nothing is changed by asking. `None` if it
+/// does, or if the program does not run.
+pub fn refusal(program: &Path) -> Option<String> {
+    let mut child = process::Command::new(program)
+        .args(["--check", "-f", "-"])
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .ok()?;
+    // One that ended before it had read all says why.
+    let _unread = child.stdin.take()?.write_all(rules::table_of_nobody().as_bytes());
+    let output = child.wait_with_output().ok()?;
+    (!output.status.success()).then(|| complaint(&output))
+}
+
+/// The first of its errors; the others follow from it, and under each it repeats the script.
+fn complaint(output: &process::Output) -> String {
+    let said = String::from_utf8_lossy(&output.stderr);
+    match said.lines().map(str::trim).find(|line| !line.is_empty()) {
+        // It was killed.
+        None => output.status.to_string(),
+        Some(line) => line.split_once("Error: ").map_or(line, |(_, error)| error).to_owned(),
     }
 }
 
@@ -93,5 +121,17 @@ mod tests {
     fn nft_is_found_in_the_system_directories_when_path_lacks_them() {
         let by_system = find_program("nft", None);
         assert_eq!(find_program("nft", Some("/nonexistent:relative".into())), by_system);
+    }
+
+    #[test]
+    fn of_many_errors_the_first_is_told_without_its_place_in_the_script() {
+        let refusing =
+            "echo '/dev/stdin:1:1-30: Error: Could not process rule: Operation not supported
+create table inet x
+^^^^^^^^^^^^^^^^^^^
+/dev/stdin:2:1-2: Error: No such file or directory' >&2; exit 1";
+        let output = |script| process::Command::new("sh").args(["-c", script]).output().unwrap();
+        assert_eq!(complaint(&output(refusing)), "Could not process rule: Operation not supported");
+        assert_eq!(complaint(&output("kill -9 $$")), "signal: 9 (SIGKILL)");
     }
 }

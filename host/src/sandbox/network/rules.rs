@@ -12,7 +12,7 @@
 //! - Rules match interfaces by the slot's prefix: an environment's wire needs no rule of its own.
 //! - Interfaces are told apart by wildcard, never by an index that could be reused.
 
-use super::plan::{INTERFACE_PREFIX, SlotPlan, interface_prefix, table_name};
+use super::plan::{BLOCKS, INTERFACE_PREFIX, SLOTS, SlotPlan, interface_prefix, table_name};
 
 /// Metadata services outside 169.254.0.0/16: Alibaba Cloud's.
 const OTHER_METADATA: &str = "100.100.100.200";
@@ -64,6 +64,11 @@ table inet {name} {{
 }}
 "
     )
+}
+
+/// The table of a slot that does not exist, for asking whether it would be taken.
+pub(crate) fn table_of_nobody() -> String {
+    table(SlotPlan { block: BLOCKS[0], slot: SLOTS }, &[])
 }
 
 /// Removes the slot's table; fails if there is none.

@@ -11,7 +11,8 @@ use crate::sandbox::network::{choose_resolver, resolver_of_slirp};
 
 /// `nat`, and where that is to be had what comes with it.
 pub(super) fn all(facts: &Facts) -> Vec<Check> {
-    let about = About { id: "nat", read: "/proc/sys/net/ipv4/ip_forward, /dev/net/tun, PATH" };
+    let about =
+        About { id: "nat", read: "/proc/sys/net/ipv4/ip_forward, /dev/net/tun, PATH, nft --check" };
     let nat = if facts.uid == 0 { of_root(about, facts) } else { of_user(about, facts) };
     if nat.status != Status::Ok {
         return vec![nat];
@@ -21,6 +22,10 @@ pub(super) fn all(facts: &Facts) -> Vec<Check> {
 
 fn less(why: &str) -> String {
     format!("functions have no network but --network host: {why}")
+}
+
+fn without_rules(refused: &str) -> String {
+    format!("this kernel takes no rules that keep functions from the host ({refused})")
 }
 
 fn of_root(about: About, facts: &Facts) -> Check {
@@ -46,6 +51,9 @@ fn of_root(about: About, facts: &Facts) -> Check {
         if facts.modules.lacks(module) {
             return about.warn(less(&format!("this kernel has no {module}")), A_KERNEL_WITH_IT);
         }
+    }
+    if let Some(refused) = &facts.network.rules_refused {
+        return about.warn(less(&without_rules(refused)), A_KERNEL_WITH_IT);
     }
     let forwarding = match is_on {
         true => "ip_forward is on",
@@ -81,6 +89,9 @@ fn of_user(about: About, facts: &Facts) -> Check {
     if facts.modules.lacks("nf_tables") {
         let why = "this kernel has no nf_tables to keep functions from the host";
         return about.warn(less(why), A_KERNEL_WITH_IT);
+    }
+    if let Some(refused) = &facts.network.rules_refused {
+        return about.warn(less(&without_rules(refused)), A_KERNEL_WITH_IT);
     }
     let version = version.as_deref().unwrap_or("of an unknown version");
     about.ok(format!("slirp4netns {version} ({}), with rules inside", program.display()))

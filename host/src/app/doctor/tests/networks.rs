@@ -3,8 +3,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use super::super::checks::Status;
+use super::super::checks::{self, Status};
 use super::machine::{Machine, NOBODYS, lists};
+use crate::config::Isolation;
 
 const SLIRP: &str = "#!/bin/sh\necho \"slirp4netns version 1.2.0\"\necho \"libslirp: 4.7.0\"\n";
 
@@ -64,6 +65,25 @@ fn a_tun_device_that_is_closed_is_told_from_one_that_is_not_there() {
     let tester = nix::unistd::geteuid().as_raw();
     let owner = user(0o600).user(tester, super::machine::EVERY);
     assert_ne!(owner.check("nat").status, Status::Missing);
+}
+
+#[test]
+fn a_kernel_that_takes_no_rules_for_ipv4_has_no_nat() {
+    let refusing = "#!/bin/sh
+        echo '/dev/stdin:1:1-9: Error: Could not process rule: Operation not supported' >&2
+        exit 1";
+    let root = || Machine::good().program("usr/sbin/nft", refusing);
+    root().says("nat", Status::Warn, "(Could not process rule: Operation not supported)", "kernel");
+    assert_eq!(root().missing(), [""; 0], "functions run without");
+    let taking = Machine::good().program("usr/sbin/nft", "#!/bin/sh\nexec cat >/dev/null");
+    assert_eq!(taking.check("nat").status, Status::Ok);
+    // What an ordinary user's trial finds.
+    let mut facts = user(0o666).facts();
+    facts.network.rules_refused = Some("Operation not supported (os error 95)".to_owned());
+    let checks = checks::all(&facts, Isolation::Full);
+    let nat = checks.iter().find(|check| check.id == "nat").unwrap();
+    assert_eq!(nat.status, Status::Warn, "{nat:?}");
+    assert!(nat.fact.contains("takes no rules that keep functions from the host"), "{nat:?}");
 }
 
 #[test]

@@ -112,6 +112,7 @@ impl Lab {
                 cpu: Cpu::Unlimited,
             },
             manner: Manner {
+                isolation: Isolation::Full,
                 cpu: Cpu::Unlimited,
                 dev_shm: DevShm::Absent,
                 sdk: Sdk::Off,
