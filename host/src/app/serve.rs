@@ -21,7 +21,7 @@ use crate::config;
 use crate::front::{Admin, Front, Parts, Readiness, listen};
 use crate::invoke::{Invoker, Queue, Service};
 use crate::sandbox::StartedSpawner;
-use crate::store::DirectoryLock;
+use crate::store::{DirectoryLock, Limits, Records};
 use crate::usage::{Say, stderr};
 
 /// Owner of every function here, as other local stand-ins for AWS have it (design section 6).
@@ -61,7 +61,10 @@ async fn run(config: &config::Serve, started: StartedSpawner, say: Say) -> Resul
     let front_on = listen(config.listen).await?;
     let (front_at, admin_at) = (front_on.address, admin_on.address);
 
-    let (host, notices) = Host::open(started, pooled::plan(config, say), say).await?;
+    let limits = Limits { log_bytes: config.log_bytes, log_age: config.log_age };
+    let records = Records::open(&config.data_dir, limits, move |text| say.warning(text))?;
+    let plan = pooled::plan(config, records.clone(), say);
+    let (host, notices) = Host::open(started, plan, say).await?;
     notices.iter().for_each(|notice| say.notice(notice));
     let invoker: Arc<dyn Invoker> = Arc::new(Pooled { pool: host.pool().clone() });
 
@@ -80,6 +83,7 @@ async fn run(config: &config::Serve, started: StartedSpawner, say: Say) -> Resul
         deployed: Arc::clone(&deployed),
         service,
         queue: Arc::clone(&queue),
+        records: records.clone(),
         allow_origin: config.allow_origin.clone(),
         concurrency: config.concurrency,
         say: Arc::new(move |text| say.warning(text)),
@@ -117,6 +121,8 @@ async fn run(config: &config::Serve, started: StartedSpawner, say: Say) -> Resul
     for failed in host.close(Instant::now()).await {
         say.warning(&format!("failed to clean up: {failed}"));
     }
+    // After the last environment, whose end may be in its log.
+    records.close().await;
     stop_admin.send_replace(true);
     let _last = tokio::time::timeout(LAST_WORDS, admin).await;
     Ok(())

@@ -149,6 +149,15 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "SECONDS", help_heading = "Host", allow_negative_numbers = true)]
     pub(crate) drain_timeout: Option<String>,
 
+    /// How many MB of functions' logs are kept; the largest log loses its oldest part
+    /// [default: 1024]
+    #[arg(long, value_name = "MB", help_heading = "Host", allow_negative_numbers = true)]
+    pub(crate) log_size: Option<String>,
+
+    /// How many days functions' logs are kept [default: 30]
+    #[arg(long, value_name = "DAYS", help_heading = "Host", allow_negative_numbers = true)]
+    pub(crate) log_days: Option<String>,
+
     /// Settings from here instead of /etc/lambdabox/config.toml
     #[arg(long, value_name = "FILE", help_heading = "Host")]
     pub(crate) config: Option<String>,

@@ -26,6 +26,7 @@ mod guard;
 mod invoke;
 mod layers;
 mod listener;
+mod logs;
 mod members;
 mod names;
 mod paced;

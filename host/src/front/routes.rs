@@ -28,6 +28,8 @@ pub(crate) enum Route {
     ListLayers,
     ListLayerVersions(String),
     GetAccountSettings,
+    /// One of CloudWatch Logs, named by a header.
+    Logs(String),
     /// Not AWS's: where `Code.Location` leads.
     Download(String),
 }

@@ -1,12 +1,14 @@
 //! What happened and what it cost: takes [`crate::model::Event`]s in, never steers.
 //!
-//! For now logs alone; meter, ledger, metrics and traces come beside them.
+//! Meter, metrics and traces come beside the logs.
 
 mod json;
 mod logs;
+mod observer;
 mod say;
 pub(crate) mod stderr;
 mod text;
 
 pub use logs::{Labels, LogRenderer, Paint, SystemLevel};
+pub use observer::Observer;
 pub use say::{Device, Say};

@@ -14,6 +14,7 @@ mod functions;
 mod invoke;
 mod languages;
 mod layers;
+mod logs;
 mod network;
 mod refusals;
 mod requests;

@@ -1,0 +1,146 @@
+//! Filter patterns of unstructured logs: `ERROR`, `"two words"`, `?a ?b`, `-not`, `%reg.*ex%`.
+//!
+//! # Not here
+//! Patterns of JSON (`{ $.level = "ERROR" }`) and of columns (`[a, b]`), which are refused by name.
+//!
+//! # Sources
+//! CloudWatch Logs user guide, "filter pattern syntax".
+
+use regex::{Regex, RegexBuilder};
+
+/// Largest compiled regular expression.
+const REGEX_BYTES: usize = 256 * 1024;
+
+/// What an event must hold.
+#[derive(Debug, Default)]
+pub(super) struct Pattern {
+    all: Vec<Term>,
+    /// One of these, if there are no others.
+    any: Vec<Term>,
+    none: Vec<Term>,
+}
+
+#[derive(Debug)]
+enum Term {
+    Text(String),
+    Regex(Regex),
+}
+
+impl Term {
+    fn fits(&self, text: &str) -> bool {
+        match self {
+            Self::Text(term) => text.contains(term.as_str()),
+            Self::Regex(regex) => regex.is_match(text),
+        }
+    }
+}
+
+impl Pattern {
+    /// Of its text; an empty one fits everything. The error is for the caller.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let mut rest = text.trim();
+        if rest.starts_with('{') || rest.starts_with('[') {
+            return Err(format!(
+                "lambdabox filters by terms (ERROR, \"two words\", ?a ?b, -not, %regex%), not yet by a \
+                 pattern of JSON or columns: {rest}"
+            ));
+        }
+        let mut pattern = Self::default();
+        while !rest.is_empty() {
+            let (list, after) = match rest.as_bytes()[0] {
+                b'?' => (&mut pattern.any, &rest[1..]),
+                b'-' => (&mut pattern.none, &rest[1..]),
+                _ => (&mut pattern.all, rest),
+            };
+            let (term, after) = term(after, text)?;
+            list.push(term);
+            rest = after.trim_start();
+        }
+        Ok(pattern)
+    }
+
+    /// Whether an event's text fits.
+    pub(super) fn fits(&self, text: &str) -> bool {
+        let fits = |term: &Term| term.fits(text);
+        // Beside terms that must be there, optional ones say nothing.
+        let any = !self.all.is_empty() || self.any.is_empty() || self.any.iter().any(fits);
+        any && self.all.iter().all(fits) && !self.none.iter().any(fits)
+    }
+}
+
+/// The first term of `text`, and what comes after it.
+fn term<'a>(text: &'a str, whole: &str) -> Result<(Term, &'a str), String> {
+    let invalid = |why: &str| format!("Invalid filter pattern: {why}: {whole}");
+    if let Some(quoted) = text.strip_prefix('"') {
+        let mut out = String::new();
+        let mut characters = quoted.char_indices();
+        while let Some((at, c)) = characters.next() {
+            match c {
+                '"' => return Ok((Term::Text(out), &quoted[at + 1..])),
+                '\\' => out.extend(characters.next().map(|(_, escaped)| escaped)),
+                c => out.push(c),
+            }
+        }
+        return Err(invalid("a quotation mark is not closed"));
+    }
+    if let Some(expression) = text.strip_prefix('%') {
+        let Some((expression, after)) = expression.split_once('%') else {
+            return Err(invalid("a regular expression has no % at its end"));
+        };
+        let regex = RegexBuilder::new(expression).size_limit(REGEX_BYTES).build();
+        let regex = regex.map_err(|error| invalid(&error.to_string()))?;
+        return Ok((Term::Regex(regex), after));
+    }
+    let end = text.find(char::is_whitespace).unwrap_or(text.len());
+    match end {
+        0 => Err(invalid("a term is empty")),
+        end => Ok((Term::Text(text[..end].to_owned()), &text[end..])),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fits(pattern: &str, text: &str) -> bool {
+        Pattern::parse(pattern).unwrap().fits(text)
+    }
+
+    #[test]
+    fn terms_are_all_needed_and_case_counts() {
+        assert!(fits("", "anything"));
+        assert!(fits("ERROR", "[ERROR] it broke"));
+        assert!(!fits("error", "[ERROR] it broke"));
+        assert!(fits("ERROR broke", "[ERROR] it broke"));
+        assert!(!fits("ERROR whole", "[ERROR] it broke"));
+        assert!(fits("\"it broke\"", "[ERROR] it broke"));
+        assert!(!fits("\"broke it\"", "[ERROR] it broke"));
+        assert!(fits(r#""say \"x\"""#, r#"say "x" now"#));
+    }
+
+    #[test]
+    fn terms_can_be_optional_excluded_or_expressions() {
+        assert!(fits("?WARN ?ERROR", "ERROR"));
+        assert!(!fits("?WARN ?ERROR", "INFO"));
+        assert!(fits("ERROR ?WARN", "ERROR"));
+        assert!(!fits("ERROR -Exiting", "ERROR Exiting"));
+        assert!(fits("-Exiting", "ERROR"));
+        assert!(fits("-\"two words\" ERROR", "ERROR two"));
+        assert!(fits("%E[RT]+OR%", "ERROR") && !fits("%^RROR%", "ERROR"));
+    }
+
+    #[test]
+    fn what_is_no_pattern_is_refused_in_words() {
+        for (pattern, why) in [
+            ("\"a", "not closed"),
+            ("%a", "no %"),
+            ("%(%", "Invalid filter pattern"),
+            ("{ $.a = 1 }", "not yet"),
+            ("[a, b]", "not yet"),
+            ("a ?", "empty"),
+        ] {
+            let error = Pattern::parse(pattern).unwrap_err();
+            assert!(error.contains(why), "{pattern}: {error}");
+        }
+    }
+}
