@@ -10,10 +10,10 @@ use super::resources::Wants;
 use crate::catalog::Change;
 use crate::config::{self, DevShm, FreezeAfter, Isolation};
 use crate::invoke::{Invoker, Ran};
-use crate::model::{Invocation, Version};
+use crate::model::{Invocation, Refused, Version};
 use crate::pool::{Freeze, Pool, Settings};
 use crate::store::Records;
-use crate::usage::{Observer, Say};
+use crate::usage::{Metrics, Observer, Say};
 
 /// Notices that wait for the terminal; more are dropped by whoever has them.
 const NOTICES_WAITING: usize = 64;
@@ -21,12 +21,25 @@ const NOTICES_WAITING: usize = 64;
 /// Runs invocations in the pool.
 pub(super) struct Pooled {
     pub(super) pool: Pool,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 impl Invoker for Pooled {
     fn invoke(&self, version: Arc<Version>, invocation: Invocation) -> Ran {
-        let pool = self.pool.clone();
-        Box::pin(async move { pool.invoke(version, invocation).await })
+        let (pool, metrics) = (self.pool.clone(), Arc::clone(&self.metrics));
+        Box::pin(async move {
+            let function = Arc::clone(&version);
+            let ran = pool.invoke(version, invocation).await;
+            if let Err(
+                Refused::ReservedConcurrency
+                | Refused::AccountConcurrency
+                | Refused::NoMemory { .. },
+            ) = &ran
+            {
+                metrics.throttled(&function.function.name);
+            }
+            ran
+        })
     }
 
     fn changed(&self, change: Change) {
@@ -44,7 +57,12 @@ impl Invoker for Pooled {
 }
 
 /// What a host is opened with.
-pub(super) fn plan(config: &config::Serve, records: Records, say: Say) -> Plan<'_> {
+pub(super) fn plan(
+    config: &config::Serve,
+    records: Records,
+    metrics: Arc<Metrics>,
+    say: Say,
+) -> Plan<'_> {
     let (notices, mut heard) = mpsc::channel::<String>(NOTICES_WAITING);
     // Ends when the pool, which holds the other end, is gone.
     tokio::spawn(async move {
@@ -69,7 +87,7 @@ pub(super) fn plan(config: &config::Serve, records: Records, say: Say) -> Plan<'
             forwards: config.forwards.clone(),
         },
         adjust: Box::new(|settings| adjust(config, settings)),
-        journal: Arc::new(Observer::new(say, records)),
+        journal: Arc::new(Observer::new(say, records, metrics)),
         notices,
     }
 }

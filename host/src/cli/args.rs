@@ -128,7 +128,7 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "ADDRESS:PORT", help_heading = "Host")]
     pub(crate) listen: Option<String>,
 
-    /// Where /ready is answered; loopback only [default: 127.0.0.1:9002]
+    /// Where /ready, /pool, /metrics and /usage are answered; loopback only [default: 127.0.0.1:9002]
     #[arg(long, value_name = "ADDRESS:PORT", help_heading = "Host")]
     pub(crate) admin: Option<String>,
 

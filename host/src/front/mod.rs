@@ -36,6 +36,6 @@ mod routes;
 mod state;
 mod validate;
 
-pub use admin::{Admin, Readiness};
+pub use admin::{Admin, AdminThread, Readiness, Sources};
 pub use listener::{ListenError, Serving, listen};
 pub use state::{Front, Parts};

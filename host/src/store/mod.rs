@@ -41,7 +41,7 @@ pub use record::{
 };
 pub use records::{
     Direction, Entry, Limits, LogEvent, LogGroup, LogPage, LogQuery, LogStreamRow, Lost, Position,
-    Records, StreamOrder, Streams,
+    Records, StartKind, StreamOrder, Streams, Totals, UsageRecord, UsageRow,
 };
 #[cfg(test)]
 pub(crate) use tests::record_named as sample_record;

@@ -5,16 +5,18 @@
 //!   comes while too much waits is left out, counted, and said when there is room again.
 //! - On standard error every line of a function begins with its name.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
 
 use super::logs::{Labels, LogRenderer, Paint};
-use super::{Say, stderr};
-use crate::model::{Event, LogFormat, Version};
+use super::{Metrics, Say, price, stderr};
+use crate::model::{Event, InitPhase, LogFormat, Report, Version};
 use crate::pool::Journal;
-use crate::store::{Entry, Records};
+use crate::store::{Entry, Records, StartKind, Totals, UsageRecord};
 
 /// Logs that wait for a reader of standard error: some seconds of busy functions.
 const LOG_WAITING_MOST_BYTES: usize = 16 * 1024 * 1024;
@@ -33,14 +35,56 @@ const COLORS: [AnsiColor; 6] = [
 pub struct Observer {
     say: Say,
     records: Records,
+    metrics: Arc<Metrics>,
+    /// Streams whose environment begins its init again, inside an invocation that is under way.
+    resets: Mutex<HashSet<String>>,
     /// Left out on standard error since it was last said.
     unread_bytes: AtomicUsize,
 }
 
 impl Observer {
-    /// Keeps what happens in `records` and shows it on standard error.
-    pub fn new(say: Say, records: Records) -> Self {
-        Self { say, records, unread_bytes: AtomicUsize::new(0) }
+    /// Keeps what happens in `records`, counts it in `metrics` and shows it on standard error.
+    pub fn new(say: Say, records: Records, metrics: Arc<Metrics>) -> Self {
+        let (resets, unread_bytes) = (Mutex::default(), AtomicUsize::new(0));
+        Self { say, records, metrics, resets, unread_bytes }
+    }
+
+    /// What an invocation used: watched, never steered.
+    fn count(&self, version: &Version, stream: &str, report: &Report, now: Timestamp) {
+        let function = &version.function;
+        let start = match (self.resets().remove(stream), report.init_duration) {
+            (true, _) => StartKind::Reset,
+            (false, Some(_)) => StartKind::Cold,
+            (false, None) => StartKind::Warm,
+        };
+        let (duration, init) = (report.duration, report.init_duration);
+        self.metrics.ran(&function.name, start, report.status, duration, init);
+        let micros =
+            |duration: std::time::Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let mut record = UsageRecord {
+            at_ms: u64::try_from(now.as_millisecond()).unwrap_or(0),
+            day: now.strftime("%Y-%m-%d").to_string(),
+            function: function.name.clone(),
+            version: function.version.clone(),
+            request_id: report.request_id.0.clone(),
+            stream: stream.to_owned(),
+            start,
+            init_us: init.map_or(0, micros),
+            duration_us: micros(duration),
+            billed_ms: report.billed_ms,
+            memory_mb: report.memory_size_mb,
+            storage_mb: function.ephemeral_storage_mb,
+            max_memory_mb: report.max_memory_used_mb,
+            status: report.status.as_str(),
+            cost_pico: 0,
+        };
+        record.cost_pico = price::pico_dollars(&Totals::of(&record));
+        self.records.used(record);
+    }
+
+    fn resets(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
+        // A set is whole after a panic, too.
+        self.resets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn show(&self, function: &str, lines: &[u8]) {
@@ -69,6 +113,13 @@ impl Journal for Observer {
         let from = lines.len();
         let renderer = LogRenderer::new(function.log_format, Paint::Plain, labels);
         let now = Timestamp::now();
+        match event {
+            Event::InitStart { phase: InitPhase::Invoke } => {
+                self.resets().insert(stream.to_owned());
+            }
+            Event::Report(report) => self.count(version, stream, report, now),
+            _ => {}
+        }
         renderer.render(event, now, lines);
         let new = &lines[from..];
         if new.is_empty() {

@@ -148,7 +148,7 @@ refused(logs.get_log_events, "ResourceNotFoundException", "The specified log str
     400, logGroupName=GROUP, logStreamName="none")
 both = dict(logGroupName=GROUP, logStreamNames=["a"], logStreamNamePrefix="a")
 refused(logs.filter_log_events, "InvalidParameterException", **both)
-for pattern in ['"open', "%(%", "{ $.a = 1 }"]:
+for pattern in ['"open', "%(%", "{ $.a }", "[a, b]"]:
     refused(logs.filter_log_events, "InvalidParameterException", logGroupName=GROUP,
         filterPattern=pattern)
 refused(logs.filter_log_events, "InvalidParameterException", logGroupName=GROUP, nextToken="mine")
@@ -185,7 +185,8 @@ records = [event["message"] for event in everything("/my/own")]
 kinds = [json.loads(record)["type"] for record in records if record.startswith("{\"time")]
 assert kinds[0] == "platform.start" and kinds[-1] == "platform.report", records
 assert any("plain" in record for record in records), records
-refused(logs.filter_log_events, "ResourceNotFoundException", logGroupName="/none")
+reports = everything("/my/own", filterPattern='{ $.type = "platform.report" && $.record.status = success }')
+assert len(reports) == 1, reports
 assert everything("/aws/lambda/json") == []
 "#,
     ));

@@ -16,6 +16,7 @@ mod languages;
 mod layers;
 mod logs;
 mod network;
+mod operating;
 mod refusals;
 mod requests;
 

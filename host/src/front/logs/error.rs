@@ -1,10 +1,10 @@
 //! Errors as AWS JSON 1.1 has them: status 400, the name in `__type`.
 
-use http::{Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode};
 use serde_json::json;
 
 use super::super::error::ApiError;
-use super::super::reply::Body;
+use super::super::reply::{Body, ERROR_TYPE};
 use crate::store::StoreError;
 
 /// An answer of CloudWatch Logs that is an error.
@@ -61,6 +61,9 @@ impl LogsError {
     }
 
     pub(super) fn response(&self) -> Response<Body> {
-        super::json(self.status, &json!({ "__type": self.kind, "message": self.message }))
+        let body = json!({ "__type": self.kind, "message": self.message });
+        let mut response = super::json(self.status, &body);
+        response.headers_mut().insert(ERROR_TYPE, HeaderValue::from_static(self.kind));
+        response
     }
 }

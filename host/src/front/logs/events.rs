@@ -1,5 +1,7 @@
 //! GetLogEvents and FilterLogEvents.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use super::super::state::Front;
@@ -41,7 +43,7 @@ pub(super) async fn get(front: &Front, asked: &Asked) -> Result<Value, LogsError
         beyond: place.position,
         limit: asked.limit(MOST_EVENTS)?,
         limit_bytes: MOST_BYTES,
-        keep: Box::new(|_| true),
+        keep: Arc::new(|_: &str| true),
     };
     let mut page = match found(front, query).await? {
         Some(page) => page,
@@ -114,7 +116,7 @@ pub(super) async fn filter(front: &Front, asked: &Asked) -> Result<Value, LogsEr
         beyond,
         limit: asked.limit(MOST_EVENTS)?,
         limit_bytes: MOST_BYTES,
-        keep: Box::new(move |text| pattern.fits(text)),
+        keep: Arc::new(move |text: &str| pattern.fits(text)),
     };
     let page = match found(front, query).await? {
         Some(page) => page,

@@ -11,6 +11,7 @@
 mod error;
 mod events;
 mod groups;
+mod json_pattern;
 mod pattern;
 
 use http::header::CONTENT_TYPE;

@@ -1,12 +1,15 @@
-//! Filter patterns of unstructured logs: `ERROR`, `"two words"`, `?a ?b`, `-not`, `%reg.*ex%`.
+//! Filter patterns: terms (`ERROR`, `"two words"`, `?a ?b`, `-not`, `%reg.*ex%`), or of JSON
+//! (`json_pattern`).
 //!
 //! # Not here
-//! Patterns of JSON (`{ $.level = "ERROR" }`) and of columns (`[a, b]`), which are refused by name.
+//! Patterns of columns (`[a, b]`), which are refused by name.
 //!
 //! # Sources
 //! CloudWatch Logs user guide, "filter pattern syntax".
 
 use regex::{Regex, RegexBuilder};
+
+use super::json_pattern::JsonPattern;
 
 /// Largest compiled regular expression.
 const REGEX_BYTES: usize = 256 * 1024;
@@ -18,6 +21,7 @@ pub(super) struct Pattern {
     /// One of these, if there are no others.
     any: Vec<Term>,
     none: Vec<Term>,
+    json: Option<JsonPattern>,
 }
 
 #[derive(Debug)]
@@ -39,11 +43,14 @@ impl Pattern {
     /// Of its text; an empty one fits everything. The error is for the caller.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let mut rest = text.trim();
-        if rest.starts_with('{') || rest.starts_with('[') {
-            return Err(format!(
-                "lambdabox filters by terms (ERROR, \"two words\", ?a ?b, -not, %regex%), not yet by a \
-                 pattern of JSON or columns: {rest}"
-            ));
+        if rest.starts_with('[') {
+            return Err(format!("lambdabox does not filter by columns yet: {rest}"));
+        }
+        if let Some(inner) = rest.strip_prefix('{') {
+            let inner = inner.strip_suffix('}').ok_or("a brace is not closed".to_owned());
+            let parsed = inner.and_then(JsonPattern::parse);
+            let json = parsed.map_err(|why| format!("Invalid filter pattern: {why}: {text}"))?;
+            return Ok(Self { json: Some(json), ..Self::default() });
         }
         let mut pattern = Self::default();
         while !rest.is_empty() {
@@ -61,11 +68,19 @@ impl Pattern {
 
     /// Whether an event's text fits.
     pub(super) fn fits(&self, text: &str) -> bool {
+        if let Some(json) = &self.json {
+            return serde_json::from_str(text).is_ok_and(|event| json.fits(&event));
+        }
         let fits = |term: &Term| term.fits(text);
         // Beside terms that must be there, optional ones say nothing.
         let any = !self.all.is_empty() || self.any.is_empty() || self.any.iter().any(fits);
         any && self.all.iter().all(fits) && !self.none.iter().any(fits)
     }
+}
+
+/// A regular expression of bounded size.
+pub(super) fn expression(text: &str) -> Result<Regex, String> {
+    RegexBuilder::new(text).size_limit(REGEX_BYTES).build().map_err(|error| error.to_string())
 }
 
 /// The first term of `text`, and what comes after it.
@@ -87,8 +102,7 @@ fn term<'a>(text: &'a str, whole: &str) -> Result<(Term, &'a str), String> {
         let Some((expression, after)) = expression.split_once('%') else {
             return Err(invalid("a regular expression has no % at its end"));
         };
-        let regex = RegexBuilder::new(expression).size_limit(REGEX_BYTES).build();
-        let regex = regex.map_err(|error| invalid(&error.to_string()))?;
+        let regex = self::expression(expression).map_err(|why| invalid(&why))?;
         return Ok((Term::Regex(regex), after));
     }
     let end = text.find(char::is_whitespace).unwrap_or(text.len());
@@ -130,13 +144,21 @@ mod tests {
     }
 
     #[test]
+    fn a_pattern_of_json_fits_events_that_are_json() {
+        assert!(fits("{ $.level = \"ERROR\" }", "{\"level\":\"ERROR\"}\n"));
+        assert!(!fits("{ $.level = \"ERROR\" }", "{\"level\":\"INFO\"}\n"));
+        assert!(!fits("{ $.level = \"ERROR\" }", "level ERROR\n"));
+    }
+
+    #[test]
     fn what_is_no_pattern_is_refused_in_words() {
         for (pattern, why) in [
             ("\"a", "not closed"),
             ("%a", "no %"),
             ("%(%", "Invalid filter pattern"),
-            ("{ $.a = 1 }", "not yet"),
-            ("[a, b]", "not yet"),
+            ("{ $.a = 1", "brace"),
+            ("{ a = 1 }", "selector"),
+            ("[a, b]", "columns"),
             ("a ?", "empty"),
         ] {
             let error = Pattern::parse(pattern).unwrap_err();

@@ -1,7 +1,7 @@
-//! What happened: the logs of all functions, in a database of their own, apart from what must not be
-//! lost ([`super::Store`]).
+//! What happened: the logs of all functions and what each invocation used, in a database of their own,
+//! apart from what must not be lost ([`super::Store`]).
 //!
-//! Who has something to note hands it over and goes on ([`Records::log`]); a thread gathers what comes
+//! Who has something to note hands it over and goes on ([`Records::log`], [`Records::used`]); a thread gathers what comes
 //! within some milliseconds and commits it at once. Who reads waits for what was noted before
 //! ([`Records::flush`]), so that nobody misses what they have just caused.
 //!
@@ -21,6 +21,7 @@ mod retention;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod waiting;
 mod writer;
 
@@ -35,6 +36,7 @@ use super::StoreError;
 use super::schema::migrate;
 pub use listing::{LogGroup, LogStreamRow, StreamOrder};
 pub use reading::{Direction, LogEvent, LogPage, LogQuery, Position, Streams};
+pub use usage::{StartKind, Totals, UsageRecord, UsageRow};
 use waiting::Shared;
 pub use waiting::{Entry, Lost};
 use writer::Writer;
@@ -114,8 +116,7 @@ impl Records {
 
     /// The same, and nothing that is noted later is kept.
     pub async fn close(&self) {
-        self.0.shared.end();
-        self.0.shared.flush().await;
+        self.0.shared.close().await;
     }
 
     /// What was dropped since this process began.

@@ -1,6 +1,7 @@
 //! Events of a group, page by page, in the order they came.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 
@@ -57,6 +58,7 @@ pub enum Direction {
 }
 
 /// Which events.
+#[derive(Clone)]
 pub struct LogQuery {
     /// Of this group.
     pub group: String,
@@ -75,7 +77,7 @@ pub struct LogQuery {
     /// And so much text, but one event in any case.
     pub limit_bytes: usize,
     /// Only those of which this holds.
-    pub keep: Box<dyn Fn(&str) -> bool + Send>,
+    pub keep: Arc<dyn Fn(&str) -> bool + Send + Sync>,
 }
 
 /// What was found.

@@ -5,7 +5,9 @@
 //! one deletion however many events it holds.
 
 /// Each step makes the next version out of the one before; a step that was released never changes.
-pub(super) const STEPS: [&str; 1] = ["
+pub(super) const STEPS: [&str; 2] = [LOGS, USAGE];
+
+const LOGS: &str = "
     CREATE TABLE log_groups (
         id INTEGER PRIMARY KEY,
         name TEXT NOT NULL UNIQUE,
@@ -36,4 +38,36 @@ pub(super) const STEPS: [&str; 1] = ["
     ) STRICT;
     CREATE INDEX log_chunks_of_group ON log_chunks (group_id, id);
     CREATE INDEX log_chunks_by_time ON log_chunks (group_id, last_ms);
-"];
+";
+
+const USAGE: &str = "
+    CREATE TABLE invocations (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        at_ms INTEGER NOT NULL,
+        function TEXT NOT NULL,
+        version TEXT NOT NULL,
+        request_id TEXT NOT NULL,
+        stream TEXT NOT NULL,
+        start TEXT NOT NULL,
+        init_us INTEGER NOT NULL,
+        duration_us INTEGER NOT NULL,
+        billed_ms INTEGER NOT NULL,
+        memory_mb INTEGER NOT NULL,
+        max_memory_mb INTEGER NOT NULL,
+        status TEXT NOT NULL,
+        cost_pico INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE usage_totals (
+        function TEXT NOT NULL,
+        day TEXT NOT NULL,
+        invocations INTEGER NOT NULL,
+        errors INTEGER NOT NULL,
+        cold INTEGER NOT NULL,
+        reset INTEGER NOT NULL,
+        init_us INTEGER NOT NULL,
+        billed_ms INTEGER NOT NULL,
+        mb_ms INTEGER NOT NULL,
+        storage_mb_ms INTEGER NOT NULL,
+        PRIMARY KEY (function, day)
+    ) STRICT, WITHOUT ROWID;
+";

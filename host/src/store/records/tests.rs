@@ -34,13 +34,21 @@ fn all() -> LogQuery {
         beyond: None,
         limit: 1_000,
         limit_bytes: 1 << 20,
-        keep: Box::new(|_| true),
+        keep: Arc::new(|_: &str| true),
     }
 }
 
-async fn texts(records: &Records, query: LogQuery) -> Vec<String> {
-    let page = records.log_events(query).await.unwrap().expect("the group is there");
-    page.events.into_iter().map(|event| event.text).collect()
+/// Of all pages.
+async fn texts(records: &Records, mut query: LogQuery) -> Vec<String> {
+    let mut texts = Vec::new();
+    loop {
+        let page = records.log_events(query.clone()).await.unwrap().expect("the group is there");
+        texts.extend(page.events.into_iter().map(|event| event.text));
+        query.beyond = page.next;
+        if query.beyond.is_none() {
+            return texts;
+        }
+    }
 }
 
 #[tokio::test]
@@ -66,7 +74,7 @@ async fn events_come_back_in_order_by_stream_and_time_also_after_a_restart() {
     assert_eq!(texts(&records, odd).await, ["3\n", "5\n", "7\n", "9\n"]);
     let range = LogQuery { from_ms: 1_002, until_ms: 1_004, ..all() };
     assert_eq!(texts(&records, range).await, ["2\n", "3\n"]);
-    let fitting = LogQuery { keep: Box::new(|text| text.contains('7')), ..all() };
+    let fitting = LogQuery { keep: Arc::new(|text: &str| text.contains('7')), ..all() };
     assert_eq!(texts(&records, fitting).await, ["7\n"]);
     let unknown = LogQuery { group: "nobody's".to_owned(), ..all() };
     assert!(records.log_events(unknown).await.unwrap().is_none());
@@ -173,7 +181,7 @@ async fn what_comes_too_fast_is_dropped_counted_and_said_where_it_is_missing() {
     records.log(entry(GROUP, "s", 3, "last\n"));
     records.flush().await;
     let lost = records.lost();
-    let fitting = LogQuery { keep: Box::new(|text| text.len() < 1_000), ..all() };
+    let fitting = LogQuery { keep: Arc::new(|text: &str| text.len() < 1_000), ..all() };
     let mut counted = Lost::default();
     let found = texts(&records, fitting).await;
     for text in &found {
@@ -210,4 +218,68 @@ async fn noting_costs_little_and_waits_for_nobody() {
     println!("{each:?} for each event to be noted, {:?} with writing", began.elapsed() / events);
     // A lock and three copies; the bound is for machines that do other things, too.
     assert!(each < Duration::from_micros(200), "{each:?}");
+}
+
+fn used(function: &str, day: &str, status: &'static str, start: StartKind) -> UsageRecord {
+    UsageRecord {
+        at_ms: 1,
+        day: day.to_owned(),
+        function: function.to_owned(),
+        version: "$LATEST".to_owned(),
+        request_id: "id".to_owned(),
+        stream: "s".to_owned(),
+        start,
+        init_us: 10,
+        duration_us: 2_000,
+        billed_ms: 3,
+        memory_mb: 128,
+        storage_mb: 1_024,
+        max_memory_mb: 40,
+        status,
+        cost_pico: 7,
+    }
+}
+
+#[tokio::test]
+async fn totals_are_the_sum_of_all_invocations_also_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    for _ in 0..2 {
+        let records = open_at(directory.path(), KEEP_ALL);
+        records.used(used("a", "2026-11-25", "success", StartKind::Cold));
+        records.used(used("a", "2026-11-25", "timeout", StartKind::Reset));
+        records.flush().await;
+        records.used(used("a", "2026-11-26", "success", StartKind::Warm));
+        records.used(used("b", "2026-11-25", "error", StartKind::Warm));
+        records.close().await;
+    }
+    let records = open_at(directory.path(), KEEP_ALL);
+    let rows = records.usage().await.unwrap();
+    let names: Vec<_> = rows.iter().map(|row| (row.function.as_str(), row.day.as_str())).collect();
+    assert_eq!(names, [("a", "2026-11-25"), ("a", "2026-11-26"), ("b", "2026-11-25")]);
+    let expected = Totals {
+        invocations: 4,
+        errors: 2,
+        cold: 2,
+        reset: 2,
+        init_us: 40,
+        billed_ms: 12,
+        mb_ms: 12 * 128,
+        storage_mb_ms: 12 * 512,
+    };
+    assert_eq!(rows[0].totals, expected);
+}
+
+#[tokio::test]
+async fn totals_are_kept_also_while_nothing_can_be_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let records = open_at(directory.path(), KEEP_ALL);
+    let other = Connection::open(directory.path().join(FILE_NAME)).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    records.used(used("a", "2026-11-25", "success", StartKind::Warm));
+    // Tried, and given up.
+    records.flush().await;
+    other.execute_batch("COMMIT").unwrap();
+    records.used(used("a", "2026-11-25", "success", StartKind::Warm));
+    records.flush().await;
+    assert_eq!(records.usage().await.unwrap()[0].totals.invocations, 2);
 }

@@ -213,7 +213,8 @@ impl Records {
     /// The database cannot be read.
     pub async fn usage(&self) -> Result<Vec<UsageRow>, StoreError> {
         self.read(|connection: &Connection| {
-            let query = "SELECT function, day, invocations, errors, cold, reset, init_us, billed_ms,
+            let query =
+                "SELECT function, day, invocations, errors, cold, reset, init_us, billed_ms,
                              mb_ms, storage_mb_ms
                          FROM usage_totals ORDER BY function, day";
             let mut statement = connection.prepare_cached(query)?;

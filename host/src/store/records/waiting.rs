@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::usage::{Sums, UsageRecord, add_up};
 use crate::model::LogFormat;
 
 /// How long the thread gathers after the first event, so that many share a commit.
@@ -14,6 +15,8 @@ const GATHER: Duration = Duration::from_millis(50);
 const ENOUGH_BYTES: usize = 1024 * 1024;
 /// So much may wait; what comes while it does is dropped.
 const MOST_BYTES: usize = 32 * 1024 * 1024;
+/// Records of invocations that wait one by one; those beyond are added up.
+const MOST_RECORDS: usize = 50_000;
 /// What an event takes beside its text.
 const ENTRY_BYTES: usize = 256;
 /// Wakes the thread when nothing is noted, so that what is old goes.
@@ -59,6 +62,9 @@ pub(super) struct Taken {
     pub(super) entries: Vec<Entry>,
     /// What was dropped after these.
     pub(super) lost: BTreeMap<Where, Lost>,
+    pub(super) usage: Vec<UsageRecord>,
+    /// Of invocations that have no record in `usage`.
+    pub(super) sums: Sums,
     /// Who waits for it.
     pub(super) flushes: Vec<oneshot::Sender<()>>,
     pub(super) is_last: bool,
@@ -77,6 +83,8 @@ struct Waiting {
     bytes: usize,
     lost: BTreeMap<Where, Lost>,
     lost_ever: Lost,
+    usage: Vec<UsageRecord>,
+    sums: Sums,
     flushes: Vec<oneshot::Sender<()>>,
     is_ended: bool,
     /// The thread has gone.
@@ -84,6 +92,10 @@ struct Waiting {
 }
 
 impl Waiting {
+    fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.usage.is_empty()
+    }
+
     fn is_urgent(&self) -> bool {
         !self.flushes.is_empty() || self.is_ended || self.bytes >= ENOUGH_BYTES
     }
@@ -105,7 +117,7 @@ impl Shared {
             waiting.lose((entry.group, entry.stream, entry.format), lost);
             return;
         }
-        let (was_idle, was_urgent) = (waiting.entries.is_empty(), waiting.is_urgent());
+        let (was_idle, was_urgent) = (waiting.is_empty(), waiting.is_urgent());
         waiting.bytes += entry.text.len() + ENTRY_BYTES;
         waiting.entries.push(entry);
         // Else the thread is awake, or will be in a moment.
@@ -116,13 +128,36 @@ impl Shared {
         }
     }
 
+    pub(super) fn push_usage(&self, record: UsageRecord) {
+        let mut waiting = self.lock();
+        let was_idle = waiting.is_empty();
+        match waiting.usage.len() < MOST_RECORDS {
+            true => waiting.usage.push(record),
+            false => add_up(&mut waiting.sums, &record),
+        }
+        drop(waiting);
+        if was_idle {
+            self.more.notify_one();
+        }
+    }
+
     pub(super) async fn flush(&self) {
+        self.written(|_| {}).await;
+    }
+
+    /// Takes nothing more; ends when all is written.
+    pub(super) async fn close(&self) {
+        self.written(|waiting| waiting.is_ended = true).await;
+    }
+
+    async fn written(&self, change: impl FnOnce(&mut Waiting)) {
         let (written, wait) = oneshot::channel();
         {
             let mut waiting = self.lock();
             if waiting.is_gone {
                 return;
             }
+            change(&mut waiting);
             waiting.flushes.push(written);
         }
         self.more.notify_one();
@@ -141,7 +176,7 @@ impl Shared {
 
     /// Waits until there is something to write, or to look after.
     pub(super) fn take(&self) -> Taken {
-        let idle = |waiting: &mut Waiting| waiting.entries.is_empty() && !waiting.is_urgent();
+        let idle = |waiting: &mut Waiting| waiting.is_empty() && !waiting.is_urgent();
         let patient = |waiting: &mut Waiting| !waiting.is_urgent();
         let waiting = self.lock();
         let slept = self.more.wait_timeout_while(waiting, LOOK_AGAIN, idle);
@@ -156,6 +191,8 @@ impl Shared {
         Taken {
             entries: std::mem::take(&mut waiting.entries),
             lost: std::mem::take(&mut waiting.lost),
+            usage: std::mem::take(&mut waiting.usage),
+            sums: std::mem::take(&mut waiting.sums),
             flushes: std::mem::take(&mut waiting.flushes),
             is_last: waiting.is_ended,
         }
@@ -167,6 +204,13 @@ impl Shared {
         for entry in taken.entries.drain(..) {
             let lost = lost_of(&entry);
             waiting.lose((entry.group, entry.stream, entry.format), lost);
+        }
+        // Totals are kept until they can be written.
+        for record in taken.usage.drain(..) {
+            add_up(&mut waiting.sums, &record);
+        }
+        for (key, totals) in std::mem::take(&mut taken.sums) {
+            waiting.sums.entry(key).or_default().add(&totals);
         }
         for (place, lost) in std::mem::take(&mut taken.lost) {
             // Counted before.

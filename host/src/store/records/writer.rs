@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::retention::{Held, ROW_BYTES, shrink};
+use super::usage::{self, Sums, UsageRecord};
 use super::waiting::{Entry, Lost, Shared, Taken, Where};
 use super::{Limits, Say, now_ms};
 use crate::model::LogFormat;
@@ -85,7 +86,8 @@ impl Writer {
                 "{events} log events were dropped: functions wrote faster than the disk takes it"
             ));
         }
-        let written = self.commit(taken.entries.iter().chain(&said), now);
+        let entries = taken.entries.iter().chain(&said);
+        let written = self.commit(entries, &taken.usage, &taken.sums, now);
         if written.is_err() {
             taken.lost = missing;
         }
@@ -95,6 +97,8 @@ impl Writer {
     fn commit<'a>(
         &mut self,
         entries: impl Iterator<Item = &'a Entry>,
+        records: &[UsageRecord],
+        sums: &Sums,
         now: u64,
     ) -> Result<(), StoreError> {
         let mut groups: BTreeMap<&str, Vec<Chunk<'a>>> = BTreeMap::new();
@@ -115,6 +119,7 @@ impl Writer {
                 held.add(group, insert(&transaction, group, chunk, now)?);
             }
         }
+        usage::write(&transaction, records, sums)?;
         let removed = held.enforce(&transaction, now)?;
         transaction.commit()?;
         self.held = held;
