@@ -1,5 +1,6 @@
 //! From a header to the operation it names, and its answer as AWS JSON 1.1.
 
+use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
@@ -34,12 +35,17 @@ pub(crate) async fn answer(front: &Front, operation: &str, call: Call) -> Answer
         Err(Unread::TooLarge { .. }) => Err(LogsError::serialization("the request is too large")),
         Err(Unread::Error(error)) => return Err(error),
     };
-    Ok(answered.map_or_else(|error| error.response(), |value| json(StatusCode::OK, &value)))
+    Ok(match answered {
+        // A page is a megabyte, and its reader may be slow.
+        Ok(value) => json(StatusCode::OK, front.answers.count(value.to_string().into())),
+        Err(error) => error.response(),
+    })
 }
 
 async fn act(front: &Front, operation: &str, body: &[u8]) -> Result<Value, LogsError> {
     let members = Members::parse(body).map_err(LogsError::of_members)?;
     let members = Asked(members);
+    front.answers.room().await;
     match operation {
         "DescribeLogGroups" => groups::describe_groups(front, &members).await,
         "DescribeLogStreams" => groups::describe_streams(front, &members).await,
@@ -56,8 +62,8 @@ async fn act(front: &Front, operation: &str, body: &[u8]) -> Result<Value, LogsE
     }
 }
 
-pub(super) fn json(status: StatusCode, value: &Value) -> Response<Body> {
-    let mut response = reply::json(status, value);
+pub(super) fn json(status: StatusCode, body: Bytes) -> Response<Body> {
+    let mut response = reply::bytes(status, body);
     response.headers_mut().insert(CONTENT_TYPE, JSON_1_1);
     response
 }

@@ -1,11 +1,12 @@
 //! [`Records`], for whoever notes or reads: opens the file, starts the thread, hands over.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OpenFlags};
+use tokio::sync::Mutex;
 
 use super::schema;
 use super::usage::UsageRecord;
@@ -107,11 +108,9 @@ impl Records {
         &self,
         read: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let reader = Arc::clone(&self.0.reader);
-        let reading = tokio::task::spawn_blocking(move || {
-            // A panicked reader has changed nothing.
-            read(&reader.lock().unwrap_or_else(PoisonError::into_inner))
-        });
+        // Waited for here: those who wait take no thread that others need.
+        let reader = Arc::clone(&self.0.reader).lock_owned().await;
+        let reading = tokio::task::spawn_blocking(move || read(&reader));
         reading.await.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))
     }
 }
