@@ -31,6 +31,8 @@ pub(crate) enum Route {
     ListTags(String),
     TagResource(String),
     UntagResource(String),
+    /// One of CloudWatch Logs, named by a header.
+    Logs(String),
     /// Not AWS's: where `Code.Location` leads.
     Download(String),
     /// Not AWS's: the body comes back. What this costs, no function can be faster than.
