@@ -8,6 +8,7 @@
 //! - Whatever was made is given back on every way out, Ctrl-C included; what a `kill -9` leaves is
 //!   swept by the next start.
 
+mod answers;
 mod blueprint;
 mod deployed;
 mod doctor;

@@ -1,7 +1,6 @@
 //! One `lambdabox invoke`, from checked settings to an exit status.
 
-use std::fs::File;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,14 +9,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc};
 
+use super::answers::Answers;
 use super::blueprint::{self, Opened};
 use super::error::AppError;
 use super::resources::{Ground, Resources, Wants};
 use super::timings;
 use crate::config::{self, Explain, Keep, Verbosity};
-use crate::model::{
-    Event, Failure, FailureKind, Function, Invocation, MEMORY_MB, Outcome, RequestId, TIMEOUT_SECS,
-};
+use crate::model::{Bandwidth, Event, Function, Invocation, Outcome, RequestId, StreamTo};
 use crate::pool::{Environment, Log};
 use crate::sandbox::StartedSpawner;
 use crate::usage::{Labels, LogRenderer, Paint, Say, stderr};
@@ -201,13 +199,17 @@ async fn invocations(
     for _ in 0..config.repeat {
         let mut written = Ok(());
         let mut failed = false;
+        let (stream_to, pieces) = StreamTo::new(Bandwidth::Unlimited);
+        let streamed = answers.stream(&stream_to, pieces)?;
         let mut answer = |outcome: Outcome| {
             timings::lap("answer");
             failed = matches!(outcome, Outcome::Failed(_));
-            written = answers.write(outcome);
+            written = answers.write(outcome, &streamed);
         };
-        environment.invoke(invocation(config, function), &mut answer).await?;
+        let invocation = Invocation { stream_to: Some(stream_to), ..invocation(config, function) };
+        environment.invoke(invocation, &mut answer).await?;
         written?;
+        answers.end(streamed).await?;
         if failed {
             code = EXIT_FUNCTION_FAILED;
         }
@@ -239,6 +241,7 @@ fn invocation(config: &config::Invoke, function: &Function) -> Invocation {
         client_context: config.client_context.clone(),
         cognito_identity: None,
         tenant_id: None,
+        stream_to: None,
     }
 }
 
@@ -282,87 +285,4 @@ fn log(config: &config::Invoke, function: &Function, say: &Say) -> Log {
         renderer.render(&event, jiff::Timestamp::now(), &mut lines);
         stderr::write(lines);
     })
-}
-
-/// Where responses go.
-struct Answers {
-    target: Target,
-    newline: bool,
-    last_failure: Option<Failure>,
-}
-
-enum Target {
-    Stdout,
-    File { path: PathBuf, file: File },
-}
-
-impl Answers {
-    fn new(config: &config::Invoke) -> Result<Self, AppError> {
-        let target = match &config.output {
-            None => Target::Stdout,
-            Some(path) => {
-                let file = File::create(path)
-                    .map_err(|source| AppError::Write { path: path.clone(), source })?;
-                Target::File { path: path.clone(), file }
-            }
-        };
-        let terminal = matches!(target, Target::Stdout) && io::stdout().is_terminal();
-        Ok(Self { target, newline: terminal || config.repeat > 1, last_failure: None })
-    }
-
-    /// One answer: bytes unchanged, a newline only between several or for a person.
-    fn write(&mut self, outcome: Outcome) -> Result<(), AppError> {
-        let mut bytes = match outcome {
-            Outcome::Answered { payload, .. } => payload.to_vec(),
-            Outcome::Failed(failure) => {
-                let payload = failure.payload.to_vec();
-                self.last_failure = Some(failure);
-                payload
-            }
-        };
-        if self.newline {
-            bytes.push(b'\n');
-        }
-        let (path, written) = match &mut self.target {
-            Target::Stdout => {
-                let mut stdout = io::stdout().lock();
-                (
-                    Path::new("standard output"),
-                    stdout.write_all(&bytes).and_then(|()| stdout.flush()),
-                )
-            }
-            Target::File { path, file } => (path.as_path(), file.write_all(&bytes)),
-        };
-        written.map_err(|source| AppError::Write { path: path.to_owned(), source })
-    }
-
-    /// Whether the error is that of a client that nobody answered, as Python and its SDK word it.
-    fn was_refused(&self) -> bool {
-        let payload = self.last_failure.as_ref().map(|failure| failure.payload.as_ref());
-        let text = String::from_utf8_lossy(payload.unwrap_or_default());
-        ["Connection refused", "Could not connect to the endpoint"].iter().any(|w| text.contains(w))
-    }
-
-    /// Which setting would have helped, and what the function had to do without.
-    fn explain(&self, function: &Function, network_notice: Option<&str>, say: &Say) {
-        match self.last_failure.as_ref().map(|failure| failure.kind) {
-            Some(FailureKind::Timeout) => say.hint(&format!(
-                "--timeout SECONDS gives the function more time (now {}, at most {})",
-                function.timeout.as_secs(),
-                TIMEOUT_SECS.end()
-            )),
-            Some(FailureKind::OutOfMemory) => say.hint(&format!(
-                "--memory-size MB gives the function more memory (now {}, at most {})",
-                function.memory_mb,
-                MEMORY_MB.end()
-            )),
-            Some(FailureKind::Handler) if self.was_refused() => say.hint(
-                "localhost is the function's own: --forward PORT lets a service of this machine in",
-            ),
-            _ => {}
-        }
-        if let Some(notice) = network_notice {
-            say.notice(notice);
-        }
-    }
 }

@@ -82,6 +82,7 @@ async fn run(config: &config::Serve, started: StartedSpawner, say: Say) -> Resul
         queue: Arc::clone(&queue),
         allow_origin: config.allow_origin.clone(),
         concurrency: config.concurrency,
+        bandwidth: config.stream_bandwidth,
         say: Arc::new(move |text| say.warning(text)),
     });
     let admin = tokio::spawn(

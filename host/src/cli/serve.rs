@@ -18,6 +18,7 @@ pub(crate) fn asked(serve: args::Serve, output: &args::Output) -> (AskedServe, P
         (Setting::IdleTimeout, serve.idle_timeout),
         (Setting::FreezeAfter, serve.freeze_after),
         (Setting::Concurrency, serve.concurrency),
+        (Setting::StreamBandwidth, serve.stream_bandwidth),
         (Setting::Cpu, serve.cpu),
         (Setting::Sdk, serve.sdk),
         (Setting::RuntimeCompat, serve.runtime_compat),

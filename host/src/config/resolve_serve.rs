@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::check::number;
+use super::check::{choice, number};
 use super::environment::Variables;
 use super::notice::Notice;
 use super::place::Origin;
@@ -17,6 +17,7 @@ use super::resolve::{
 use super::resolved::{Color, Cpu, RuntimeCompat, Sdk, Verbosity};
 use super::resolved_serve::{FreezeAfter, Serve};
 use super::{Caller, Credentials, Setting, credentials, file, forward, print, variables};
+use crate::model::Bandwidth;
 
 /// A host's own file.
 const SYSTEM_FILE: &str = "/etc/lambdabox/config.toml";
@@ -103,6 +104,7 @@ pub fn resolve_serve(asked: AskedServe, caller: &Caller) -> Result<ResolvedServe
         idle_timeout: Duration::from_secs(checks.or(idle, DEFAULT_IDLE_SECONDS).into()),
         freeze_after: checks.or(freeze_after(&raw), FreezeAfter::Off),
         concurrency: checks.or(concurrency, DEFAULT_CONCURRENCY),
+        stream_bandwidth: checks.or(stream_bandwidth(&raw), Bandwidth::Unlimited),
         region: checks.or(region(&raw), String::new()),
         network,
         forwards,
@@ -162,6 +164,11 @@ fn allow_code(raw: &Raw, caller: &Caller, problems: &mut Vec<Problem>) -> Vec<Pa
 fn allow_origin(raw: &Raw) -> Vec<String> {
     let texts = raw.list(Setting::AllowOrigin).map(|(texts, _)| texts).unwrap_or_default();
     texts.into_iter().map(|text| text.trim_end_matches('/').to_ascii_lowercase()).collect()
+}
+
+fn stream_bandwidth(raw: &Raw) -> Result<Bandwidth, Problem> {
+    let values = [Bandwidth::Unlimited, Bandwidth::Aws];
+    choice(raw, Setting::StreamBandwidth, &["unlimited", "aws"], &values, Bandwidth::Unlimited)
 }
 
 fn freeze_after(raw: &Raw) -> Result<FreezeAfter, Problem> {
@@ -255,6 +262,7 @@ mod tests {
             (Setting::Admin, "9002"),
             (Setting::AllowCode, "/nowhere"),
             (Setting::FreezeAfter, "soon"),
+            (Setting::StreamBandwidth, "fast"),
         ];
         let problems = of(&flags, &env).unwrap_err();
         for text in [

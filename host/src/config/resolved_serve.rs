@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::credentials::Credentials;
 use super::forward::Forward;
 use super::resolved::{Color, Cpu, RuntimeCompat, Sdk, Verbosity};
-use crate::model::Network;
+use crate::model::{Bandwidth, Network};
 
 /// When an idle environment is stopped from running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub struct Serve {
     pub freeze_after: FreezeAfter,
     /// Invocations at once of all functions.
     pub concurrency: u32,
+    /// How fast streamed answers flow.
+    pub stream_bandwidth: Bandwidth,
     /// Region of every ARN.
     pub region: String,
     /// Where functions' network reaches; as can be had if absent.

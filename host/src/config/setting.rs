@@ -93,6 +93,8 @@ pub enum Setting {
     FreezeAfter,
     /// `ConcurrentExecutions` of the account.
     Concurrency,
+    /// How fast streamed answers flow: `unlimited` or `aws`.
+    StreamBandwidth,
 }
 
 /// Whose settings a row is among.
@@ -148,7 +150,7 @@ const fn row(
 }
 
 /// Every setting, in the order of [`Setting`]. Numbers are AWS's defaults.
-pub(crate) const ROWS: [Row; 35] = [
+pub(crate) const ROWS: [Row; 36] = [
     row(Setting::Handler, "handler", "--handler", Kind::Text, Err("found in the package")),
     row(Setting::Runtime, "runtime", "--runtime", Kind::Text, Err("found in the package")),
     row(Setting::MemorySize, "memory_size", "--memory-size", Kind::Number, Ok("128")),
@@ -226,6 +228,13 @@ pub(crate) const ROWS: [Row; 35] = [
     host(row(Setting::IdleTimeout, "idle_timeout", "--idle-timeout", Kind::Number, Ok("600"))),
     host(row(Setting::FreezeAfter, "freeze_after", "--freeze-after", Kind::Text, Ok("\"50\""))),
     host(row(Setting::Concurrency, "concurrency", "--concurrency", Kind::Number, Ok("1000"))),
+    host(row(
+        Setting::StreamBandwidth,
+        "stream_bandwidth",
+        "--stream-bandwidth",
+        Kind::Text,
+        Ok("\"unlimited\""),
+    )),
 ];
 
 /// Flags that `lambdabox.toml` cannot hold, so that a key of that name gets a fitting answer.

@@ -33,6 +33,7 @@ mod query;
 mod reply;
 mod routes;
 mod state;
+mod stream;
 mod validate;
 
 pub use admin::{Admin, Readiness};

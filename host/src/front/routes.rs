@@ -18,6 +18,7 @@ pub(crate) enum Route {
     UpdateFunctionConfiguration(String),
     UpdateFunctionCode(String),
     Invoke(String),
+    InvokeWithResponseStream(String),
     PutFunctionConcurrency(String),
     GetFunctionConcurrency(String),
     DeleteFunctionConcurrency(String),
@@ -56,6 +57,9 @@ pub(crate) fn route(method: &Method, path: &str, query: &Query) -> Option<Route>
         }
         ("PUT", ["2015-03-31", "functions", f, "code"]) => Route::UpdateFunctionCode(name(f)),
         ("POST", ["2015-03-31", "functions", f, "invocations"]) => Route::Invoke(name(f)),
+        ("POST", ["2021-11-15", "functions", f, "response-streaming-invocations"]) => {
+            Route::InvokeWithResponseStream(name(f))
+        }
         ("PUT", ["2017-10-31", "functions", f, "concurrency"]) => {
             Route::PutFunctionConcurrency(name(f))
         }

@@ -19,6 +19,7 @@ use super::routes::{Route, route};
 use super::{account, concurrency, functions, invoke, layers};
 use crate::catalog::{Deployed, Identity};
 use crate::invoke::{Queue, Service, Stop};
+use crate::model::Bandwidth;
 
 /// Whole request of an operation that carries a package (lambda-service.md 1).
 const MAX_UPLOAD_BYTES: usize = 70_167_211;
@@ -41,6 +42,8 @@ pub struct Parts {
     pub allow_origin: Vec<String>,
     /// Invocations at once of all functions (`ConcurrentExecutions`).
     pub concurrency: u32,
+    /// How fast streamed answers flow.
+    pub bandwidth: Bandwidth,
     /// Tells the operator.
     pub say: Arc<dyn Fn(&str) + Send + Sync>,
 }
@@ -52,6 +55,7 @@ pub struct Front {
     pub(super) queue: Arc<Queue>,
     pub(super) downloads: Downloads,
     pub(super) concurrency: u32,
+    pub(super) bandwidth: Bandwidth,
     pub(super) say: Arc<dyn Fn(&str) + Send + Sync>,
     pub(super) bodies: Bodies,
     guard: Guard,
@@ -69,10 +73,10 @@ pub(super) struct Call {
 impl Front {
     /// Joins the parts.
     pub fn new(parts: Parts) -> Self {
-        let Parts { deployed, service, queue, allow_origin, concurrency, say } = parts;
+        let Parts { deployed, service, queue, allow_origin, concurrency, bandwidth, say } = parts;
         let guard = Guard { allowed: allow_origin };
         let (downloads, bodies) = (Downloads::default(), Bodies::new());
-        Self { deployed, service, queue, downloads, concurrency, say, bodies, guard }
+        Self { deployed, service, queue, downloads, concurrency, bandwidth, say, bodies, guard }
     }
 
     /// Answers until the host is to end, and every caller has its answer.
@@ -136,6 +140,7 @@ impl Front {
             }
             Route::UpdateFunctionCode(name) => functions::update_code(self, &name, call).await,
             Route::Invoke(name) => invoke::invoke(self, &name, call).await,
+            Route::InvokeWithResponseStream(name) => invoke::stream(self, &name, call).await,
             Route::PutFunctionConcurrency(name) => concurrency::put(self, &name, call).await,
             Route::GetFunctionConcurrency(name) => concurrency::get(self, &name).await,
             Route::DeleteFunctionConcurrency(name) => concurrency::delete(self, &name).await,

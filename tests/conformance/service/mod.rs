@@ -4,7 +4,7 @@
 //! (`fixtures/service/checked.py`).
 //!
 //! # Sources
-//! `reference/lambda-service.md` sections 1 to 7, 10, 12, 16 and 20.
+//! `reference/lambda-service.md` sections 1 to 8, 10, 12, 16 and 20.
 
 mod aws_cli;
 mod callers;
@@ -17,6 +17,7 @@ mod layers;
 mod network;
 mod refusals;
 mod requests;
+mod streams;
 
 use crate::harness::Host;
 
