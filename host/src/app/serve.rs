@@ -80,6 +80,7 @@ async fn run(config: &config::Serve, started: StartedSpawner, say: Say) -> Resul
         deployed: Arc::clone(&deployed),
         service,
         queue: Arc::clone(&queue),
+        address: front_at,
         allow_origin: config.allow_origin.clone(),
         concurrency: config.concurrency,
         bandwidth: config.stream_bandwidth,

@@ -134,10 +134,7 @@ async fn operate(front: &Front, name: &str, call: Call, operation: Operation) ->
                 trace_id: Some(asked.trace_id.clone()),
                 client_context: asked.client_context.clone(),
             };
-            let not_run = |error| match error {
-                InvokeError::Resolve(error) => failed(error),
-                InvokeError::Refused(refused) => throttled(&refused, front),
-            };
+            let not_run = |error| not_run(error, &named, front);
             if operation == Operation::Invoke {
                 let invoked = front.service.invoke(request).await.map_err(not_run)?;
                 return Ok(answered(invoked, &asked));
@@ -191,12 +188,18 @@ impl Asked {
             (Kind::RequestResponse, Some(value)) => Some(client_context(value.as_bytes())?),
             _ => None,
         };
-        let trace_id = text(TRACE.as_str()).filter(|trace| {
-            (1..=MAX_TRACE_BYTES).contains(&trace.len()) && trace.contains("Root=")
-        });
-        let trace_id = trace_id.map_or_else(new_trace, str::to_owned);
+        let trace_id = read_trace(headers);
         Ok(Self { kind, log_type, client_context, trace_id })
     }
+}
+
+/// The caller's trace, or a new one.
+pub(super) fn read_trace(headers: &HeaderMap) -> String {
+    let given = headers
+        .get(TRACE)
+        .and_then(|value| value.to_str().ok())
+        .filter(|trace| (1..=MAX_TRACE_BYTES).contains(&trace.len()) && trace.contains("Root="));
+    given.map_or_else(new_trace, str::to_owned)
 }
 
 fn client_context(value: &[u8]) -> Result<String, ApiError> {
@@ -307,6 +310,14 @@ fn cannot(error: DeployError, named: &Named, front: &Front) -> ApiError {
             ApiError::not_found(format!("Function not found: {arn}:{LATEST}"))
         }
         error => refused(error, named, front.identity()),
+    }
+}
+
+/// Why it was not run.
+pub(super) fn not_run(error: InvokeError, named: &Named, front: &Front) -> ApiError {
+    match error {
+        InvokeError::Resolve(error) => cannot(error, named, front),
+        InvokeError::Refused(refused) => throttled(&refused, front),
     }
 }
 

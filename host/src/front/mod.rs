@@ -34,6 +34,7 @@ mod reply;
 mod routes;
 mod state;
 mod stream;
+mod url;
 mod validate;
 
 pub use admin::{Admin, Readiness};

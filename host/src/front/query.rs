@@ -17,6 +17,11 @@ impl Query {
         Self { pairs: pairs.collect() }
     }
 
+    /// All of them, in order.
+    pub(crate) fn into_pairs(self) -> Vec<(String, String)> {
+        self.pairs
+    }
+
     /// The first value of this name, unless it is empty.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         let found = self.pairs.iter().find(|(key, _)| key == name)?;

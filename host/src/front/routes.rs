@@ -28,6 +28,11 @@ pub(crate) enum Route {
     DeleteLayerVersion(String, String),
     ListLayers,
     ListLayerVersions(String),
+    CreateFunctionUrlConfig(String),
+    GetFunctionUrlConfig(String),
+    UpdateFunctionUrlConfig(String),
+    DeleteFunctionUrlConfig(String),
+    ListFunctionUrlConfigs(String),
     GetAccountSettings,
     /// Not AWS's: where `Code.Location` leads.
     Download(String),
@@ -81,6 +86,13 @@ pub(crate) fn route(method: &Method, path: &str, query: &Query) -> Option<Route>
             Route::GetLayerVersionByArn
         }
         ("GET", ["2018-10-31", "layers"]) => Route::ListLayers,
+        ("POST", ["2021-10-31", "functions", f, "url"]) => Route::CreateFunctionUrlConfig(name(f)),
+        ("GET", ["2021-10-31", "functions", f, "url"]) => Route::GetFunctionUrlConfig(name(f)),
+        ("PUT", ["2021-10-31", "functions", f, "url"]) => Route::UpdateFunctionUrlConfig(name(f)),
+        ("DELETE", ["2021-10-31", "functions", f, "url"]) => {
+            Route::DeleteFunctionUrlConfig(name(f))
+        }
+        ("GET", ["2021-10-31", "functions", f, "urls"]) => Route::ListFunctionUrlConfigs(name(f)),
         ("GET", ["2016-08-19", "account-settings"]) => Route::GetAccountSettings,
         ("GET", [DOWNLOADS, "code", token]) => Route::Download(name(token)),
         _ => return None,

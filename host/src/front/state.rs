@@ -1,5 +1,6 @@
 //! One request from its head to its answer.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue};
@@ -16,7 +17,7 @@ use super::members::Members;
 use super::query::Query;
 use super::reply::{self, Answer, Body, REQUEST_ID};
 use super::routes::{Route, route};
-use super::{account, concurrency, functions, invoke, layers};
+use super::{account, concurrency, functions, invoke, layers, url};
 use crate::catalog::{Deployed, Identity};
 use crate::invoke::{Queue, Service, Stop};
 use crate::model::Bandwidth;
@@ -38,6 +39,8 @@ pub struct Parts {
     pub service: Service,
     /// Keeps accepted events.
     pub queue: Arc<Queue>,
+    /// Where AWS clients are answered, and function URLs.
+    pub address: SocketAddr,
     /// Values of `Origin` that may call.
     pub allow_origin: Vec<String>,
     /// Invocations at once of all functions (`ConcurrentExecutions`).
@@ -54,6 +57,7 @@ pub struct Front {
     pub(super) service: Service,
     pub(super) queue: Arc<Queue>,
     pub(super) downloads: Downloads,
+    pub(super) address: SocketAddr,
     pub(super) concurrency: u32,
     pub(super) bandwidth: Bandwidth,
     pub(super) say: Arc<dyn Fn(&str) + Send + Sync>,
@@ -73,10 +77,22 @@ pub(super) struct Call {
 impl Front {
     /// Joins the parts.
     pub fn new(parts: Parts) -> Self {
-        let Parts { deployed, service, queue, allow_origin, concurrency, bandwidth, say } = parts;
+        let Parts { deployed, service, queue, address, allow_origin, concurrency, bandwidth, say } =
+            parts;
         let guard = Guard { allowed: allow_origin };
         let (downloads, bodies) = (Downloads::default(), Bodies::new());
-        Self { deployed, service, queue, downloads, concurrency, bandwidth, say, bodies, guard }
+        Self {
+            deployed,
+            service,
+            queue,
+            downloads,
+            address,
+            concurrency,
+            bandwidth,
+            say,
+            bodies,
+            guard,
+        }
     }
 
     /// Answers until the host is to end, and every caller has its answer.
@@ -93,13 +109,20 @@ impl Front {
     async fn answer(self: Arc<Self>, request: Request<Incoming>, stop: &Stop) -> Response<Body> {
         let request_id = Uuid::new_v4().to_string();
         let (head, body) = request.into_parts();
-        let mut response = match self.guard.check(&head.headers) {
-            Err(refused) => {
+        let called = url::id_of(&head.headers);
+        let mut response = match (called, self.guard.check(&head.headers)) {
+            (Some(_), _) if *stop.borrow() => {
+                discard(body).await;
+                reply::error(&ApiError::shutting_down())
+            }
+            // Anybody's page may call a URL that it knows: that is what it is for.
+            (Some(id), _) => url::respond(&self, &id, head, body, &request_id).await,
+            (None, Err(refused)) => {
                 discard(body).await;
                 reply::error(&refused)
             }
-            Ok(Some(origin)) if head.method == Method::OPTIONS => preflight(&origin),
-            Ok(origin) => {
+            (None, Ok(Some(origin))) if head.method == Method::OPTIONS => preflight(&origin),
+            (None, Ok(origin)) => {
                 let query = Query::parse(head.uri.query());
                 let route = route(&head.method, head.uri.path(), &query);
                 let (headers, request_id) = (head.headers, request_id.clone());
@@ -152,6 +175,11 @@ impl Front {
             Route::DeleteLayerVersion(name, version) => layers::delete(self, &name, &version).await,
             Route::ListLayers => layers::list(self, &call).await,
             Route::ListLayerVersions(name) => layers::list_versions(self, &name, &call).await,
+            Route::CreateFunctionUrlConfig(name) => url::config::create(self, &name, call).await,
+            Route::GetFunctionUrlConfig(name) => url::config::get(self, &name, &call).await,
+            Route::UpdateFunctionUrlConfig(name) => url::config::update(self, &name, call).await,
+            Route::DeleteFunctionUrlConfig(name) => url::config::delete(self, &name, &call).await,
+            Route::ListFunctionUrlConfigs(name) => url::config::list(self, &name).await,
             Route::GetAccountSettings => account::get(self).await,
             Route::Download(token) => self.downloads.answer(self, &token).await,
         }

@@ -27,6 +27,7 @@ mod record;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod urls;
 
 pub use blobs::{Blob, Blobs, Pinned};
 pub use database::Store;
@@ -35,8 +36,8 @@ pub use functions::{Expected, Put, Reserve};
 pub use lock::DirectoryLock;
 pub use queue::{Leased, QueuedEvent};
 pub use record::{
-    Code, Configuration, Dead, FunctionRecord, LastUpdate, LayerRecord, LayerUse, Logging, State,
-    UpdateStatus, Vpc,
+    Code, Configuration, Cors, Dead, FunctionRecord, LastUpdate, LayerRecord, LayerUse, Logging,
+    State, UpdateStatus, UrlRecord, Vpc,
 };
 #[cfg(test)]
 pub(crate) use tests::record_named as sample_record;

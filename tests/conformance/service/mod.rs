@@ -4,7 +4,7 @@
 //! (`fixtures/service/checked.py`).
 //!
 //! # Sources
-//! `reference/lambda-service.md` sections 1 to 8, 10, 12, 16 and 20.
+//! `reference/lambda-service.md` sections 1 to 8, 10 to 12, 16 and 20.
 
 mod aws_cli;
 mod callers;
@@ -18,6 +18,7 @@ mod network;
 mod refusals;
 mod requests;
 mod streams;
+mod urls;
 
 use crate::harness::Host;
 
