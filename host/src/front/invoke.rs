@@ -134,10 +134,11 @@ async fn operate(front: &Front, name: &str, call: Call, operation: Operation) ->
                 trace_id: Some(asked.trace_id.clone()),
                 client_context: asked.client_context.clone(),
             };
+            front.answers.room().await;
             let not_run = |error| not_run(error, &named, front);
             if operation == Operation::Invoke {
                 let invoked = front.service.invoke(request).await.map_err(not_run)?;
-                return Ok(answered(invoked, &asked));
+                return Ok(answered(invoked, &asked, front));
             }
             let mut streaming =
                 front.service.stream(request, front.bandwidth).await.map_err(not_run)?;
@@ -146,7 +147,8 @@ async fn operate(front: &Front, name: &str, call: Call, operation: Operation) ->
                 Step::Ended(ended) => Step::Ended(Box::new(Ok((*ended).map_err(not_run)?))),
                 first => first,
             };
-            let mut response = stream::answer(first, streaming, asked.log_type);
+            let mut response =
+                stream::answer(first, streaming, asked.log_type, front.answers.clone());
             put(&mut response, EXECUTED_VERSION, LATEST);
             put(&mut response, TRACE, &asked.trace_id);
             Ok(response)
@@ -273,14 +275,14 @@ async fn by_any_name(front: &Front, named: Named) -> Result<Named, ApiError> {
     })
 }
 
-fn answered(invoked: Invoked, asked: &Asked) -> Response<Body> {
+fn answered(invoked: Invoked, asked: &Asked, front: &Front) -> Response<Body> {
     let (payload, content_type, failed) = match invoked.outcome {
         Outcome::Answered { payload, content_type } => (payload, content_type, None),
         // Only what was asked for as a stream comes as one.
         Outcome::Streamed { .. } => (Bytes::new(), None, None),
         Outcome::Failed(failure) => (failure.payload, None, Some("Unhandled")),
     };
-    let mut response = reply::bytes(StatusCode::OK, payload);
+    let mut response = reply::bytes(StatusCode::OK, front.answers.count(payload));
     if let Some(content_type) = content_type {
         put(&mut response, CONTENT_TYPE, &content_type);
     }

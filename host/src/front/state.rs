@@ -8,6 +8,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use uuid::Uuid;
 
+use super::answers::Answers;
 use super::body::{Bodies, Unread, discard};
 use super::download::Downloads;
 use super::error::ApiError;
@@ -62,6 +63,7 @@ pub struct Front {
     pub(super) bandwidth: Bandwidth,
     pub(super) say: Arc<dyn Fn(&str) + Send + Sync>,
     pub(super) bodies: Bodies,
+    pub(super) answers: Answers,
     guard: Guard,
 }
 
@@ -81,6 +83,7 @@ impl Front {
             parts;
         let guard = Guard { allowed: allow_origin };
         let (downloads, bodies) = (Downloads::default(), Bodies::new());
+        let answers = Answers::default();
         Self {
             deployed,
             service,
@@ -91,6 +94,7 @@ impl Front {
             bandwidth,
             say,
             bodies,
+            answers,
             guard,
         }
     }
@@ -98,12 +102,13 @@ impl Front {
     /// Answers until the host is to end, and every caller has its answer.
     pub async fn serve(self, on: Serving, stop: Stop) {
         let front = Arc::new(self);
+        let answers = front.answers.clone();
         let stopping = stop.clone();
         let answer = move |request| {
             let (front, stop) = (Arc::clone(&front), stopping.clone());
             async move { front.answer(request, &stop).await }
         };
-        on.serve(answer, stop).await;
+        on.serve(answer, &answers, stop).await;
     }
 
     async fn answer(self: Arc<Self>, request: Request<Incoming>, stop: &Stop) -> Response<Body> {
@@ -181,12 +186,24 @@ impl Front {
             Route::DeleteFunctionUrlConfig(name) => url::config::delete(self, &name, &call).await,
             Route::ListFunctionUrlConfigs(name) => url::config::list(self, &name).await,
             Route::GetAccountSettings => account::get(self).await,
+            Route::Echo => self.echo(call.body).await,
             Route::Download(token) => self.downloads.answer(self, &token).await,
         }
     }
 
     pub(super) fn identity(&self) -> &Identity {
         self.deployed.identity()
+    }
+
+    /// The same bytes back: what `scripts/bench warm` holds an invocation against.
+    async fn echo(&self, body: Incoming) -> Answer {
+        match self.bodies.read(body, MAX_SETTINGS_BYTES, 1).await {
+            Ok(read) => Ok(reply::bytes(StatusCode::OK, read.bytes)),
+            Err(Unread::TooLarge { .. }) => Err(ApiError::too_large(format!(
+                "Request must be smaller than {MAX_SETTINGS_BYTES} bytes"
+            ))),
+            Err(Unread::Error(error)) => Err(error),
+        }
     }
 
     /// The members of a body that holds settings.

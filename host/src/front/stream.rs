@@ -16,6 +16,7 @@ use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
 use serde_json::{Map, Value};
 
+use super::answers::Answers;
 use super::invoke::LogType;
 use super::reply::Body;
 use crate::invoke::{InvokeError, Step, Streaming};
@@ -24,10 +25,15 @@ use crate::model::{Failure, FailureKind, Invoked, Outcome, Piece};
 const CONTENT_TYPE: &str = "application/vnd.amazon.eventstream";
 
 /// The answer whose first step is known.
-pub(super) fn answer(first: Step, streaming: Streaming, log_type: LogType) -> Response<Body> {
-    let from = Some((Some(first), streaming));
+pub(super) fn answer(
+    first: Step,
+    streaming: Streaming,
+    log_type: LogType,
+    answers: Answers,
+) -> Response<Body> {
+    let from = Some((Some(first), streaming, answers));
     let frames = unfold(from, move |from| async move {
-        let (mut first, mut streaming) = from?;
+        let (mut first, mut streaming, answers) = from?;
         loop {
             let step = match first.take() {
                 Some(step) => step,
@@ -37,10 +43,11 @@ pub(super) fn answer(first: Step, streaming: Streaming, log_type: LogType) -> Re
                 // What the stream claims to be is in no event.
                 Step::Piece(Piece::Head { .. }) => {}
                 Step::Piece(Piece::Data(bytes)) => {
-                    return Some((framed(|to| chunk(bytes, to)), Some((None, streaming))));
+                    let frame = framed(&answers, |to| chunk(bytes, to));
+                    return Some((frame, Some((None, streaming, answers))));
                 }
                 Step::Ended(ended) => {
-                    return Some((framed(|to| ending(*ended, log_type, to)), None));
+                    return Some((framed(&answers, |to| ending(*ended, log_type, to)), None));
                 }
             }
         }
@@ -54,10 +61,13 @@ pub(super) fn answer(first: Step, streaming: Streaming, log_type: LogType) -> Re
 
 type Written = Result<(), aws_smithy_eventstream::error::Error>;
 
-fn framed(write: impl FnOnce(&mut BytesMut) -> Written) -> io::Result<Frame<Bytes>> {
+fn framed(
+    answers: &Answers,
+    write: impl FnOnce(&mut BytesMut) -> Written,
+) -> io::Result<Frame<Bytes>> {
     let mut frames = BytesMut::new();
     write(&mut frames).map_err(io::Error::other)?;
-    Ok(Frame::data(frames.freeze()))
+    Ok(Frame::data(answers.count(frames.freeze())))
 }
 
 fn chunk(bytes: Bytes, to: &mut BytesMut) -> Written {

@@ -15,6 +15,7 @@ use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
 use serde_json::{Map, Value};
 
+use super::super::answers::Answers;
 use super::super::reply::{self, Body};
 use crate::invoke::{HTTP_INTEGRATION, Prelude, PreludeReader, Step, Streaming};
 use crate::model::{Outcome, Piece};
@@ -25,7 +26,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
 /// An answer that came whole.
-pub(super) fn whole(outcome: Outcome) -> Response<Body> {
+pub(super) fn whole(outcome: Outcome, answers: &Answers) -> Response<Body> {
     let (payload, content_type) = match outcome {
         Outcome::Answered { payload, content_type } => (payload, content_type),
         // Whoever asks for a stream has read it before its end.
@@ -34,11 +35,11 @@ pub(super) fn whole(outcome: Outcome) -> Response<Body> {
     };
     if content_type.as_deref() == Some(HTTP_INTEGRATION) {
         return match PreludeReader::default().push(&payload) {
-            Prelude::Found { json, body } => with_prelude(&json, reply::full(body)),
+            Prelude::Found { json, body } => with_prelude(&json, reply::full(answers.count(body))),
             Prelude::Unfinished | Prelude::Missing(_) => failed(),
         };
     }
-    inferred(payload).unwrap_or_else(failed)
+    inferred(payload, answers).unwrap_or_else(failed)
 }
 
 /// A function's own failure.
@@ -47,20 +48,20 @@ fn failed() -> Response<Body> {
 }
 
 /// `None` if it is an answer of HTTP that HTTP cannot carry.
-fn inferred(payload: Bytes) -> Option<Response<Body>> {
+fn inferred(payload: Bytes, answers: &Answers) -> Option<Response<Body>> {
     let bytes = match serde_json::from_slice(&payload) {
         Ok(Value::Object(members)) if members.contains_key("statusCode") => {
-            return said(&members);
+            return said(&members, answers);
         }
         Ok(Value::String(text)) => text.into(),
         Ok(value @ Value::Object(_)) => value.to_string().into(),
         // Any other JSON, and what is none, is what it is.
         _ => payload,
     };
-    Some(reply::bytes(StatusCode::OK, bytes))
+    Some(reply::bytes(StatusCode::OK, answers.count(bytes)))
 }
 
-fn said(members: &Map<String, Value>) -> Option<Response<Body>> {
+fn said(members: &Map<String, Value>, answers: &Answers) -> Option<Response<Body>> {
     let body = match members.get("body") {
         None | Some(Value::Null) => Bytes::new(),
         Some(Value::String(text)) => match members.get("isBase64Encoded") {
@@ -69,7 +70,7 @@ fn said(members: &Map<String, Value>) -> Option<Response<Body>> {
         },
         Some(other) => other.to_string().into(),
     };
-    head(members, reply::full(body), JSON)
+    head(members, reply::full(answers.count(body)), JSON)
 }
 
 fn with_prelude(json: &[u8], body: Body) -> Response<Body> {
@@ -192,7 +193,7 @@ mod tests {
 
     async fn of(payload: &'static str) -> (u16, HeaderMap, String) {
         let payload = Bytes::from_static(payload.as_bytes());
-        read(whole(Outcome::Answered { payload, content_type: None })).await
+        read(whole(Outcome::Answered { payload, content_type: None }, &Answers::default())).await
     }
 
     async fn read(response: Response<Body>) -> (u16, HeaderMap, String) {
@@ -248,7 +249,7 @@ mod tests {
             assert_eq!((status, body.as_str()), (502, "Internal Server Error"), "{payload}");
         }
         let failure = Failure::out_of_memory(&RequestId("a".to_owned()));
-        assert_eq!(read(whole(Outcome::Failed(failure))).await.0, 502);
+        assert_eq!(read(whole(Outcome::Failed(failure), &Answers::default())).await.0, 502);
     }
 
     #[tokio::test]
@@ -258,7 +259,7 @@ mod tests {
         );
         let content_type = Some(HTTP_INTEGRATION.to_owned());
         let (status, headers, body) =
-            read(whole(Outcome::Answered { payload, content_type })).await;
+            read(whole(Outcome::Answered { payload, content_type }, &Answers::default())).await;
         assert_eq!((status, body.as_str()), (202, "body"));
         assert_eq!(headers.get_all("a").iter().count(), 2);
         assert_eq!(headers[CONTENT_TYPE], "application/octet-stream");

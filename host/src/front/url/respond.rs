@@ -112,16 +112,17 @@ async fn run(
         trace_id: Some(trace_id.clone()),
         client_context: None,
     };
+    front.answers.room().await;
     let refused = |error| not_run(error, &named, front);
     let mut response = if url.invoke_mode.as_deref() == Some("RESPONSE_STREAM") {
         let mut streaming =
             front.service.stream(request, front.bandwidth).await.map_err(refused)?;
         match streaming.next().await {
-            Step::Ended(ended) => answer::whole((*ended).map_err(refused)?.outcome),
+            Step::Ended(ended) => answer::whole((*ended).map_err(refused)?.outcome, &front.answers),
             Step::Piece(first) => answer::streamed(first, streaming).await,
         }
     } else {
-        answer::whole(front.service.invoke(request).await.map_err(refused)?.outcome)
+        answer::whole(front.service.invoke(request).await.map_err(refused)?.outcome, &front.answers)
     };
     if let Ok(trace_id) = HeaderValue::try_from(trace_id) {
         response.headers_mut().insert(TRACE, trace_id);
