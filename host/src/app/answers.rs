@@ -1,4 +1,4 @@
-//! Where the answers of `lambdabox invoke` go: to standard output or a file, whole or as they come.
+//! Where the answers of invocations go: to standard output or a file, whole or as they come.
 //!
 //! A streamed answer is written by a thread of its own: whoever reads standard output may be slow, and
 //! then the function waits, not the clock nor Ctrl-C. What it says for HTTP (its prelude) goes to
@@ -7,7 +7,7 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -16,18 +16,14 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::error::AppError;
-use crate::config;
 use crate::invoke::{HTTP_INTEGRATION, Prelude, PreludeReader};
-use crate::model::{
-    Failure, FailureKind, Function, MEMORY_MB, Outcome, Piece, StreamTo, TIMEOUT_SECS,
-};
-use crate::usage::{Say, stderr};
+use crate::model::{Piece, StreamTo};
+use crate::usage::stderr;
 
 /// Where answers go.
 pub(super) struct Answers {
     target: Target,
     newline: bool,
-    last_failure: Option<Failure>,
 }
 
 enum Target {
@@ -43,23 +39,24 @@ pub(super) struct Streamed {
 }
 
 impl Streamed {
-    fn has_begun(&self) -> bool {
+    pub(super) fn has_begun(&self) -> bool {
         self.begun.load(Ordering::Relaxed)
     }
 }
 
 impl Answers {
-    pub(super) fn new(config: &config::Invoke) -> Result<Self, AppError> {
-        let target = match &config.output {
+    /// `expected` is how many there will be.
+    pub(super) fn new(output: Option<&Path>, expected: u32) -> Result<Self, AppError> {
+        let target = match output {
             None => Target::Stdout,
             Some(path) => {
                 let file = File::create(path)
-                    .map_err(|source| AppError::Write { path: path.clone(), source })?;
-                Target::File { path: path.clone(), file }
+                    .map_err(|source| AppError::Write { path: path.to_owned(), source })?;
+                Target::File { path: path.to_owned(), file }
             }
         };
         let terminal = matches!(target, Target::Stdout) && io::stdout().is_terminal();
-        Ok(Self { target, newline: terminal || config.repeat > 1, last_failure: None })
+        Ok(Self { target, newline: terminal || expected > 1 })
     }
 
     /// Is ready to write what comes of a stream.
@@ -78,21 +75,8 @@ impl Answers {
     }
 
     /// One answer: bytes unchanged, a newline only between several or for a person.
-    pub(super) fn write(&mut self, outcome: Outcome, streamed: &Streamed) -> Result<(), AppError> {
-        let payload = match outcome {
-            Outcome::Answered { payload, .. } => payload,
-            Outcome::Streamed { .. } => return Ok(()),
-            Outcome::Failed(failure) => {
-                let payload = failure.payload.clone();
-                self.last_failure = Some(failure);
-                if streamed.has_begun() {
-                    stderr::write([&payload[..], b"\n"].concat());
-                    return Ok(());
-                }
-                payload
-            }
-        };
-        self.put(&payload)?;
+    pub(super) fn write(&mut self, payload: &[u8]) -> Result<(), AppError> {
+        self.put(payload)?;
         self.end_line()
     }
 
@@ -120,36 +104,6 @@ impl Answers {
             Target::File { file, .. } => file.write_all(bytes),
         };
         written.map_err(|source| self.target.failed(source))
-    }
-
-    /// Whether the error is that of a client that nobody answered, as Python and its SDK word it.
-    fn was_refused(&self) -> bool {
-        let payload = self.last_failure.as_ref().map(|failure| failure.payload.as_ref());
-        let text = String::from_utf8_lossy(payload.unwrap_or_default());
-        ["Connection refused", "Could not connect to the endpoint"].iter().any(|w| text.contains(w))
-    }
-
-    /// Which setting would have helped, and what the function had to do without.
-    pub(super) fn explain(&self, function: &Function, network_notice: Option<&str>, say: &Say) {
-        match self.last_failure.as_ref().map(|failure| failure.kind) {
-            Some(FailureKind::Timeout) => say.hint(&format!(
-                "--timeout SECONDS gives the function more time (now {}, at most {})",
-                function.timeout.as_secs(),
-                TIMEOUT_SECS.end()
-            )),
-            Some(FailureKind::OutOfMemory) => say.hint(&format!(
-                "--memory-size MB gives the function more memory (now {}, at most {})",
-                function.memory_mb,
-                MEMORY_MB.end()
-            )),
-            Some(FailureKind::Handler) if self.was_refused() => say.hint(
-                "localhost is the function's own: --forward PORT lets a service of this machine in",
-            ),
-            _ => {}
-        }
-        if let Some(notice) = network_notice {
-            say.notice(notice);
-        }
     }
 }
 

@@ -9,13 +9,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc};
 
-use super::answers::Answers;
+use super::answers::{Answers, Streamed};
 use super::blueprint::{self, Opened};
 use super::error::AppError;
 use super::resources::{Ground, Resources, Wants};
 use super::timings;
 use crate::config::{self, Explain, Keep, Verbosity};
-use crate::model::{Bandwidth, Event, Function, Invocation, Outcome, RequestId, StreamTo};
+use crate::model::{
+    Bandwidth, Event, Failure, FailureKind, Function, Invocation, MEMORY_MB, Outcome, RequestId,
+    StreamTo, TIMEOUT_SECS,
+};
 use crate::pool::{Environment, Log};
 use crate::sandbox::StartedSpawner;
 use crate::usage::{Labels, LogRenderer, Paint, Say, stderr};
@@ -158,7 +161,7 @@ async fn run_with(
             AppError::Write { path, source }
         });
     }
-    let mut answers = Answers::new(config)?;
+    let mut answers = Told::new(config)?;
     let result = tokio::select! {
         result = invocations(config, &function, &mut environment, &mut answers, say) => result,
         () = interrupted.notified() => Ok(EXIT_INTERRUPTED),
@@ -185,7 +188,7 @@ async fn invocations(
     config: &config::Invoke,
     function: &Function,
     environment: &mut Environment,
-    answers: &mut Answers,
+    answers: &mut Told,
     say: &Say,
 ) -> Result<u8, AppError> {
     environment.begin().await?;
@@ -200,7 +203,7 @@ async fn invocations(
         let mut written = Ok(());
         let mut failed = false;
         let (stream_to, pieces) = StreamTo::new(Bandwidth::Unlimited);
-        let streamed = answers.stream(&stream_to, pieces)?;
+        let streamed = answers.answers.stream(&stream_to, pieces)?;
         let mut answer = |outcome: Outcome| {
             timings::lap("answer");
             failed = matches!(outcome, Outcome::Failed(_));
@@ -209,7 +212,7 @@ async fn invocations(
         let invocation = Invocation { stream_to: Some(stream_to), ..invocation(config, function) };
         environment.invoke(invocation, &mut answer).await?;
         written?;
-        answers.end(streamed).await?;
+        answers.answers.end(streamed).await?;
         if failed {
             code = EXIT_FUNCTION_FAILED;
         }
@@ -285,4 +288,63 @@ fn log(config: &config::Invoke, function: &Function, say: &Say) -> Log {
         renderer.render(&event, jiff::Timestamp::now(), &mut lines);
         stderr::write(lines);
     })
+}
+
+/// Answers on their way out, and what is remembered of them.
+struct Told {
+    answers: Answers,
+    last_failure: Option<Failure>,
+}
+
+impl Told {
+    fn new(config: &config::Invoke) -> Result<Self, AppError> {
+        let answers = Answers::new(config.output.as_deref(), config.repeat)?;
+        Ok(Self { answers, last_failure: None })
+    }
+
+    fn write(&mut self, outcome: Outcome, streamed: &Streamed) -> Result<(), AppError> {
+        match outcome {
+            Outcome::Answered { payload, .. } => self.answers.write(&payload),
+            Outcome::Streamed { .. } => Ok(()),
+            Outcome::Failed(failure) => {
+                let payload = failure.payload.clone();
+                self.last_failure = Some(failure);
+                if streamed.has_begun() {
+                    stderr::write([&payload[..], b"\n"].concat());
+                    return Ok(());
+                }
+                self.answers.write(&payload)
+            }
+        }
+    }
+
+    /// Whether the error is that of a client that nobody answered, as Python and its SDK word it.
+    fn was_refused(&self) -> bool {
+        let payload = self.last_failure.as_ref().map(|failure| failure.payload.as_ref());
+        let text = String::from_utf8_lossy(payload.unwrap_or_default());
+        ["Connection refused", "Could not connect to the endpoint"].iter().any(|w| text.contains(w))
+    }
+
+    /// Which setting would have helped, and what the function had to do without.
+    fn explain(&self, function: &Function, network_notice: Option<&str>, say: &Say) {
+        match self.last_failure.as_ref().map(|failure| failure.kind) {
+            Some(FailureKind::Timeout) => say.hint(&format!(
+                "--timeout SECONDS gives the function more time (now {}, at most {})",
+                function.timeout.as_secs(),
+                TIMEOUT_SECS.end()
+            )),
+            Some(FailureKind::OutOfMemory) => say.hint(&format!(
+                "--memory-size MB gives the function more memory (now {}, at most {})",
+                function.memory_mb,
+                MEMORY_MB.end()
+            )),
+            Some(FailureKind::Handler) if self.was_refused() => say.hint(
+                "localhost is the function's own: --forward PORT lets a service of this machine in",
+            ),
+            _ => {}
+        }
+        if let Some(notice) = network_notice {
+            say.notice(notice);
+        }
+    }
 }

@@ -95,6 +95,8 @@ pub enum Setting {
     Concurrency,
     /// How fast streamed answers flow: `unlimited` or `aws`.
     StreamBandwidth,
+    /// Which host is called.
+    EndpointUrl,
 }
 
 /// Whose settings a row is among.
@@ -106,6 +108,8 @@ pub enum Scope {
     Host,
     /// Of either.
     Both,
+    /// Of a call of a host: in no file, or whoever wrote a function would choose where it goes.
+    Client,
 }
 
 impl Scope {
@@ -139,6 +143,10 @@ const fn both(row: Row) -> Row {
     Row { scope: Scope::Both, ..row }
 }
 
+const fn client(row: Row) -> Row {
+    Row { scope: Scope::Client, ..row }
+}
+
 const fn row(
     setting: Setting,
     key: &'static str,
@@ -150,7 +158,7 @@ const fn row(
 }
 
 /// Every setting, in the order of [`Setting`]. Numbers are AWS's defaults.
-pub(crate) const ROWS: [Row; 36] = [
+pub(crate) const ROWS: [Row; 37] = [
     row(Setting::Handler, "handler", "--handler", Kind::Text, Err("found in the package")),
     row(Setting::Runtime, "runtime", "--runtime", Kind::Text, Err("found in the package")),
     row(Setting::MemorySize, "memory_size", "--memory-size", Kind::Number, Ok("128")),
@@ -234,6 +242,13 @@ pub(crate) const ROWS: [Row; 36] = [
         "--stream-bandwidth",
         Kind::Text,
         Ok("\"unlimited\""),
+    )),
+    client(row(
+        Setting::EndpointUrl,
+        "endpoint_url",
+        "--endpoint-url",
+        Kind::Text,
+        Ok("\"http://127.0.0.1:9000\""),
     )),
 ];
 

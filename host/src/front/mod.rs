@@ -35,6 +35,7 @@ mod reply;
 mod routes;
 mod state;
 mod stream;
+mod tags;
 mod url;
 mod validate;
 

@@ -18,7 +18,7 @@ use super::members::Members;
 use super::query::Query;
 use super::reply::{self, Answer, Body, REQUEST_ID};
 use super::routes::{Route, route};
-use super::{account, concurrency, functions, invoke, layers, url};
+use super::{account, concurrency, functions, invoke, layers, tags, url};
 use crate::catalog::{Deployed, Identity};
 use crate::invoke::{Queue, Service, Stop};
 use crate::model::Bandwidth;
@@ -186,6 +186,9 @@ impl Front {
             Route::DeleteFunctionUrlConfig(name) => url::config::delete(self, &name, &call).await,
             Route::ListFunctionUrlConfigs(name) => url::config::list(self, &name).await,
             Route::GetAccountSettings => account::get(self).await,
+            Route::ListTags(arn) => tags::list(self, &arn).await,
+            Route::TagResource(arn) => tags::add(self, &arn, call).await,
+            Route::UntagResource(arn) => tags::remove(self, &arn, &call).await,
             Route::Echo => self.echo(call.body).await,
             Route::Download(token) => self.downloads.answer(self, &token).await,
         }
