@@ -6,12 +6,12 @@
 // are spoken to directly, because `node:http` costs a third of the throughput.
 //
 // Not here: making the sandbox, choosing the interpreter, its options (`runtime.toml`) and
-// AWS_LAMBDA_EXEC_WRAPPER (the host does those); sending a response while it is being written
-// (a streaming handler's response is collected and sent at its end).
+// AWS_LAMBDA_EXEC_WRAPPER (the host does those).
 //
 // Invariants
 // - One file, standard library only, Node.js 18 to 26.
-// - Every invocation taken from `/next` is answered by exactly one POST, or the process ends.
+// - Every invocation taken from `/next` is answered by exactly one POST, or the process ends. A
+//   response that has begun to stream ends in that POST's trailers if it fails.
 // - What the function printed is on its way before the answer is posted.
 // - Names that start with `_LAMBDABOX_`, and the log descriptor's, are gone before customer code runs.
 // - While a handler runs nothing of ours keeps the event loop alive.
@@ -412,11 +412,17 @@ const USER_AGENT = `lambdabox-nodejs/${process.versions.node}`;
 // AWS's client leaves the X-Ray cause out when it is larger than this.
 const XRAY_HEADER_LIMIT_BYTES = 1024 * 1024;
 const SMALL_BODY_BYTES = 64 * 1024;
+const ERROR_TYPE = "Lambda-Runtime-Function-Error-Type";
+const ERROR_BODY = "Lambda-Runtime-Function-Error-Body";
 
 /** The host could not be reached: this process cannot go on. */
 class RuntimeApiError extends Error {}
 
 const header = (name, value) => `${name}: ${String(value).replace(/[\r\n]/g, " ")}\r\n`;
+const STREAM_HEADERS =
+  header("Lambda-Runtime-Function-Response-Mode", "streaming") +
+  header("Transfer-Encoding", "chunked") +
+  header("Trailer", `${ERROR_TYPE}, ${ERROR_BODY}`);
 
 /** One answer, put together from what arrives. */
 class Answer {
@@ -532,7 +538,48 @@ class RuntimeApi {
     return this.#call("POST", `${invocation.path}/response`, headers, body);
   }
 
+  /** Begins a response that is sent while it is made (runtime-api.md 1.9). */
+  begin(invocation, contentType) {
+    const where = `${invocation.path}/response`;
+    const headers = header("Content-Type", contentType) + invocation.echo + STREAM_HEADERS;
+    const socket = this.#connection();
+    const answered = this.#answer(socket).catch((error) => {
+      throw new RuntimeApiError(`POST ${where}: ${error.message}`, { cause: error });
+    });
+    // Whoever waits for the answer is told too.
+    answered.catch(() => {});
+    // With the first bytes of the body.
+    socket.cork();
+    socket.write(`POST ${where} HTTP/1.1\r\n${this.fixed}${headers}\r\n`);
+    process.nextTick(() => socket.uncork());
+    let ended = false;
+    const end = (trailers) => {
+      if (!ended) socket.write(`0\r\n${trailers}\r\n`);
+      ended = true;
+      return answered;
+    };
+    invocation.sending = {
+      write(bytes, done) {
+        // A chunk of nothing would be the end, and after that nothing more is heard.
+        if (bytes.length === 0 || ended) return done();
+        socket.cork();
+        socket.write(`${bytes.length.toString(16)}\r\n`);
+        const hasRoom = socket.write(bytes);
+        socket.write("\r\n", hasRoom ? undefined : done);
+        socket.uncork();
+        if (hasRoom) done();
+      },
+      end: () => end(""),
+      fail(error) {
+        const result = errorResult(error);
+        const body = Buffer.from(JSON.stringify(result)).toString("base64");
+        return end(header(ERROR_TYPE, result.errorType) + header(ERROR_BODY, body));
+      },
+    };
+  }
+
   fail(invocation, error) {
+    if (invocation.sending) return invocation.sending.fail(error);
     let headers = header("Content-Type", "application/json") + invocation.echo;
     const cause = xrayCause(error);
     if (cause && Buffer.byteLength(cause) < XRAY_HEADER_LIMIT_BYTES) {
@@ -545,7 +592,7 @@ class RuntimeApi {
   failInit(error) {
     const result = errorResult(error);
     let headers = header("Content-Type", "application/json");
-    headers += header("Lambda-Runtime-Function-Error-Type", result.errorType);
+    headers += header(ERROR_TYPE, result.errorType);
     return this.#call("POST", `${API}init/error`, headers, JSON.stringify(result));
   }
 
@@ -568,8 +615,22 @@ class RuntimeApi {
   }
 
   #exchange(head, body) {
+    const socket = this.#connection();
+    const answered = this.#answer(socket);
+    if (body === undefined) socket.write(head);
+    else if (body.length < SMALL_BODY_BYTES) socket.write(Buffer.concat([head, body]));
+    else {
+      socket.cork();
+      socket.write(head);
+      socket.write(body);
+      socket.uncork();
+    }
+    return answered;
+  }
+
+  /** The answer to what is sent now. */
+  #answer(socket) {
     return new Promise((resolve, reject) => {
-      const socket = this.#connection();
       const answer = new Answer();
       const finish = (settle, value) => {
         socket.removeListener("data", onData);
@@ -592,14 +653,6 @@ class RuntimeApi {
       };
       socket.on("data", onData).on("error", onEnd).on("close", onEnd);
       socket.ref();
-      if (body === undefined) socket.write(head);
-      else if (body.length < SMALL_BODY_BYTES) socket.write(Buffer.concat([head, body]));
-      else {
-        socket.cork();
-        socket.write(head);
-        socket.write(body);
-        socket.uncork();
-      }
     });
   }
 
@@ -654,7 +707,7 @@ function describeInvocation(context, headers) {
 }
 
 // ---------------------------------------------------------------------------------------------
-// Streaming handlers: the same interface, collected
+// Streaming handlers
 // ---------------------------------------------------------------------------------------------
 
 const STREAMING = Symbol.for("aws.lambda.runtime.handler.streaming");
@@ -695,15 +748,24 @@ function isStreaming(handler) {
   throw new MalformedStreamingHandler("Only response streaming is supported.");
 }
 
-/** A response stream whose whole content is kept until it ends. */
-function collectingStream() {
+/** A response stream: what is written goes to the host at once, as fast as that takes it. */
+function responseStream(api, invocation, highWaterMark) {
   const { Writable } = require("node:stream");
-  const parts = [];
   let begun = false;
+  const sending = () => {
+    if (!invocation.sending) api.begin(invocation, stream.contentType);
+    return invocation.sending;
+  };
   const stream = new Writable({
+    highWaterMark,
     write(chunk, _encoding, done) {
-      parts.push(chunk);
-      done();
+      sending().write(chunk, done);
+    },
+    final(done) {
+      logs.sendUnfinishedLines();
+      sending()
+        .end()
+        .then(() => done(), done);
     },
   });
   stream.contentType = "application/octet-stream";
@@ -730,8 +792,9 @@ function collectingStream() {
     }
     return end(chunk ?? encoding ?? callback);
   };
-  stream.content = () => Buffer.concat(parts);
   stream.finished = new Promise((resolve) => stream.once("close", resolve));
+  // Nothing is written behind all that was.
+  stream.flushed = () => new Promise((resolve) => write(Buffer.alloc(0), resolve));
   return stream;
 }
 
@@ -890,12 +953,14 @@ async function answerByPromise(api, { handler, streaming }, invocation) {
   try {
     const context = describeInvocation({}, invocation.headers);
     const event = JSON.parse(invocation.body.toString("utf8"));
-    let answer;
-    if (streaming) answer = await streamed(handler, event, context);
-    else answer = { body: answerOf(await handler(event, context)), type: "application/json" };
+    if (streaming) {
+      await streamed(api, invocation, handler, event, context);
+      return async () => {};
+    }
+    const answer = answerOf(await handler(event, context));
     await oneTurn();
     logs.sendUnfinishedLines();
-    return () => api.respond(invocation, answer.body, answer.type);
+    return () => api.respond(invocation, answer, "application/json");
   } catch (error) {
     await oneTurn();
     logs.error("Invoke Error", error);
@@ -904,14 +969,19 @@ async function answerByPromise(api, { handler, streaming }, invocation) {
   }
 }
 
-async function streamed(handler, event, context) {
-  const stream = collectingStream();
-  const returned = handler(event, stream, context);
-  if (!isPromise(returned)) throw new Error("Streaming does not support non-async handlers.");
-  if ((await returned) !== undefined) console.warn("Streaming handlers ignore return values.");
-  if (!stream.writableEnded) throw new Error("Response stream is not finished.");
+/** Ends when the host has all of the response. */
+async function streamed(api, invocation, handler, event, context) {
+  const stream = responseStream(api, invocation, handler[HIGH_WATER_MARK]);
+  try {
+    const returned = handler(event, stream, context);
+    if (!isPromise(returned)) throw new Error("Streaming does not support non-async handlers.");
+    if ((await returned) !== undefined) console.warn("Streaming handlers ignore return values.");
+    if (!stream.writableEnded) throw new Error("Response stream is not finished.");
+  } catch (error) {
+    if (invocation.sending && stream.writable) await stream.flushed();
+    throw error;
+  }
   await stream.finished;
-  return { body: stream.content(), type: stream.contentType };
 }
 
 async function servePromises(api, loaded) {
@@ -998,8 +1068,8 @@ class CallbackLoop {
     try {
       const context = describeInvocation(wait, invocation.headers);
       const event = JSON.parse(invocation.body.toString("utf8"));
-      const answer = await streamed(this.handler, event, context);
-      post = () => this.api.respond(invocation, answer.body, answer.type);
+      await streamed(this.api, invocation, this.handler, event, context);
+      post = async () => {};
     } catch (error) {
       logs.error("Invoke Error", error);
       post = () => this.api.fail(invocation, error);

@@ -50,3 +50,4 @@ mod report;
 mod runtimes;
 mod sdk;
 mod service;
+mod streams;

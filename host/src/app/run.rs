@@ -9,14 +9,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc};
 
-use super::answers::Answers;
+use super::answers::{Answers, Streamed};
 use super::blueprint::{self, Opened};
 use super::error::AppError;
 use super::resources::{Ground, Resources, Wants};
 use super::timings;
 use crate::config::{self, Explain, Keep, Verbosity};
 use crate::model::{
-    Event, Failure, FailureKind, Function, Invocation, MEMORY_MB, Outcome, RequestId, TIMEOUT_SECS,
+    Bandwidth, Event, Failure, FailureKind, Function, Invocation, MEMORY_MB, Outcome, RequestId,
+    StreamTo, TIMEOUT_SECS,
 };
 use crate::pool::{Environment, Log};
 use crate::sandbox::StartedSpawner;
@@ -201,13 +202,17 @@ async fn invocations(
     for _ in 0..config.repeat {
         let mut written = Ok(());
         let mut failed = false;
+        let (stream_to, pieces) = StreamTo::new(Bandwidth::Unlimited);
+        let streamed = answers.answers.stream(&stream_to, pieces)?;
         let mut answer = |outcome: Outcome| {
             timings::lap("answer");
             failed = matches!(outcome, Outcome::Failed(_));
-            written = answers.write(outcome);
+            written = answers.write(outcome, &streamed);
         };
-        environment.invoke(invocation(config, function), &mut answer).await?;
+        let invocation = Invocation { stream_to: Some(stream_to), ..invocation(config, function) };
+        environment.invoke(invocation, &mut answer).await?;
         written?;
+        answers.answers.end(streamed).await?;
         if failed {
             code = EXIT_FUNCTION_FAILED;
         }
@@ -239,6 +244,7 @@ fn invocation(config: &config::Invoke, function: &Function) -> Invocation {
         client_context: config.client_context.clone(),
         cognito_identity: None,
         tenant_id: None,
+        stream_to: None,
     }
 }
 
@@ -296,13 +302,18 @@ impl Told {
         Ok(Self { answers, last_failure: None })
     }
 
-    fn write(&mut self, outcome: Outcome) -> Result<(), AppError> {
+    fn write(&mut self, outcome: Outcome, streamed: &Streamed) -> Result<(), AppError> {
         match outcome {
             Outcome::Answered { payload, .. } => self.answers.write(&payload),
+            Outcome::Streamed { .. } => Ok(()),
             Outcome::Failed(failure) => {
-                let written = self.answers.write(&failure.payload);
+                let payload = failure.payload.clone();
                 self.last_failure = Some(failure);
-                written
+                if streamed.has_begun() {
+                    stderr::write([&payload[..], b"\n"].concat());
+                    return Ok(());
+                }
+                self.answers.write(&payload)
             }
         }
     }

@@ -95,8 +95,10 @@ async fn run(config: &config::Serve, started: StartedSpawner, say: Say) -> Resul
         service,
         queue: Arc::clone(&queue),
         records: records.clone(),
+        address: front_at,
         allow_origin: config.allow_origin.clone(),
         concurrency: config.concurrency,
+        bandwidth: config.stream_bandwidth,
         say: Arc::new(move |text| say.warning(text)),
     });
     let sources = Sources {

@@ -201,6 +201,11 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "N", help_heading = "Environments", allow_negative_numbers = true)]
     pub(crate) concurrency: Option<String>,
 
+    /// How fast streamed answers flow: as AWS has it is 6 MB at once, then 2 MB/s [default: unlimited]
+    #[arg(long, value_name = "HOW", help_heading = "Environments")]
+    #[arg(value_parser = Words(&["unlimited", "aws"]))]
+    pub(crate) stream_bandwidth: Option<String>,
+
     /// Processor time: by memory, or all there is [default: proportional]
     #[arg(long, value_name = "HOW", help_heading = "Environments")]
     #[arg(value_parser = Words(&["proportional", "unlimited"]))]

@@ -20,6 +20,7 @@ pub(crate) fn asked(serve: args::Serve, output: &args::Output) -> (AskedServe, P
         (Setting::Concurrency, serve.concurrency),
         (Setting::LogSize, serve.log_size),
         (Setting::LogDays, serve.log_days),
+        (Setting::StreamBandwidth, serve.stream_bandwidth),
         (Setting::Cpu, serve.cpu),
         (Setting::Sdk, serve.sdk),
         (Setting::RuntimeCompat, serve.runtime_compat),

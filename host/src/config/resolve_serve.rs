@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::check::number;
+use super::check::{choice, number};
 use super::environment::Variables;
 use super::notice::Notice;
 use super::place::Origin;
@@ -19,6 +19,7 @@ use super::resolved_serve::{FreezeAfter, Serve};
 use super::{
     Caller, Credentials, Setting, credentials, file, forward, object_store, print, variables,
 };
+use crate::model::Bandwidth;
 
 /// A host's own file.
 const SYSTEM_FILE: &str = "/etc/lambdabox/config.toml";
@@ -118,6 +119,7 @@ pub fn resolve_serve(asked: AskedServe, caller: &Caller) -> Result<ResolvedServe
         concurrency: checks.or(concurrency, DEFAULT_CONCURRENCY),
         log_bytes: u64::from(checks.or(log_mb, DEFAULT_LOG_MB)) * 1024 * 1024,
         log_age: Duration::from_hours(24 * u64::from(checks.or(log_days, DEFAULT_LOG_DAYS))),
+        stream_bandwidth: checks.or(stream_bandwidth(&raw), Bandwidth::Unlimited),
         region: checks.or(region(&raw), String::new()),
         network,
         forwards,
@@ -179,6 +181,11 @@ fn allow_code(raw: &Raw, caller: &Caller, problems: &mut Vec<Problem>) -> Vec<Pa
 fn allow_origin(raw: &Raw) -> Vec<String> {
     let texts = raw.list(Setting::AllowOrigin).map(|(texts, _)| texts).unwrap_or_default();
     texts.into_iter().map(|text| text.trim_end_matches('/').to_ascii_lowercase()).collect()
+}
+
+fn stream_bandwidth(raw: &Raw) -> Result<Bandwidth, Problem> {
+    let values = [Bandwidth::Unlimited, Bandwidth::Aws];
+    choice(raw, Setting::StreamBandwidth, &["unlimited", "aws"], &values, Bandwidth::Unlimited)
 }
 
 fn freeze_after(raw: &Raw) -> Result<FreezeAfter, Problem> {
@@ -273,6 +280,7 @@ mod tests {
             (Setting::Admin, "9002"),
             (Setting::AllowCode, "/nowhere"),
             (Setting::FreezeAfter, "soon"),
+            (Setting::StreamBandwidth, "fast"),
         ];
         let problems = of(&flags, &env).unwrap_err();
         for text in [

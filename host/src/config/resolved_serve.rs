@@ -8,7 +8,7 @@ use super::credentials::Credentials;
 use super::forward::Forward;
 use super::object_store::ObjectStore;
 use super::resolved::{Color, Cpu, Isolation, RuntimeCompat, Sdk, Verbosity};
-use crate::model::Network;
+use crate::model::{Bandwidth, Network};
 
 /// When an idle environment is stopped from running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +46,8 @@ pub struct Serve {
     pub log_bytes: u64,
     /// How long a log is kept.
     pub log_age: Duration,
+    /// How fast streamed answers flow.
+    pub stream_bandwidth: Bandwidth,
     /// Region of every ARN.
     pub region: String,
     /// Where functions' network reaches; as can be had if absent.

@@ -97,6 +97,8 @@ pub enum Setting {
     LogSize,
     /// How long a log is kept, days.
     LogDays,
+    /// How fast streamed answers flow: `unlimited` or `aws`.
+    StreamBandwidth,
     /// Which host is called.
     EndpointUrl,
 }
@@ -160,7 +162,7 @@ const fn row(
 }
 
 /// Every setting, in the order of [`Setting`]. Numbers are AWS's defaults.
-pub(crate) const ROWS: [Row; 38] = [
+pub(crate) const ROWS: [Row; 39] = [
     row(Setting::Handler, "handler", "--handler", Kind::Text, Err("found in the package")),
     row(Setting::Runtime, "runtime", "--runtime", Kind::Text, Err("found in the package")),
     row(Setting::MemorySize, "memory_size", "--memory-size", Kind::Number, Ok("128")),
@@ -240,6 +242,13 @@ pub(crate) const ROWS: [Row; 38] = [
     host(row(Setting::Concurrency, "concurrency", "--concurrency", Kind::Number, Ok("1000"))),
     host(row(Setting::LogSize, "log_size", "--log-size", Kind::Number, Ok("1024"))),
     host(row(Setting::LogDays, "log_days", "--log-days", Kind::Number, Ok("30"))),
+    host(row(
+        Setting::StreamBandwidth,
+        "stream_bandwidth",
+        "--stream-bandwidth",
+        Kind::Text,
+        Ok("\"unlimited\""),
+    )),
     client(row(
         Setting::EndpointUrl,
         "endpoint_url",

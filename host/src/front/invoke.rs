@@ -1,7 +1,7 @@
-//! Invoke: now, later, or only asked whether.
+//! Invoke: now, later, or only asked whether; and InvokeWithResponseStream, the same as it comes.
 //!
 //! # Sources
-//! `reference/lambda-service.md` sections 3, 7, 12 and 13.
+//! `reference/lambda-service.md` sections 3, 7, 8, 12 and 13.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -18,9 +18,10 @@ use super::functions::refused;
 use super::names::{LATEST, NAMESPACED, Named};
 use super::reply::{self, Answer, Body};
 use super::state::{Call, Front};
+use super::stream;
 use super::validate::Violations;
 use crate::catalog::DeployError;
-use crate::invoke::{InvokeError, Request, new_trace};
+use crate::invoke::{InvokeError, Request, Step, new_trace};
 use crate::model::{Invoked, MAX_CLIENT_CONTEXT_BYTES, Outcome, Refused, RequestId};
 use crate::store::{QueuedEvent, State};
 
@@ -51,9 +52,25 @@ enum Kind {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum LogType {
+pub(super) enum LogType {
     Nothing,
     Tail,
+}
+
+/// Which operation was called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Operation {
+    Invoke,
+    InvokeWithResponseStream,
+}
+
+impl Operation {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Invoke => "InvokeFunction",
+            Self::InvokeWithResponseStream => "InvokeWithResponseStream",
+        }
+    }
 }
 
 /// What the headers say.
@@ -65,11 +82,19 @@ struct Asked {
 }
 
 pub(super) async fn invoke(front: &Front, name: &str, call: Call) -> Answer {
+    operate(front, name, call, Operation::Invoke).await
+}
+
+pub(super) async fn stream(front: &Front, name: &str, call: Call) -> Answer {
+    operate(front, name, call, Operation::InvokeWithResponseStream).await
+}
+
+async fn operate(front: &Front, name: &str, call: Call, operation: Operation) -> Answer {
     let identity = front.identity();
-    let asked = Asked::read(&call.headers)?;
+    let asked = Asked::read(&call.headers, operation)?;
     let named = Named::read(name, call.query.get("Qualifier"), NAMESPACED, identity)?;
     let named = by_any_name(front, named).await?;
-    let read = payload(front, call.body, asked.kind).await?;
+    let read = payload(front, call.body, asked.kind, operation).await?;
     if !named.is_latest() {
         return Err(named.not_found(identity));
     }
@@ -110,26 +135,41 @@ pub(super) async fn invoke(front: &Front, name: &str, call: Call) -> Answer {
                 client_context: asked.client_context.clone(),
             };
             front.answers.room().await;
-            match front.service.invoke(request).await {
-                Ok(invoked) => Ok(answered(invoked, &asked, front)),
-                Err(InvokeError::Resolve(error)) => Err(failed(error)),
-                Err(InvokeError::Refused(refused)) => Err(throttled(&refused, front)),
+            let not_run = |error| not_run(error, &named, front);
+            if operation == Operation::Invoke {
+                let invoked = front.service.invoke(request).await.map_err(not_run)?;
+                return Ok(answered(invoked, &asked, front));
             }
+            let mut streaming =
+                front.service.stream(request, front.bandwidth).await.map_err(not_run)?;
+            // A status can be told only before the answer begins.
+            let first = match streaming.next().await {
+                Step::Ended(ended) => Step::Ended(Box::new(Ok((*ended).map_err(not_run)?))),
+                first => first,
+            };
+            let mut response =
+                stream::answer(first, streaming, asked.log_type, front.answers.clone());
+            put(&mut response, EXECUTED_VERSION, LATEST);
+            put(&mut response, TRACE, &asked.trace_id);
+            Ok(response)
         }
     }
 }
 
 impl Asked {
-    fn read(headers: &HeaderMap) -> Result<Self, ApiError> {
+    fn read(headers: &HeaderMap, operation: Operation) -> Result<Self, ApiError> {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let mut violations = Violations::default();
         let kind = match text(TYPE) {
             None | Some("RequestResponse") => Kind::RequestResponse,
-            Some("Event") => Kind::Event,
+            Some("Event") if operation == Operation::Invoke => Kind::Event,
             Some("DryRun") => Kind::DryRun,
             Some(other) => {
-                let words = ["Event", "RequestResponse", "DryRun"];
-                violations.word("invocationType", other, &words);
+                let words = match operation {
+                    Operation::Invoke => &["Event", "RequestResponse", "DryRun"][..],
+                    Operation::InvokeWithResponseStream => &["RequestResponse", "DryRun"],
+                };
+                violations.word("invocationType", other, words);
                 Kind::DryRun
             }
         };
@@ -150,12 +190,18 @@ impl Asked {
             (Kind::RequestResponse, Some(value)) => Some(client_context(value.as_bytes())?),
             _ => None,
         };
-        let trace_id = text(TRACE.as_str()).filter(|trace| {
-            (1..=MAX_TRACE_BYTES).contains(&trace.len()) && trace.contains("Root=")
-        });
-        let trace_id = trace_id.map_or_else(new_trace, str::to_owned);
+        let trace_id = read_trace(headers);
         Ok(Self { kind, log_type, client_context, trace_id })
     }
+}
+
+/// The caller's trace, or a new one.
+pub(super) fn read_trace(headers: &HeaderMap) -> String {
+    let given = headers
+        .get(TRACE)
+        .and_then(|value| value.to_str().ok())
+        .filter(|trace| (1..=MAX_TRACE_BYTES).contains(&trace.len()) && trace.contains("Root="));
+    given.map_or_else(new_trace, str::to_owned)
 }
 
 fn client_context(value: &[u8]) -> Result<String, ApiError> {
@@ -175,15 +221,20 @@ fn client_context(value: &[u8]) -> Result<String, ApiError> {
 }
 
 /// The event: JSON within its limit; nothing is an empty object.
-async fn payload(front: &Front, body: hyper::body::Incoming, kind: Kind) -> Result<Read, ApiError> {
+async fn payload(
+    front: &Front,
+    body: hyper::body::Incoming,
+    kind: Kind,
+    operation: Operation,
+) -> Result<Read, ApiError> {
     let mut read = match front.bodies.read(body, MAX_SYNC_BYTES, COPIES).await {
         Ok(read) => read,
         Err(Unread::TooLarge { declared }) => {
             return Err(match (kind, declared) {
                 (Kind::Event, Some(bytes)) => too_large_async(bytes),
                 _ => ApiError::too_large(format!(
-                    "Request must be smaller than {MAX_SYNC_BYTES} bytes for the InvokeFunction \
-                     operation"
+                    "Request must be smaller than {MAX_SYNC_BYTES} bytes for the {} operation",
+                    operation.name()
                 )),
             });
         }
@@ -227,6 +278,8 @@ async fn by_any_name(front: &Front, named: Named) -> Result<Named, ApiError> {
 fn answered(invoked: Invoked, asked: &Asked, front: &Front) -> Response<Body> {
     let (payload, content_type, failed) = match invoked.outcome {
         Outcome::Answered { payload, content_type } => (payload, content_type, None),
+        // Only what was asked for as a stream comes as one.
+        Outcome::Streamed { .. } => (Bytes::new(), None, None),
         Outcome::Failed(failure) => (failure.payload, None, Some("Unhandled")),
     };
     let mut response = reply::bytes(StatusCode::OK, front.answers.count(payload));
@@ -259,6 +312,14 @@ fn cannot(error: DeployError, named: &Named, front: &Front) -> ApiError {
             ApiError::not_found(format!("Function not found: {arn}:{LATEST}"))
         }
         error => refused(error, named, front.identity()),
+    }
+}
+
+/// Why it was not run.
+pub(super) fn not_run(error: InvokeError, named: &Named, front: &Front) -> ApiError {
+    match error {
+        InvokeError::Resolve(error) => cannot(error, named, front),
+        InvokeError::Refused(refused) => throttled(&refused, front),
     }
 }
 

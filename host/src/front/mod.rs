@@ -35,7 +35,9 @@ mod query;
 mod reply;
 mod routes;
 mod state;
+mod stream;
 mod tags;
+mod url;
 mod validate;
 
 pub use admin::{Admin, AdminThread, Readiness, Sources};

@@ -17,6 +17,11 @@ impl Query {
         Self { pairs: pairs.collect() }
     }
 
+    /// All of them, in order.
+    pub(crate) fn into_pairs(self) -> Vec<(String, String)> {
+        self.pairs
+    }
+
     /// Every value of this name.
     pub(crate) fn all(&self, name: &str) -> Vec<&str> {
         let found = self.pairs.iter().filter(|(key, _)| key == name);

@@ -18,6 +18,7 @@ pub(crate) enum Route {
     UpdateFunctionConfiguration(String),
     UpdateFunctionCode(String),
     Invoke(String),
+    InvokeWithResponseStream(String),
     PutFunctionConcurrency(String),
     GetFunctionConcurrency(String),
     DeleteFunctionConcurrency(String),
@@ -27,6 +28,11 @@ pub(crate) enum Route {
     DeleteLayerVersion(String, String),
     ListLayers,
     ListLayerVersions(String),
+    CreateFunctionUrlConfig(String),
+    GetFunctionUrlConfig(String),
+    UpdateFunctionUrlConfig(String),
+    DeleteFunctionUrlConfig(String),
+    ListFunctionUrlConfigs(String),
     GetAccountSettings,
     ListTags(String),
     TagResource(String),
@@ -63,6 +69,9 @@ pub(crate) fn route(method: &Method, path: &str, query: &Query) -> Option<Route>
         }
         ("PUT", ["2015-03-31", "functions", f, "code"]) => Route::UpdateFunctionCode(name(f)),
         ("POST", ["2015-03-31", "functions", f, "invocations"]) => Route::Invoke(name(f)),
+        ("POST", ["2021-11-15", "functions", f, "response-streaming-invocations"]) => {
+            Route::InvokeWithResponseStream(name(f))
+        }
         ("PUT", ["2017-10-31", "functions", f, "concurrency"]) => {
             Route::PutFunctionConcurrency(name(f))
         }
@@ -84,6 +93,13 @@ pub(crate) fn route(method: &Method, path: &str, query: &Query) -> Option<Route>
             Route::GetLayerVersionByArn
         }
         ("GET", ["2018-10-31", "layers"]) => Route::ListLayers,
+        ("POST", ["2021-10-31", "functions", f, "url"]) => Route::CreateFunctionUrlConfig(name(f)),
+        ("GET", ["2021-10-31", "functions", f, "url"]) => Route::GetFunctionUrlConfig(name(f)),
+        ("PUT", ["2021-10-31", "functions", f, "url"]) => Route::UpdateFunctionUrlConfig(name(f)),
+        ("DELETE", ["2021-10-31", "functions", f, "url"]) => {
+            Route::DeleteFunctionUrlConfig(name(f))
+        }
+        ("GET", ["2021-10-31", "functions", f, "urls"]) => Route::ListFunctionUrlConfigs(name(f)),
         ("GET", ["2016-08-19", "account-settings"]) => Route::GetAccountSettings,
         ("GET", ["2017-03-31", "tags", arn]) => Route::ListTags(name(arn)),
         ("POST", ["2017-03-31", "tags", arn]) => Route::TagResource(name(arn)),

@@ -1,5 +1,6 @@
 //! One request from its head to its answer.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue};
@@ -17,9 +18,10 @@ use super::members::Members;
 use super::query::Query;
 use super::reply::{self, Answer, Body, REQUEST_ID};
 use super::routes::{Route, route};
-use super::{account, concurrency, functions, invoke, layers, logs, tags};
+use super::{account, concurrency, functions, invoke, layers, logs, tags, url};
 use crate::catalog::{Deployed, Identity};
 use crate::invoke::{Queue, Service, Stop};
+use crate::model::Bandwidth;
 use crate::store::Records;
 
 /// Whole request of an operation that carries a package (lambda-service.md 1).
@@ -41,10 +43,14 @@ pub struct Parts {
     pub queue: Arc<Queue>,
     /// Keeps what happened.
     pub records: Records,
+    /// Where AWS clients are answered, and function URLs.
+    pub address: SocketAddr,
     /// Values of `Origin` that may call.
     pub allow_origin: Vec<String>,
     /// Invocations at once of all functions (`ConcurrentExecutions`).
     pub concurrency: u32,
+    /// How fast streamed answers flow.
+    pub bandwidth: Bandwidth,
     /// Tells the operator.
     pub say: Arc<dyn Fn(&str) + Send + Sync>,
 }
@@ -56,7 +62,9 @@ pub struct Front {
     pub(super) queue: Arc<Queue>,
     pub(super) records: Records,
     pub(super) downloads: Downloads,
+    pub(super) address: SocketAddr,
     pub(super) concurrency: u32,
+    pub(super) bandwidth: Bandwidth,
     pub(super) say: Arc<dyn Fn(&str) + Send + Sync>,
     pub(super) bodies: Bodies,
     pub(super) answers: Answers,
@@ -75,7 +83,17 @@ pub(super) struct Call {
 impl Front {
     /// Joins the parts.
     pub fn new(parts: Parts) -> Self {
-        let Parts { deployed, service, queue, records, allow_origin, concurrency, say } = parts;
+        let Parts {
+            deployed,
+            service,
+            queue,
+            records,
+            address,
+            allow_origin,
+            concurrency,
+            bandwidth,
+            say,
+        } = parts;
         let guard = Guard { allowed: allow_origin };
         let (downloads, bodies) = (Downloads::default(), Bodies::new());
         let answers = Answers::default();
@@ -85,7 +103,9 @@ impl Front {
             queue,
             records,
             downloads,
+            address,
             concurrency,
+            bandwidth,
             say,
             bodies,
             answers,
@@ -108,13 +128,20 @@ impl Front {
     async fn answer(self: Arc<Self>, request: Request<Incoming>, stop: &Stop) -> Response<Body> {
         let request_id = Uuid::new_v4().to_string();
         let (head, body) = request.into_parts();
-        let mut response = match self.guard.check(&head.headers) {
-            Err(refused) => {
+        let called = url::id_of(&head.headers);
+        let mut response = match (called, self.guard.check(&head.headers)) {
+            (Some(_), _) if *stop.borrow() => {
+                discard(body).await;
+                reply::error(&ApiError::shutting_down())
+            }
+            // Anybody's page may call a URL that it knows: that is what it is for.
+            (Some(id), _) => url::respond(&self, &id, head, body, &request_id).await,
+            (None, Err(refused)) => {
                 discard(body).await;
                 reply::error(&refused)
             }
-            Ok(Some(origin)) if head.method == Method::OPTIONS => preflight(&origin),
-            Ok(origin) => {
+            (None, Ok(Some(origin))) if head.method == Method::OPTIONS => preflight(&origin),
+            (None, Ok(origin)) => {
                 let query = Query::parse(head.uri.query());
                 let route =
                     logs::route(&head).or_else(|| route(&head.method, head.uri.path(), &query));
@@ -156,6 +183,7 @@ impl Front {
             }
             Route::UpdateFunctionCode(name) => functions::update_code(self, &name, call).await,
             Route::Invoke(name) => invoke::invoke(self, &name, call).await,
+            Route::InvokeWithResponseStream(name) => invoke::stream(self, &name, call).await,
             Route::PutFunctionConcurrency(name) => concurrency::put(self, &name, call).await,
             Route::GetFunctionConcurrency(name) => concurrency::get(self, &name).await,
             Route::DeleteFunctionConcurrency(name) => concurrency::delete(self, &name).await,
@@ -167,6 +195,11 @@ impl Front {
             Route::DeleteLayerVersion(name, version) => layers::delete(self, &name, &version).await,
             Route::ListLayers => layers::list(self, &call).await,
             Route::ListLayerVersions(name) => layers::list_versions(self, &name, &call).await,
+            Route::CreateFunctionUrlConfig(name) => url::config::create(self, &name, call).await,
+            Route::GetFunctionUrlConfig(name) => url::config::get(self, &name, &call).await,
+            Route::UpdateFunctionUrlConfig(name) => url::config::update(self, &name, call).await,
+            Route::DeleteFunctionUrlConfig(name) => url::config::delete(self, &name, &call).await,
+            Route::ListFunctionUrlConfigs(name) => url::config::list(self, &name).await,
             Route::GetAccountSettings => account::get(self).await,
             Route::ListTags(arn) => tags::list(self, &arn).await,
             Route::TagResource(arn) => tags::add(self, &arn, call).await,

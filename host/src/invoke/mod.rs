@@ -13,13 +13,17 @@
 //! # Sources
 //! `reference/lambda-service.md` sections 7, 12 and 13.
 
+mod integration;
 mod invoker;
 mod queue;
 mod service;
+mod streaming;
 #[cfg(test)]
 mod tests;
 
+pub use integration::{HTTP_INTEGRATION, Prelude, PreludeReader};
 pub use invoker::{Invoker, Ran};
 pub use queue::{Queue, Stop};
 pub(crate) use service::new_trace;
 pub use service::{InvokeError, Request, Service};
+pub use streaming::{Step, Streaming};

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::Invoker;
+use super::streaming::Streaming;
 use crate::catalog::{DeployError, Deployed};
-use crate::model::{Invocation, Invoked, Refused, RequestId, Version};
+use crate::model::{Bandwidth, Invocation, Invoked, Refused, RequestId, StreamTo, Version};
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -56,15 +58,37 @@ impl Service {
     /// # Errors
     /// Why it was not run.
     pub async fn invoke(&self, request: Request) -> Result<Invoked, InvokeError> {
-        let version =
-            self.deployed.resolve(&request.function).await.map_err(InvokeError::Resolve)?;
-        let invocation = invocation(&version, request);
-        // A task of its own: a caller that hangs up drops this future, and not the invocation.
-        let running = tokio::spawn(self.invoker.invoke(version, invocation));
-        match running.await {
-            Ok(invoked) => Ok(invoked?),
+        match self.begin(request, None).await?.await {
+            Ok(invoked) => invoked,
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
         }
+    }
+
+    /// Begins one invocation whose answer is read as it comes.
+    ///
+    /// # Errors
+    /// Why there is no such function; why it was not run comes as the outcome.
+    pub async fn stream(
+        &self,
+        request: Request,
+        bandwidth: Bandwidth,
+    ) -> Result<Streaming, InvokeError> {
+        let (stream_to, pieces) = StreamTo::new(bandwidth);
+        let running = self.begin(request, Some(stream_to)).await?;
+        Ok(Streaming::new(pieces, running))
+    }
+
+    /// A task of its own: a caller that hangs up drops what waits for it, and not the invocation.
+    async fn begin(
+        &self,
+        request: Request,
+        stream_to: Option<StreamTo>,
+    ) -> Result<JoinHandle<Result<Invoked, InvokeError>>, InvokeError> {
+        let version =
+            self.deployed.resolve(&request.function).await.map_err(InvokeError::Resolve)?;
+        let invocation = Invocation { stream_to, ..invocation(&version, request) };
+        let running = self.invoker.invoke(version, invocation);
+        Ok(tokio::spawn(async move { Ok(running.await?) }))
     }
 }
 
@@ -83,6 +107,7 @@ fn invocation(version: &Version, request: Request) -> Invocation {
         client_context: request.client_context,
         cognito_identity: None,
         tenant_id: None,
+        stream_to: None,
     }
 }
 

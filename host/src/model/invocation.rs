@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::StreamTo;
+
 /// Largest buffered event and response: 6 MiB and 100 bytes (runtime-api.md 0.3).
 pub const MAX_PAYLOAD_BYTES: usize = 6_291_556;
 /// Largest client context, base64 (Lambda API reference, Invoke).
@@ -52,4 +54,6 @@ pub struct Invocation {
     pub cognito_identity: Option<String>,
     /// `Lambda-Runtime-Aws-Tenant-Id`.
     pub tenant_id: Option<String>,
+    /// Where a streamed answer goes while it is made; without it the answer is collected.
+    pub stream_to: Option<StreamTo>,
 }

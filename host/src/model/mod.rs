@@ -13,6 +13,7 @@ mod invocation;
 mod invoked;
 mod outcome;
 mod pace;
+mod stream;
 mod version;
 
 pub use event::{Event, InitPhase, LogLine, LogStream, Report, Status};
@@ -24,4 +25,6 @@ pub use invocation::{Invocation, MAX_CLIENT_CONTEXT_BYTES, MAX_PAYLOAD_BYTES, Re
 pub use invoked::{Invoked, LOG_TAIL_BYTES, Refused};
 pub use outcome::{Failure, FailureKind, Outcome};
 pub(crate) use pace::{patience, set_time_scale, time_scale};
+pub(crate) use stream::Flow;
+pub use stream::{Bandwidth, MAX_STREAM_BYTES, Piece, StreamTo};
 pub use version::Version;

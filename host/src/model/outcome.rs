@@ -17,7 +17,12 @@ pub enum Outcome {
         /// The runtime's `Content-Type`, if it gave one.
         content_type: Option<String>,
     },
-    /// The function failed; `X-Amz-Function-Error: Unhandled`.
+    /// The runtime streamed its response to its end, to where the invoker wanted it.
+    Streamed {
+        /// How much that was.
+        bytes: usize,
+    },
+    /// The function failed, maybe after some of a stream; `X-Amz-Function-Error: Unhandled`.
     Failed(Failure),
 }
 
@@ -45,7 +50,8 @@ pub enum FailureKind {
     OutOfMemory,
     /// A process of the function ended by itself or by a signal.
     Exit,
-    /// The response was larger than [`super::MAX_PAYLOAD_BYTES`].
+    /// The response was larger than [`super::MAX_PAYLOAD_BYTES`] or, as a stream,
+    /// [`super::MAX_STREAM_BYTES`].
     ResponseTooLarge,
     /// No bootstrap, or the entry could not be started.
     InvalidEntrypoint,
@@ -72,12 +78,11 @@ impl Failure {
     }
 
     /// `Function.ResponseSizeTooLarge`; carries no request id (runtime-api.md 1.4).
-    pub fn response_too_large(bytes: usize) -> Self {
+    pub fn response_too_large(bytes: usize, limit_bytes: usize) -> Self {
         let error_type = "Function.ResponseSizeTooLarge";
         let text = format!(
             "Response payload size ({bytes} bytes) exceeded maximum allowed payload size \
-             ({} bytes).",
-            super::MAX_PAYLOAD_BYTES
+             ({limit_bytes} bytes)."
         );
         let body = json!({ "errorType": error_type, "errorMessage": text });
         Self {

@@ -207,9 +207,12 @@ impl Environment {
     fn understand(&self, woken: Woken, now: Instant) -> Option<(Input, Instant)> {
         Some(match woken {
             // A runtime that lives on when a child of it was killed is ended with it, as on AWS.
-            Woken::Signal(Signal::Response { .. } | Signal::Error { .. } | Signal::Next { .. })
-                if self.sandbox().is_some_and(Sandbox::ran_out_of_memory) =>
-            {
+            Woken::Signal(
+                Signal::Response { .. }
+                | Signal::Streamed { .. }
+                | Signal::Error { .. }
+                | Signal::Next { .. },
+            ) if self.sandbox().is_some_and(Sandbox::ran_out_of_memory) => {
                 (Input::Ended(End::OutOfMemory), now)
             }
             Woken::Signal(signal) => match signal {
@@ -218,8 +221,11 @@ impl Environment {
                 Signal::Response { request_id: id, payload, content_type, at } => {
                     (Input::Response { id, payload, content_type }, at)
                 }
-                Signal::ResponseTooLarge { request_id: id, bytes, at } => {
-                    (Input::TooLarge { id, bytes }, at)
+                Signal::Streamed { request_id: id, bytes, at } => {
+                    (Input::Streamed { id, bytes }, at)
+                }
+                Signal::ResponseTooLarge { request_id: id, bytes, limit_bytes, at } => {
+                    (Input::TooLarge { id, bytes, limit_bytes }, at)
                 }
                 Signal::Error { request_id: id, error_type, payload, at, .. } => {
                     (Input::Error { id, error_type, payload }, at)

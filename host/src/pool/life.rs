@@ -50,8 +50,10 @@ pub(crate) enum Input {
     Handed,
     /// The runtime answered.
     Response { id: RequestId, payload: Bytes, content_type: Option<String> },
+    /// The runtime answered by a stream, which has ended.
+    Streamed { id: RequestId, bytes: usize },
     /// The runtime answered with too much.
-    TooLarge { id: RequestId, bytes: usize },
+    TooLarge { id: RequestId, bytes: usize, limit_bytes: usize },
     /// The runtime reported the handler's failure.
     Error { id: RequestId, error_type: String, payload: Bytes },
     /// The runtime reported that it cannot start.
@@ -115,6 +117,7 @@ impl PartialEq for OutcomeKey {
     fn eq(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
             (Outcome::Answered { payload: a, .. }, Outcome::Answered { payload: b, .. }) => a == b,
+            (Outcome::Streamed { bytes: a }, Outcome::Streamed { bytes: b }) => a == b,
             (Outcome::Failed(a), Outcome::Failed(b)) => {
                 a.kind == b.kind && a.error_type == b.error_type && a.payload == b.payload
             }
@@ -287,8 +290,11 @@ impl Life {
                 let failure = Failure { kind, error_type: error_type.clone(), payload };
                 self.answer(busy, Outcome::Failed(failure), Status::Error, Some(error_type))
             }
-            Input::TooLarge { id: of, bytes } if of == id => {
-                let failure = Failure::response_too_large(bytes);
+            Input::Streamed { id: of, bytes } if of == id => {
+                self.answer(busy, Outcome::Streamed { bytes }, Status::Success, None)
+            }
+            Input::TooLarge { id: of, bytes, limit_bytes } if of == id => {
+                let failure = Failure::response_too_large(bytes, limit_bytes);
                 let error_type = failure.error_type.clone();
                 self.answer(busy, Outcome::Failed(failure), Status::Error, Some(error_type))
             }

@@ -85,7 +85,7 @@ pub(crate) async fn discard(head: &HeaderMap, body: &mut Incoming) {
 }
 
 /// Reads what is left, keeping nothing; how many bytes that were.
-async fn drain(body: &mut Incoming) -> usize {
+pub(crate) async fn drain(body: &mut Incoming) -> usize {
     let mut bytes = 0_usize;
     while bytes <= MAX_DISCARD_BYTES {
         match body.frame().await {

@@ -37,8 +37,9 @@ pub(crate) async fn error(
             Ok(reply::accepted())
         }
         Err(BodyError::TooLarge { bytes }) => {
-            post.deliver(Delivery::TooLarge { bytes }).await?;
-            Ok(reply::too_large())
+            let limit_bytes = MAX_PAYLOAD_BYTES;
+            post.deliver(Delivery::TooLarge { bytes, limit_bytes }).await?;
+            Ok(reply::too_large(limit_bytes))
         }
         Err(BodyError::Truncated) => Ok(reply::truncated()),
     }

@@ -44,7 +44,7 @@ pub(crate) async fn report(
             .await?;
             Ok(reply::accepted())
         }
-        Err(BodyError::TooLarge { .. }) => Ok(reply::too_large()),
+        Err(BodyError::TooLarge { .. }) => Ok(reply::too_large(MAX_PAYLOAD_BYTES)),
         Err(BodyError::Truncated) => Ok(reply::truncated()),
     }
 }

@@ -10,7 +10,6 @@ use http_body_util::Full;
 use serde_json::json;
 
 use super::session::Refusal;
-use crate::model::MAX_PAYLOAD_BYTES;
 
 /// Every answer is whole in memory: one write with its head.
 pub(crate) type Reply = Response<Full<Bytes>>;
@@ -58,8 +57,8 @@ pub(crate) fn truncated() -> Reply {
 }
 
 /// 413, the body is over the limit.
-pub(crate) fn too_large() -> Reply {
-    let message = format!("Exceeded maximum allowed payload size ({MAX_PAYLOAD_BYTES} bytes).");
+pub(crate) fn too_large(limit_bytes: usize) -> Reply {
+    let message = format!("Exceeded maximum allowed payload size ({limit_bytes} bytes).");
     error(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &message)
 }
 

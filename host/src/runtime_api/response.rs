@@ -1,7 +1,8 @@
-//! `POST invocation/{id}/response`: the answer, buffered.
+//! `POST invocation/{id}/response`: the answer, whole or as a stream.
 //!
-//! A response sent as a stream is collected under the same limit; handing it on while it flows
-//! is a later issue and begins here.
+//! A stream is passed on piece by piece where the invocation says so, straight from the connection's
+//! task; else it is collected, and the limit of a whole answer holds. It ends in trailers or not at
+//! all: a stream that was cut off, however early, is an error and never an answer.
 //!
 //! # Sources
 //! `reference/runtime-api.md` 1.4 and 1.9.
@@ -11,14 +12,16 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
 use serde_json::json;
 
 use super::body::{self, BodyError};
 use super::reply::{self, Reply};
 use super::session::{Answer, Delivery};
-use super::shared::{Post, Shared};
+use super::shared::{Post, Shared, StreamedPost};
 use super::{error, xray};
-use crate::model::MAX_PAYLOAD_BYTES;
+use crate::model::{Flow, MAX_PAYLOAD_BYTES, MAX_STREAM_BYTES};
 
 const RESPONSE_MODE: &str = "lambda-runtime-function-response-mode";
 /// Trailer with the base64 of the error's JSON (1.9).
@@ -48,32 +51,74 @@ pub(crate) async fn response(
     shared: &Shared,
     id: &str,
     headers: &HeaderMap,
-    incoming: &mut hyper::body::Incoming,
+    incoming: &mut Incoming,
 ) -> Result<Reply, Reply> {
     let post = Post::of_invocation(shared, id, headers, Answer::Response)?;
     // The emulator stays in InvocationResponse here and wedges; dropping the post undoes it.
     let mode = Mode::of(headers).ok_or_else(reply::invalid_response_mode)?;
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let content_type = content_type.map(str::to_owned);
+    if mode == Mode::Buffered {
+        let (delivery, reply) = collected(headers, incoming, content_type).await;
+        // A whole answer that was cut off was not made; it may be made again.
+        if let Some(delivery) = delivery {
+            post.deliver(delivery).await?;
+        }
+        return Ok(reply);
+    }
+    let post = StreamedPost::begin(post).await?;
+    let (delivery, reply) = match post.stream_to() {
+        Some(to) => passed(to.begin(content_type).await, incoming).await,
+        None => collected(headers, incoming, content_type).await,
+    };
+    post.deliver(delivery.unwrap_or_else(truncated))?;
+    Ok(reply)
+}
+
+/// What a body that is wanted whole comes to, and what the runtime is told; nothing if it was cut off.
+async fn collected(
+    headers: &HeaderMap,
+    incoming: &mut Incoming,
+    content_type: Option<String>,
+) -> (Option<Delivery>, Reply) {
     match body::collect(headers, incoming, MAX_PAYLOAD_BYTES).await {
         Ok(whole) => {
             let failed = whole.trailers.as_ref().and_then(error_trailers);
-            let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-            let content_type = content_type.map(str::to_owned);
             let delivery =
                 failed.unwrap_or(Delivery::Response { payload: whole.bytes, content_type });
-            post.deliver(delivery).await?;
-            Ok(reply::accepted())
+            (Some(delivery), reply::accepted())
         }
-        Err(BodyError::TooLarge { bytes }) => {
-            post.deliver(Delivery::TooLarge { bytes }).await?;
-            Ok(reply::too_large())
-        }
-        Err(BodyError::Truncated) => {
-            if mode == Mode::Streaming {
-                post.deliver(truncated()).await?;
+        Err(BodyError::TooLarge { bytes }) => too_large(bytes, MAX_PAYLOAD_BYTES),
+        Err(BodyError::Truncated) => (None, reply::truncated()),
+    }
+}
+
+/// The same for a body that is wanted as it comes.
+async fn passed(mut flow: Flow, incoming: &mut Incoming) -> (Option<Delivery>, Reply) {
+    let mut bytes = 0;
+    let mut failed = None;
+    while let Some(frame) = incoming.frame().await {
+        let Ok(frame) = frame else { return (None, reply::truncated()) };
+        match frame.into_data() {
+            Ok(mut data) => {
+                let room = MAX_STREAM_BYTES - bytes;
+                if data.len() > room {
+                    let beyond = data.len();
+                    flow.pass(data.split_to(room)).await;
+                    let rest = body::drain(incoming).await;
+                    return too_large(bytes + beyond + rest, MAX_STREAM_BYTES);
+                }
+                bytes += data.len();
+                flow.pass(data).await;
             }
-            Ok(reply::truncated())
+            Err(frame) => failed = frame.trailers_ref().and_then(error_trailers),
         }
     }
+    (Some(failed.unwrap_or(Delivery::Streamed { bytes })), reply::accepted())
+}
+
+fn too_large(bytes: usize, limit_bytes: usize) -> (Option<Delivery>, Reply) {
+    (Some(Delivery::TooLarge { bytes, limit_bytes }), reply::too_large(limit_bytes))
 }
 
 /// A response that ends in error trailers is an error, in either mode: half of it is not an answer.
@@ -91,7 +136,8 @@ fn error_trailers(trailers: &HeaderMap) -> Option<Delivery> {
     Some(Delivery::Error { error_type, payload, xray_cause: xray::from_header(trailers) })
 }
 
-fn truncated() -> Delivery {
+/// What a stream that was cut off comes to.
+pub(crate) fn truncated() -> Delivery {
     let payload = worded(TRUNCATED, "HTTP request detected as truncated");
     Delivery::Error { error_type: TRUNCATED.to_owned(), payload, xray_cause: None }
 }

@@ -28,7 +28,7 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use super::signal::Signal;
-use crate::model::{Invocation, RequestId};
+use crate::model::{Invocation, RequestId, StreamTo};
 
 /// Target state named when `next` is refused.
 const READY: &str = "Ready";
@@ -113,8 +113,10 @@ pub(crate) struct Ticket(u64);
 pub(crate) enum Delivery {
     /// The answer.
     Response { payload: Bytes, content_type: Option<String> },
+    /// The answer, passed on already.
+    Streamed { bytes: usize },
     /// More than is allowed.
-    TooLarge { bytes: usize },
+    TooLarge { bytes: usize, limit_bytes: usize },
     /// An error, by `/error` or at the end of a response.
     Error { error_type: String, payload: Bytes, xray_cause: Option<Bytes> },
 }
@@ -261,6 +263,11 @@ impl Session {
         Ok(ticket)
     }
 
+    /// Where the answer that is being read goes, if it is a stream.
+    pub(crate) fn stream_to(&mut self, ticket: Ticket) -> Option<StreamTo> {
+        self.answering(ticket).and_then(|attempt| attempt.invocation.stream_to.clone())
+    }
+
     /// The body of a post is here, or known to be too large.
     pub(crate) fn finish(
         &mut self,
@@ -275,7 +282,10 @@ impl Session {
             Delivery::Response { payload, content_type } => {
                 Signal::Response { request_id, payload, content_type, at }
             }
-            Delivery::TooLarge { bytes } => Signal::ResponseTooLarge { request_id, bytes, at },
+            Delivery::Streamed { bytes } => Signal::Streamed { request_id, bytes, at },
+            Delivery::TooLarge { bytes, limit_bytes } => {
+                Signal::ResponseTooLarge { request_id, bytes, limit_bytes, at }
+            }
             Delivery::Error { error_type, payload, xray_cause } => {
                 Signal::Error { request_id, error_type, payload, xray_cause, at }
             }

@@ -9,8 +9,10 @@ use tokio::sync::{Notify, mpsc};
 use super::next::INVOCATION_ID;
 use super::release::Release;
 use super::reply::{self, Reply};
+use super::response;
 use super::session::{Answer, Delivery, Refusal, Session, Ticket};
 use super::signal::Signal;
+use crate::model::StreamTo;
 
 /// The session and the ways to hear of it.
 ///
@@ -92,6 +94,48 @@ impl<'a> Post<'a> {
         let signal = step(&mut self.shared.session(), self.ticket)?;
         permit.send(signal);
         Ok(())
+    }
+}
+
+/// A streamed answer that is under way. Dropping it unfinished cuts it off: some of it may have been
+/// read already, so that it cannot be made again.
+#[derive(Debug)]
+pub(crate) struct StreamedPost<'a> {
+    post: Post<'a>,
+    /// Its place in the owner's queue, had from the beginning; taken when it ends.
+    permit: Option<mpsc::OwnedPermit<Signal>>,
+}
+
+impl<'a> StreamedPost<'a> {
+    pub(crate) async fn begin(post: Post<'a>) -> Result<Self, Reply> {
+        let permit = post.shared.signals.clone().reserve_owned().await;
+        let permit = permit.map_err(|_| reply::internal())?;
+        Ok(Self { post, permit: Some(permit) })
+    }
+
+    /// Where it goes, if anybody wants it as it comes.
+    pub(crate) fn stream_to(&self) -> Option<StreamTo> {
+        self.post.shared.session().stream_to(self.post.ticket)
+    }
+
+    /// Ends it.
+    pub(crate) fn deliver(mut self, delivery: Delivery) -> Result<(), Refusal> {
+        self.end(delivery)
+    }
+
+    fn end(&mut self, delivery: Delivery) -> Result<(), Refusal> {
+        let Some(permit) = self.permit.take() else { return Ok(()) };
+        let mut session = self.post.shared.session();
+        let signal = session.finish(self.post.ticket, delivery, Instant::now())?;
+        permit.send(signal);
+        Ok(())
+    }
+}
+
+impl Drop for StreamedPost<'_> {
+    fn drop(&mut self) {
+        // Refused if the invocation is over, which is as well.
+        let _over = self.end(response::truncated());
     }
 }
 

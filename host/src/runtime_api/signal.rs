@@ -35,12 +35,23 @@ pub enum Signal {
         /// When its last byte was here.
         at: Instant,
     },
-    /// The runtime posted more than `MAX_PAYLOAD_BYTES`; it was told 413 and may go on.
+    /// The runtime streamed its response to its end, to where the invocation said.
+    Streamed {
+        /// Which invocation.
+        request_id: RequestId,
+        /// How much that was.
+        bytes: usize,
+        /// When its last byte was here.
+        at: Instant,
+    },
+    /// The runtime posted more than is allowed; it was told 413 and may go on.
     ResponseTooLarge {
         /// Which invocation.
         request_id: RequestId,
         /// Declared size, or as much as was counted before the connection was given up.
         bytes: usize,
+        /// How much is allowed: a stream may be longer.
+        limit_bytes: usize,
         /// When.
         at: Instant,
     },

@@ -5,3 +5,4 @@ mod conversation;
 mod fuzz;
 mod limits;
 mod speed;
+mod streams;

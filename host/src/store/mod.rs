@@ -28,6 +28,7 @@ mod records;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod urls;
 
 pub use blobs::{Blob, Blobs, Pinned};
 pub use database::Store;
@@ -36,8 +37,8 @@ pub use functions::{Expected, Put, Reserve};
 pub use lock::DirectoryLock;
 pub use queue::{Leased, QueuedEvent};
 pub use record::{
-    Code, Configuration, Dead, FunctionRecord, LastUpdate, LayerRecord, LayerUse, Logging, State,
-    UpdateStatus, Vpc,
+    Code, Configuration, Cors, Dead, FunctionRecord, LastUpdate, LayerRecord, LayerUse, Logging,
+    State, UpdateStatus, UrlRecord, Vpc,
 };
 pub use records::{
     Direction, Entry, Limits, LogEvent, LogGroup, LogPage, LogQuery, LogStreamRow, Lost, Position,

@@ -146,6 +146,43 @@ pub struct LayerRecord {
     pub code: Code,
 }
 
+/// A function's URL.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "AWS's own members")]
+pub struct UrlRecord {
+    /// First label of its host name: 32 letters and digits.
+    pub id: String,
+    /// Bare name.
+    pub function: String,
+    pub auth_type: String,
+    /// `None` until it was sent.
+    pub invoke_mode: Option<String>,
+    pub cors: Option<Cors>,
+    pub created: String,
+    /// `None` before the first change.
+    pub modified: Option<String>,
+}
+
+/// `Cors`, with the members that were sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "AWS's own members")]
+#[serde(rename_all = "PascalCase")]
+pub struct Cors {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow_credentials: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow_headers: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow_methods: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow_origins: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expose_headers: Option<Vec<String>>,
+    /// Seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<i64>,
+}
+
 /// How many rows a deletion found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dead {

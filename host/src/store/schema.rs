@@ -10,7 +10,8 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use super::StoreError;
 
 /// Each step makes the next version out of the one before; a step that was released never changes.
-pub(super) const STEPS: [&str; 1] = ["
+pub(super) const STEPS: [&str; 2] = [
+    "
     CREATE TABLE functions (
         name TEXT PRIMARY KEY,
         reserved INTEGER,
@@ -52,7 +53,15 @@ pub(super) const STEPS: [&str; 1] = ["
         name TEXT PRIMARY KEY,
         value TEXT NOT NULL
     ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+    CREATE TABLE function_urls (
+        id TEXT PRIMARY KEY,
+        function TEXT NOT NULL UNIQUE REFERENCES functions(name) ON DELETE CASCADE,
+        body TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+",
+];
 
 /// Brings the file to today's tables, which `steps` make.
 pub(super) fn migrate(

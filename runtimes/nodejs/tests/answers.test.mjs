@@ -82,7 +82,7 @@ for (const runtime of BOTH) {
     assert.equal("done" in json[0] || "callbackWaitsForEmptyEventLoop" in json[0], runtime === "nodejs20.x");
   });
 
-  test(`${runtime}: a streaming handler's response is collected, its prelude too`, async () => {
+  test(`${runtime}: a streaming handler's response is sent as a stream, its prelude first`, async () => {
     const source = `exports.handler = awslambda.streamifyResponse(async (event, stream) => {
       stream = awslambda.HttpResponseStream.from(stream, { statusCode: 201 });
       stream.write("one ");
@@ -93,9 +93,43 @@ for (const runtime of BOTH) {
     assert.equal(responses.length, 2, log);
     assert.equal(responses[0].body, '{"statusCode":201}\0\0\0\0\0\0\0\0one {"two":2} three');
     assert.equal(responses[0].headers["content-type"], "application/vnd.awslambda.http-integration-response");
-    const open = "exports.handler = awslambda.streamifyResponse(async (e, stream) => { stream.write('x'); });";
-    const { errorJson } = await runJs(open, { runtime });
-    assert.equal(errorJson[0].errorMessage, "Response stream is not finished.");
+    assert.equal(responses[0].headers["lambda-runtime-function-response-mode"], "streaming");
+    assert.equal(responses[0].headers["transfer-encoding"], "chunked");
+  });
+
+  test(`${runtime}: a stream that has begun fails in its trailers, one that has not by /error`, async () => {
+    const open = `exports.handler = awslambda.streamifyResponse(async (event, stream) => {
+      if (event !== "early") { stream.write("x"); stream.write("y".repeat(1e6)); }
+      if (event !== "open") throw new RangeError("no");
+    });`;
+    const events = ['"open"', '"late"', '"early"', '"late"'];
+    const { responses, errorJson, requests } = await runJs(open, { runtime, events });
+    const failed = responses.map(({ trailers }) => {
+      const body = trailers["lambda-runtime-function-error-body"];
+      const { errorType, errorMessage, trace } = JSON.parse(Buffer.from(body, "base64"));
+      assert.ok(Array.isArray(trace));
+      assert.equal(trailers["lambda-runtime-function-error-type"], errorType);
+      return `${errorType}: ${errorMessage}`;
+    });
+    assert.deepEqual(failed, ["Error: Response stream is not finished.", "RangeError: no", "RangeError: no"], requests);
+    assert.deepEqual(responses.map(({ body }) => body.length), [1_000_001, 1_000_001, 1_000_001]);
+    assert.deepEqual(errorJson.map((error) => error.errorMessage), ["no"]);
+  });
+
+  test(`${runtime}: what is written is sent while the handler runs, and its type first`, async () => {
+    const source = `const turn = () => new Promise((resolve) => setTimeout(resolve, 20));
+      exports.handler = awslambda.streamifyResponse(async (event, stream) => {
+        stream.setContentType("text/plain");
+        stream.write("one");
+        try { stream.setContentType("late"); } catch (error) { await turn(); stream.write(error.name); }
+        await turn();
+        stream.write("");
+        stream.end("end");
+      });`;
+    const { responses, log } = await runJs(source, { runtime });
+    assert.equal(responses[0]?.body, "oneRuntime.InvalidStreamingOperationend", log);
+    assert.equal(responses[0].headers["content-type"], "text/plain");
+    assert.ok(responses[0].parts.length >= 3, "in one piece");
   });
 
   test(`${runtime}: a pipeline into the response stream works`, async () => {

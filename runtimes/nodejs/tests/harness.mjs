@@ -54,7 +54,7 @@ export async function run({
       outcome.requests.push(`${request.method} ${request.url}`);
       if (closes) response.setHeader("Connection", "close");
       if (request.url.endsWith("/next")) return next(response);
-      const posted = { body, headers: request.headers };
+      const posted = { body, headers: request.headers, trailers: request.trailers, parts };
       if (request.url.endsWith("/response")) outcome.responses.push(posted);
       else if (request.url.endsWith("/init/error")) outcome.initErrors.push(posted);
       else if (request.url.endsWith("/error")) outcome.errors.push(posted);

@@ -4,7 +4,7 @@
 //! (`fixtures/service/checked.py`).
 //!
 //! # Sources
-//! `reference/lambda-service.md` sections 1 to 7, 10, 12, 16 and 20.
+//! `reference/lambda-service.md` sections 1 to 8, 10 to 12, 16 and 20.
 
 mod aws_cli;
 mod callers;
@@ -22,7 +22,9 @@ mod pages;
 mod operating;
 mod refusals;
 mod requests;
+mod streams;
 mod tags;
+mod urls;
 
 use crate::harness::Host;
 

@@ -17,6 +17,7 @@ fn invocation(id: &str) -> Invocation {
         client_context: None,
         cognito_identity: None,
         tenant_id: None,
+        stream_to: None,
     }
 }
 
@@ -181,7 +182,8 @@ fn an_idle_environment_that_dies_is_reset_and_serves_the_next_invocation() {
 fn the_first_failure_is_the_one_reported() {
     let (mut life, now) = ready();
     life.on(invoke("a"), now);
-    let too_large = Input::TooLarge { id: RequestId("a".to_owned()), bytes: 6_291_557 };
+    let too_large =
+        Input::TooLarge { id: RequestId("a".to_owned()), bytes: 6_291_557, limit_bytes: 6_291_556 };
     assert_eq!(answers(&life.on(too_large, now)), 1);
     let effects = life.on(Input::Ended(End::Code(1)), now);
     assert_eq!(answers(&effects), 0);

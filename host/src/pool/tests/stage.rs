@@ -148,7 +148,7 @@ pub(super) async fn ask(stage: &Stage, function: &str, payload: &str) -> Result<
 pub(super) fn text(result: Result<Invoked, Refused>) -> String {
     match result.expect("it was run").outcome {
         Outcome::Answered { payload, .. } => String::from_utf8(payload.to_vec()).expect("text"),
-        Outcome::Failed(failure) => panic!("{failure:?}"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -297,5 +297,6 @@ fn invocation(payload: &str) -> Invocation {
         client_context: None,
         cognito_identity: None,
         tenant_id: None,
+        stream_to: None,
     }
 }

@@ -34,6 +34,7 @@ fn invocation(id: &str) -> Invocation {
         client_context: None,
         cognito_identity: None,
         tenant_id: None,
+        stream_to: None,
     }
 }
 
@@ -416,7 +417,9 @@ fn each_delivery_becomes_its_signal() {
     assert_eq!(content_type.as_deref(), Some("text/x"));
 
     let (mut session, held) = session_in("InvocationResponse");
-    let signal = session.finish(held.unwrap(), Delivery::TooLarge { bytes: 7 }, now).unwrap();
+    let signal = session
+        .finish(held.unwrap(), Delivery::TooLarge { bytes: 7, limit_bytes: 6 }, now)
+        .unwrap();
     assert!(matches!(signal, Signal::ResponseTooLarge { bytes: 7, .. }));
     assert_eq!(session.state(), "RuntimeResponseSentState", "the runtime may go on");
 }

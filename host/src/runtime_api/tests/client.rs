@@ -65,6 +65,7 @@ pub(super) fn invocation(id: &str) -> Invocation {
         client_context: None,
         cognito_identity: None,
         tenant_id: None,
+        stream_to: None,
     }
 }
 

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use super::client::*;
+use crate::model::{Bandwidth, StreamTo};
 use crate::runtime_api::Signal;
 
 /// Sequences and calls in each: a second or two.
@@ -43,9 +44,10 @@ async fn sequence(seed: u64) {
     let mut last = 0_usize;
     for call in 0..CALLS {
         // The owner's side: assign, expire, read signals.
-        if random.below(3) == 0
-            && server.api.assign(invocation(&format!("id-{}", last + 1))).is_ok()
-        {
+        let mut given = invocation(&format!("id-{}", last + 1));
+        // Of some somebody wants the answer as it comes, and does not read it.
+        given.stream_to = (random.below(2) == 0).then(|| StreamTo::new(Bandwidth::Unlimited).0);
+        if random.below(3) == 0 && server.api.assign(given).is_ok() {
             last += 1;
         }
         if random.below(12) == 0 {
@@ -127,6 +129,7 @@ fn count(server: &mut Server, answers: &mut HashMap<String, usize>) {
 
 fn tally(signal: Signal, answers: &mut HashMap<String, usize>) {
     let (Signal::Response { request_id, .. }
+    | Signal::Streamed { request_id, .. }
     | Signal::ResponseTooLarge { request_id, .. }
     | Signal::Error { request_id, .. }) = signal
     else {

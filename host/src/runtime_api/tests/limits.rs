@@ -6,7 +6,7 @@ use super::client::*;
 use crate::model::MAX_PAYLOAD_BYTES;
 use crate::runtime_api::Signal;
 
-fn chunked(path: &str, headers: &str, chunks: &[&[u8]], end: &str) -> Vec<u8> {
+pub(super) fn chunked(path: &str, headers: &str, chunks: &[&[u8]], end: &str) -> Vec<u8> {
     let mut request = format!(
         "POST /2018-06-01/{path} HTTP/1.1\r\nHost: a\r\n{headers}Transfer-Encoding: chunked\r\n\r\n"
     )

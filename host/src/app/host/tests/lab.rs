@@ -245,6 +245,7 @@ pub(super) async fn call(
         client_context: None,
         cognito_identity: None,
         tenant_id: None,
+        stream_to: None,
     };
     pool.invoke(version, invocation).await
 }
@@ -254,6 +255,7 @@ pub(super) fn json(invoked: &Invoked) -> Value {
     let payload = match &invoked.outcome {
         Outcome::Answered { payload, .. } => payload,
         Outcome::Failed(failure) => &failure.payload,
+        Outcome::Streamed { .. } => panic!("nobody asked for a stream"),
     };
     serde_json::from_slice(payload).unwrap()
 }
