@@ -103,7 +103,8 @@ impl Journal for Stderr {
             function_version: version.function.version.clone(),
         };
         let from = lines.len();
-        let renderer = LogRenderer::new(version.function.log_format, Paint::Plain, labels);
+        let renderer = LogRenderer::new(version.function.log_format, Paint::Plain, labels)
+            .with_levels(version.function.effective_levels());
         renderer.render(event, jiff::Timestamp::now(), lines);
         let new = &lines[from..];
         if new.is_empty() {

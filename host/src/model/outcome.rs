@@ -47,6 +47,8 @@ pub enum FailureKind {
     Exit,
     /// The response was larger than [`super::MAX_PAYLOAD_BYTES`].
     ResponseTooLarge,
+    /// An extension failed, crashed or could not be started.
+    Extension,
     /// No bootstrap, or the entry could not be started.
     InvalidEntrypoint,
 }

@@ -11,6 +11,7 @@ use super::release::Release;
 use super::reply::{self, Reply};
 use super::session::{Answer, Delivery, Refusal, Session, Ticket};
 use super::signal::Signal;
+use super::telemetry::Hub;
 
 /// The session and the ways to hear of it.
 ///
@@ -21,6 +22,8 @@ use super::signal::Signal;
 pub(crate) struct Shared {
     session: Mutex<Session>,
     release: Mutex<Release>,
+    /// Whom extensions asked to send what happens.
+    pub(crate) telemetry: Hub,
     /// Woken when something was assigned or restored; whoever is suspended looks again.
     pub(crate) changed: Notify,
     /// The owner holds the other end; when that is gone every call ends in 500.
@@ -28,8 +31,9 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(session: Session, signals: mpsc::Sender<Signal>) -> Self {
+    pub(crate) fn new(session: Session, telemetry: Hub, signals: mpsc::Sender<Signal>) -> Self {
         Self {
+            telemetry,
             session: Mutex::new(session),
             release: Mutex::default(),
             changed: Notify::new(),

@@ -8,5 +8,5 @@ mod say;
 pub(crate) mod stderr;
 mod text;
 
-pub use logs::{Labels, LogRenderer, Paint, SystemLevel};
+pub use logs::{Labels, LogRenderer, Paint};
 pub use say::{Device, Say};
