@@ -21,6 +21,7 @@ use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, setsid};
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use crate::enter::Entering;
 use crate::plan::Step;
@@ -137,6 +138,17 @@ fn obey(
                 }
             }
         }
+        ToInit::Socket => match rustix::net::socket_with(
+            AddressFamily::INET,
+            SocketType::STREAM,
+            SocketFlags::CLOEXEC,
+            None,
+        ) {
+            Ok(socket) => report(control, &FromInit::Socket, &[socket.as_fd()]),
+            Err(error) => {
+                report(control, &FromInit::NoSocket { errno: error.raw_os_error() }, &[]);
+            }
+        },
         ToInit::Signal { key, signal } => {
             if let (Some(&pid), Ok(signal)) = (processes.by_key.get(&key), Signal::try_from(signal))
             {

@@ -117,6 +117,8 @@ pub enum ToInit {
         /// Whether a framed log descriptor comes along.
         frames: bool,
     },
+    /// Make an unconnected TCP socket in the sandbox's network.
+    Socket,
     /// Send a signal to a process started before, and to its group.
     Signal {
         /// Which.
@@ -144,6 +146,13 @@ pub enum FromInit {
     NotStarted {
         /// Which.
         key: u32,
+        /// Error number of the kernel.
+        errno: i32,
+    },
+    /// The socket comes along.
+    Socket,
+    /// There is none.
+    NoSocket {
         /// Error number of the kernel.
         errno: i32,
     },

@@ -33,6 +33,7 @@ mod custom_runtimes;
 mod doctor;
 mod environment;
 mod events;
+mod extensions;
 mod forwards;
 mod handler;
 mod handler_errors;

@@ -98,6 +98,43 @@ pub(crate) fn rust_fixture(source: &Path) -> Result<Built, String> {
     TRIED.get_or_init(|| once("rust-suite", source, build)).clone()
 }
 
+/// The Rust extension of the fixtures, with AWS's library in it.
+///
+/// # Errors
+/// Why it cannot be built. That is tried once.
+pub(crate) fn rust_extension() -> Result<PathBuf, String> {
+    static TRIED: OnceLock<Result<Built, String>> = OnceLock::new();
+    let source = fixture("extensions/rust");
+    let build = |into: &Path| {
+        let target = e2e_cache().join("rust-extension-target");
+        let mut command = Command::new("cargo");
+        command.args(["build", "--quiet", "--locked", "--target-dir"]).arg(&target);
+        run(command.current_dir(&source))?;
+        fs::copy(target.join("debug/ext"), into.join("task")).map_err(|e| e.to_string()).map(drop)
+    };
+    TRIED.get_or_init(|| once("rust-extension", &source, build)).clone().map(|built| built.task)
+}
+
+/// The Go extension of the fixtures.
+///
+/// # Errors
+/// Why it cannot be built. That is tried once.
+pub(crate) fn go_extension() -> Result<PathBuf, String> {
+    static TRIED: OnceLock<Result<Built, String>> = OnceLock::new();
+    let source = fixture("extensions/go");
+    let build = |into: &Path| {
+        let mut command = Command::new("go");
+        command.args(["build", "-buildvcs=false", "-o"]).arg(into.join("task")).arg(".");
+        command.env("CGO_ENABLED", "0").env("GOTOOLCHAIN", "local");
+        run(command.current_dir(&source))
+    };
+    TRIED.get_or_init(|| once("go-extension", &source, build)).clone().map(|built| built.task)
+}
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures").join(name)
+}
+
 /// A layer with AWS's client for Java, unmodified.
 ///
 /// # Errors

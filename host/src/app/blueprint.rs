@@ -4,6 +4,7 @@
 //! Design section 4; `reference/runtime-api.md` 6.4 (bootstrap lookup), 6.5 (wrapper).
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,8 +21,8 @@ use super::timings;
 use super::tree::tree;
 use crate::catalog::{self, Client};
 use crate::config::{self, Cpu, DevShm, Isolation, RuntimeClient, RuntimeCompat};
-use crate::model::{Function, Network, patience, time_scale};
-use crate::pool::{Blueprint, CpuShare, INIT_LIMIT, Kept, Tmp};
+use crate::model::{Function, LogLevels, Network, patience, time_scale};
+use crate::pool::{Blueprint, CpuShare, Extensions, INIT_LIMIT, Kept, NetworkLaid, Tmp};
 use crate::sandbox::network::{self, Inside};
 use crate::sandbox::{Ahead, Identity, Link, Outbound, Shell, Tree, loopback_addresses};
 use crate::usage::stderr;
@@ -30,6 +31,10 @@ use crate::usage::stderr;
 const ACCOUNT: &str = "000000000000";
 /// Hidden: a shorter init limit, so that tests of its overrun do not take ten seconds each.
 const INIT_LIMIT_VARIABLE: &str = "LAMBDABOX_INIT_LIMIT_MS";
+/// A file of `/opt` that turns the Extensions API off (runtime-api.md 2.1).
+const NO_EXTENSIONS: &str = "disable-extensions-jwigqn8j";
+/// How a directory that is missing, or is a file, is told.
+const NONE_THERE: [io::ErrorKind; 2] = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory];
 /// Size of `--dev-shm`; Linux's own default is half the memory.
 const DEV_SHM_SHARE: u64 = 2;
 
@@ -56,6 +61,7 @@ pub(super) struct Code {
     trees: Vec<Tree>,
     links: Vec<Link>,
     running: Running,
+    extensions: Extensions,
 }
 
 /// Opens package, layers and interpreter; `workspace` is empty and ours.
@@ -75,7 +81,9 @@ pub(super) fn open_code(asked: &Asked<'_>, workspace: &Path) -> Result<Code, App
             .concat();
     let copies = workspace.join("copies");
     let mut trees = vec![tree(&package.root, "/var/task", package.access, &copies)?];
+    let mut extensions = Extensions::Enabled { external: Vec::new() };
     if let Some(root) = &layers.root {
+        extensions = extensions_of(root)?;
         trees.push(tree(root, "/opt", layers.access, &copies)?);
     }
     let mut parts = Parts {
@@ -98,7 +106,33 @@ pub(super) fn open_code(asked: &Asked<'_>, workspace: &Path) -> Result<Code, App
         parts.managed(&inference, &interpreter)?
     };
     let Parts { trees, links, .. } = parts;
-    Ok(Code { said, handler: inference.handler, trees, links, running })
+    Ok(Code { said, handler: inference.handler, trees, links, running, extensions })
+}
+
+/// What `/opt` has of extensions, in the order of their names: every entry of `extensions` that is no
+/// directory, whether it can be started or not.
+fn extensions_of(opt: &Path) -> Result<Extensions, AppError> {
+    if opt.join(NO_EXTENSIONS).exists() {
+        return Ok(Extensions::Disabled);
+    }
+    let directory = opt.join("extensions");
+    let unread = |source| AppError::Read { path: directory.clone(), source };
+    let entries = match std::fs::read_dir(&directory) {
+        Ok(entries) => entries,
+        Err(error) if NONE_THERE.contains(&error.kind()) => {
+            return Ok(Extensions::Enabled { external: Vec::new() });
+        }
+        Err(error) => return Err(unread(error)),
+    };
+    let mut external = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(unread)?;
+        if !entry.file_type().map_err(unread)?.is_dir() {
+            external.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    external.sort_unstable();
+    Ok(Extensions::Enabled { external })
 }
 
 /// A function opened: everything known before a sandbox is needed.
@@ -136,6 +170,7 @@ pub(super) fn open(config: &config::Invoke, workspace: &Path) -> Result<Opened, 
         timeout: config.timeout,
         ephemeral_storage_mb: config.ephemeral_storage_mb,
         log_format: config.log_format,
+        log_levels: LogLevels::default(),
         environment: config.environment.clone(),
     };
     Ok(Opened { function, code })
@@ -263,7 +298,12 @@ impl Code {
             no_entry: self.running.no_entry.clone(),
             program: self.running.program.clone(),
             frames: self.running.frames,
-            network_laid: self.running.network_laid,
+            // Extensions do not ask for `ping` first.
+            network_laid: match self.extensions.external() {
+                [] => self.running.network_laid,
+                _ => NetworkLaid::BeforeStart,
+            },
+            extensions: self.extensions.clone(),
             credentials: credentials(site.credentials),
             runtime_variables: self.running.runtime_variables.clone(),
             log_stream,

@@ -78,6 +78,8 @@ pub(crate) enum AppError {
     NoIds,
     #[error("--network nat: {0}")]
     NoNat(NatMissing),
+    #[error("failed to read {}", path.display())]
+    Read { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Client(#[from] ClientError),
     #[error("failed to write {}", path.display())]
@@ -94,6 +96,7 @@ impl AppError {
             | Self::Discover(_)
             | Self::Venv(_)
             | Self::Usage { .. }
+            | Self::Read { .. }
             | Self::Write { .. } => EXIT_USAGE,
             Self::Client(error) => error.exit_code(),
             _ => EXIT_SANDBOX,

@@ -172,7 +172,10 @@ async fn run_with(
         let user_namespace = resources.workshop.spawner.user_namespace();
         keep(&environment, &user_namespace, interrupted, say).await;
     }
-    let ended = environment.shut_down().await;
+    let ended = match environment.wind_down().await {
+        Ok(()) => environment.shut_down().await,
+        Err(error) => environment.shut_down().await.and(Err(error)),
+    };
     drop(environment);
     // It has nothing to return, and a panic in it has been printed.
     let _ended = speaking.await;
@@ -282,7 +285,8 @@ fn log(config: &config::Invoke, function: &Function, say: &Say) -> Log {
     let paint = if say.is_colored() { Paint::Ansi } else { Paint::Plain };
     let labels =
         Labels { function_name: function.name.clone(), function_version: function.version.clone() };
-    let renderer = LogRenderer::new(config.log_format, paint, labels);
+    let renderer =
+        LogRenderer::new(config.log_format, paint, labels).with_levels(function.effective_levels());
     Arc::new(move |event: Event| {
         let mut lines = Vec::new();
         renderer.render(&event, jiff::Timestamp::now(), &mut lines);
@@ -338,6 +342,9 @@ impl Told {
                 function.memory_mb,
                 MEMORY_MB.end()
             )),
+            Some(FailureKind::Extension) => say.hint(
+                "the extension is a file of /opt/extensions, from a layer; what it wrote is in the log",
+            ),
             Some(FailureKind::Handler) if self.was_refused() => say.hint(
                 "localhost is the function's own: --forward PORT lets a service of this machine in",
             ),

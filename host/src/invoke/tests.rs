@@ -57,6 +57,7 @@ fn invoked(request_id: RequestId) -> Invoked {
         init_duration: None,
         status: Status::Success,
         error_type: None,
+        extension_overhead: None,
         notes: Vec::new(),
     };
     let outcome = Outcome::Answered { payload: "null".into(), content_type: None };

@@ -1,10 +1,10 @@
 //! What happened, for whoever keeps logs, meters or traces. Goes out, never back.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 
-use super::RequestId;
+use super::{ExtensionState, LifecycleEvent, RequestId};
 
 /// In which phase an init ran (`phase` of `platform.initReport`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,16 @@ pub enum InitPhase {
     Init,
     /// Again, inside the invocation and under its timeout ("suppressed init").
     Invoke,
+}
+
+impl InitPhase {
+    /// The literal of log lines and telemetry.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Init => "init",
+            Self::Invoke => "invoke",
+        }
+    }
 }
 
 /// Outcome of an init or invocation as REPORT and telemetry say it.
@@ -44,9 +54,11 @@ pub enum LogStream {
     Output,
     /// The framed log descriptor of runtime-api.md 6.8: one record whatever newlines it holds.
     Frame,
+    /// Standard output or error of an external extension.
+    Extension,
 }
 
-/// One log event of the function.
+/// One log event of the function or of an extension.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
     /// Where it came from.
@@ -79,8 +91,41 @@ pub struct Report {
     pub status: Status,
     /// Set unless it succeeded.
     pub error_type: Option<String>,
+    /// What extensions took after the runtime.
+    pub extension_overhead: Option<Span>,
     /// Reduced isolation or lifted limits, repeated here so that nobody forgets.
     pub notes: Vec<String>,
+}
+
+/// A part of an invocation, as telemetry has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Span {
+    /// AWS's name of it.
+    pub name: &'static str,
+    /// When it began.
+    pub start: SystemTime,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+/// The runtime's figures of an invocation that it answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuntimeMetrics {
+    /// From handing out the event to the runtime's asking for the next one.
+    pub duration: Duration,
+    /// How long the answer is.
+    pub produced_bytes: usize,
+    /// Its parts.
+    pub spans: Vec<Span>,
+}
+
+/// By which API an extension subscribed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SubscribedTo {
+    /// The Telemetry API.
+    Telemetry,
+    /// The Logs API.
+    Logs,
 }
 
 /// One thing that happened in an execution environment.
@@ -90,6 +135,37 @@ pub enum Event {
     InitStart {
         /// Which phase.
         phase: InitPhase,
+    },
+    /// An extension came to a state that is told.
+    Extension {
+        /// Its own name.
+        name: String,
+        /// Which state.
+        state: ExtensionState,
+        /// What it is told of; sorted.
+        events: Vec<LifecycleEvent>,
+        /// Set if it failed.
+        error_type: Option<String>,
+    },
+    /// An extension subscribed to telemetry or logs.
+    Subscription {
+        /// By which API.
+        api: SubscribedTo,
+        /// The extension's own name.
+        name: String,
+        /// `Subscribed`, or `Already subscribed` if that is repeated.
+        state: &'static str,
+        /// What it wants, in the API's words.
+        types: Vec<&'static str>,
+    },
+    /// The runtime's part of an init ended; no line in text form.
+    InitRuntimeDone {
+        /// Which phase.
+        phase: InitPhase,
+        /// How it ended.
+        status: Status,
+        /// Set unless it succeeded or took too long.
+        error_type: Option<String>,
     },
     /// An init ended. On demand, only a failed one makes a line in text form.
     InitReport {
@@ -120,12 +196,21 @@ pub enum Event {
         /// The error type.
         error_type: String,
     },
-    /// END.
-    End {
+    /// The runtime's part of an invocation ended; no line in text form.
+    RuntimeDone {
         /// Which invocation.
         request_id: RequestId,
         /// How it ended.
         status: Status,
+        /// Set unless it succeeded or took too long.
+        error_type: Option<String>,
+        /// Its figures, if the runtime answered and asked for more.
+        metrics: Option<RuntimeMetrics>,
+    },
+    /// END; in JSON `RuntimeDone` takes its place.
+    End {
+        /// Which invocation.
+        request_id: RequestId,
     },
     /// REPORT.
     Report(Report),

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::{ApplicationLevel, LogLevels};
+
 /// Memory a function may ask for, in MB (Lambda quotas).
 pub const MEMORY_MB: RangeInclusive<u32> = 128..=10_240;
 /// Time a function may take, in seconds (Lambda quotas).
@@ -12,6 +14,9 @@ pub const TIMEOUT_SECS: RangeInclusive<u32> = 1..=900;
 pub const EPHEMERAL_STORAGE_MB: RangeInclusive<u32> = 512..=10_240;
 /// Memory at which a function has one whole vCPU (Lambda developer guide, "memory").
 pub const MIB_PER_VCPU: u32 = 1_769;
+
+/// Tells a runtime its application level (runtime-api.md 4.3).
+pub const APPLICATION_LEVEL_VARIABLE: &str = "AWS_LAMBDA_LOG_LEVEL";
 
 /// Where a function's network reaches; the counterpart of a VPC setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +73,8 @@ pub struct Function {
     pub log_format: LogFormat,
     /// Where the log goes, such as `/aws/lambda/hello`.
     pub log_group: String,
+    /// What of it is logged, in JSON.
+    pub log_levels: LogLevels,
     /// The customer's own variables, already checked against reserved names.
     pub environment: BTreeMap<String, String>,
 }
@@ -76,6 +83,13 @@ impl Function {
     /// The ARN as an invoker without a qualifier names it.
     pub fn arn(&self) -> String {
         format!("arn:aws:lambda:{}:{}:function:{}", self.region, self.account, self.name)
+    }
+
+    /// What is logged: the customer's own `AWS_LAMBDA_LOG_LEVEL` is what the runtime goes by, too.
+    pub fn effective_levels(&self) -> LogLevels {
+        let own = self.environment.get(APPLICATION_LEVEL_VARIABLE);
+        let own = own.and_then(|name| ApplicationLevel::named(name));
+        LogLevels { application: own.unwrap_or(self.log_levels.application), ..self.log_levels }
     }
 
     /// True for `provided`, `provided.al2` and `provided.al2023`: the user's own `bootstrap` runs.

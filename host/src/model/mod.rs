@@ -7,22 +7,29 @@
 //! `reference/runtime-api.md` sections 0.3, 1.2, 4 and 5.
 
 mod event;
+mod extension;
 mod failed;
 mod function;
 mod invocation;
 mod invoked;
+mod levels;
 mod outcome;
 mod pace;
 mod stream;
 mod version;
 
-pub use event::{Event, InitPhase, LogLine, LogStream, Report, Status};
+pub use event::{
+    Event, InitPhase, LogLine, LogStream, Report, RuntimeMetrics, Span, Status, SubscribedTo,
+};
+pub use extension::{ExtensionState, LifecycleEvent, MAX_EXTENSIONS, Place, ShutdownReason};
 pub use failed::Failed;
 pub use function::{
-    EPHEMERAL_STORAGE_MB, Function, LogFormat, MEMORY_MB, MIB_PER_VCPU, Network, TIMEOUT_SECS,
+    APPLICATION_LEVEL_VARIABLE, EPHEMERAL_STORAGE_MB, Function, LogFormat, MEMORY_MB, MIB_PER_VCPU,
+    Network, TIMEOUT_SECS,
 };
 pub use invocation::{Invocation, MAX_CLIENT_CONTEXT_BYTES, MAX_PAYLOAD_BYTES, RequestId};
 pub use invoked::{Invoked, LOG_TAIL_BYTES, Refused};
+pub use levels::{ApplicationLevel, LogLevels, SystemLevel};
 pub use outcome::{Failure, FailureKind, Outcome};
 pub(crate) use pace::{patience, set_time_scale, time_scale};
 pub(crate) use stream::Flow;

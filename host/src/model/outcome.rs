@@ -53,6 +53,8 @@ pub enum FailureKind {
     /// The response was larger than [`super::MAX_PAYLOAD_BYTES`] or, as a stream,
     /// [`super::MAX_STREAM_BYTES`].
     ResponseTooLarge,
+    /// An extension failed, crashed or could not be started.
+    Extension,
     /// No bootstrap, or the entry could not be started.
     InvalidEntrypoint,
 }

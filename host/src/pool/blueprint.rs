@@ -34,6 +34,28 @@ pub enum CpuShare {
     Unlimited,
 }
 
+/// Which extensions an environment has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Extensions {
+    /// Internal ones may register; each of these files of `/opt/extensions` is started.
+    Enabled {
+        /// Their base names, in the order of the directory.
+        external: Vec<String>,
+    },
+    /// There is no such API, and nothing is started.
+    Disabled,
+}
+
+impl Extensions {
+    /// Files to start.
+    pub(crate) fn external(&self) -> &[String] {
+        match self {
+            Self::Enabled { external } => external,
+            Self::Disabled => &[],
+        }
+    }
+}
+
 /// When the environment's network is laid. That takes longer than the rest of a sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NetworkLaid {
@@ -69,6 +91,7 @@ pub(crate) struct Blueprint {
     pub(crate) no_entry: Option<String>,
     /// Program, arguments and directory; its variables are composed here.
     pub(crate) program: Program,
+    pub(crate) extensions: Extensions,
     /// Whether the runtime knows the framed log descriptor.
     pub(crate) frames: bool,
     pub(crate) credentials: Vec<(&'static str, String)>,

@@ -3,7 +3,7 @@
 //! # Invariants
 //! - It never waits for an environment or a caller: orders go into channels that have room for them.
 //! - Every caller is answered here and nowhere else, after the schedule knows that the environment is
-//!   free: who calls again at once finds it idle.
+//!   free: who calls again at once finds it idle; but where extensions are given time to end, before.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -149,9 +149,15 @@ impl<P: Provider> Driver<P> {
     fn hear(&mut self, told: Told, now: Instant) {
         let effects = match told {
             Told::Ready { env } => self.schedule.ready(env, now),
+            Told::Answered { job, invoked } => {
+                self.reply(job, Ok(*invoked));
+                Vec::new()
+            }
             Told::Done { env, job, result, health } => {
                 let effects = self.schedule.done(env, health, now);
-                self.reply(job, *result);
+                if let Some(result) = result {
+                    self.reply(job, *result);
+                }
                 effects
             }
         };
@@ -251,6 +257,7 @@ impl<P: Provider> Driver<P> {
             runs: orders,
             kill: killed,
             is_frozen: Arc::clone(&is_frozen),
+            reported: Arc::default(),
         };
         let id = self.workers.spawn(worker.live()).id();
         self.env_of.insert(id, env);

@@ -7,35 +7,37 @@
 //! - `/tmp` lives as long as the environment, through resets.
 //!
 //! # Not here
-//! Rules (`life.rs`), Linux (`sandbox`), wire format (`runtime_api`).
+//! Rules (`life.rs`), what words of others mean to them (`understand`), figures, Linux (`sandbox`), wire format (`runtime_api`).
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, watch};
 
-use super::blueprint::{Blueprint, CpuShare};
+use super::blueprint::{Blueprint, CpuShare, Extensions};
 use super::home::Home;
-use super::life::{Effect, End, Ending, Input, Life};
-use super::signals::signal_name;
-use super::start::{Opened, connect, error_name, open, pipes};
-use super::variables::{Platform, variables};
-use crate::model::{Event, Invocation, LogLine, Network, Outcome, Report};
-use crate::runtime_api::{OutputCollector, Peer, RuntimeApi, Signal};
+use super::life::{Effect, Input, Life};
+use super::running::{Running, Who, are_ended, next_ask, next_line};
+use super::start::{Opened, Processes, connect, open, processes};
+use crate::model::{Event, Invocation, LogLine, Network, Outcome, ShutdownReason};
+use crate::runtime_api::{Extending, Peer, Phase, RuntimeApi, Signal, SocketAsk};
 use crate::sandbox::{
-    Connection, ExitStatus, Forwarding, MemoryMeter, Plan, Sandbox, SandboxError, Word, Workshop,
-    forward,
+    MemoryMeter, Plan, ProcessSignal, Sandbox, SandboxError, Word, Workshop, forward,
 };
+
+mod figures;
+mod understand;
 
 /// Signals of the Runtime API are few: one conversation at a time.
 const SIGNALS_WAITING: usize = 16;
+/// Sinks of telemetry that wait for a socket; there are ten extensions at most.
+const SOCKETS_WANTED: usize = 10;
 /// The function's output is not read while more of the log waits for its reader: a pipe's worth, so
 /// that a slow reader is kept busy. What is logged without that being asked is a turn of the pipes and
 /// the platform's own lines.
 const LOG_WAITING_MOST_BYTES: usize = 64 * 1024;
-/// Number of the framed log descriptor inside.
-const LOG_DESCRIPTOR: u32 = 3;
 
 /// An execution environment: one sandbox at a time, one `/tmp`, one identity.
 pub(crate) struct Environment {
@@ -45,6 +47,8 @@ pub(crate) struct Environment {
     running: Option<Running>,
     starts: u32,
     deadline: Option<Instant>,
+    /// What happened before its processes were started.
+    before_start: Vec<(Event, jiff::Timestamp)>,
     meter: MemoryMeter,
     log: Log,
 }
@@ -58,22 +62,10 @@ async fn room(mut waiting_bytes: watch::Receiver<usize>) {
 /// Told everything that happens.
 pub(crate) type Log = Arc<dyn Fn(Event) + Send + Sync>;
 
-/// What exists while a runtime process does.
-struct Running {
-    sandbox: Sandbox,
-    api: RuntimeApi,
-    signals: mpsc::Receiver<Signal>,
-    output: OutputCollector,
-    /// Dropping one stops its port.
-    _forwards: Vec<Forwarding>,
-    /// Dropping it stops the DNS forwarder.
-    _connection: Option<Connection>,
-    is_frozen: bool,
-}
-
 /// What woke the driver.
 pub(crate) enum Woken {
     Signal(Signal),
+    SocketAsk(SocketAsk),
     Word(Word),
     Deadline,
     Output(Option<LogLine>),
@@ -82,7 +74,8 @@ pub(crate) enum Woken {
 impl Environment {
     /// An environment that is not started; `log` is told everything that happens.
     pub(crate) fn new(workshop: Arc<Workshop>, blueprint: Blueprint, log: Log) -> Self {
-        let life = Life::new(blueprint.init_limit);
+        let external = blueprint.extensions.external().to_vec();
+        let life = Life::new(blueprint.init_limit, external);
         Self {
             workshop,
             blueprint,
@@ -90,6 +83,7 @@ impl Environment {
             running: None,
             starts: 0,
             deadline: None,
+            before_start: Vec::new(),
             meter: MemoryMeter::default(),
             log,
         }
@@ -109,10 +103,13 @@ impl Environment {
         invocation: Invocation,
         answer: &mut (dyn FnMut(Outcome) + Send),
     ) -> Result<(), SandboxError> {
+        // Something may have failed while it was idle, and is being ended.
+        self.run(&mut |_| {}).await?;
         // Or a log that is never read would grow with each invocation.
         room(self.blueprint.log_waiting_bytes.clone()).await;
         // First of all: its time begins when it can run.
         self.thaw()?;
+        self.is_now(Phase::Running);
         let effects = self.life.on(Input::Invoke(Box::new(invocation)), Instant::now());
         self.perform(effects, answer).await?;
         self.run(answer).await
@@ -128,6 +125,18 @@ impl Environment {
         self.running.as_ref().map(|running| &running.sandbox)
     }
 
+    /// Lets extensions, and a runtime that has some, end by themselves, if nothing else is going on.
+    /// Dropping it leaves what there is to be killed.
+    pub(crate) async fn wind_down(&mut self) -> Result<(), SandboxError> {
+        let effects = self.life.retire(Instant::now());
+        self.perform(effects, &mut |_| {}).await?;
+        while !self.life.is_over() {
+            let woken = self.wait().await;
+            self.react(woken, &mut |_| {}).await?;
+        }
+        Ok(())
+    }
+
     /// Ends every process and frees everything but what the caller holds.
     pub(crate) async fn shut_down(&mut self) -> Result<(), SandboxError> {
         self.kill().await?;
@@ -137,11 +146,34 @@ impl Environment {
         Ok(())
     }
 
+    /// Tells the log, and whoever asked for telemetry.
+    fn note(&mut self, event: Event) {
+        let at = jiff::Timestamp::now();
+        match &self.running {
+            Some(running) => running.api.tell(&event, at),
+            // The beginning of an init comes before whoever serves extensions.
+            None => match event {
+                Event::InitStart { .. } => self.before_start = vec![(event.clone(), at)],
+                Event::Start { .. } => self.before_start.push((event.clone(), at)),
+                _ => {}
+            },
+        }
+        (self.log)(event);
+    }
+
+    /// What the processes do now, for what is sent to them.
+    fn is_now(&self, phase: Phase) {
+        if let Some(running) = &self.running {
+            running.api.is_now(phase);
+        }
+    }
+
     async fn run(&mut self, answer: &mut (dyn FnMut(Outcome) + Send)) -> Result<(), SandboxError> {
         while !self.life.accepts() {
             let woken = self.wait().await;
             self.react(woken, answer).await?;
         }
+        self.is_now(Phase::Idle);
         Ok(())
     }
 
@@ -151,19 +183,19 @@ impl Environment {
         woken: Woken,
         answer: &mut (dyn FnMut(Outcome) + Send),
     ) -> Result<(), SandboxError> {
+        if let Woken::SocketAsk(ask) = woken {
+            return match &mut self.running {
+                Some(running) => running.make_socket(ask).await,
+                None => Ok(()),
+            };
+        }
         let Some((input, at)) = self.understand(woken, Instant::now()) else { return Ok(()) };
         let effects = self.life.on(input, at);
         self.perform(effects, answer).await
     }
 
     fn thaw(&mut self) -> Result<(), SandboxError> {
-        if let Some(running) = &mut self.running
-            && running.is_frozen
-        {
-            running.sandbox.thaw()?;
-            running.is_frozen = false;
-        }
-        Ok(())
+        self.running.as_mut().map_or(Ok(()), Running::thaw)
     }
 
     /// Waits for what happens next. Dropping it loses nothing.
@@ -179,11 +211,11 @@ impl Environment {
             sleep.await;
             return Woken::Deadline;
         };
-        let is_ended = running.output.is_ended();
+        let is_ended = are_ended(&running.outputs);
         let has_room = room(self.blueprint.log_waiting_bytes.clone());
         let line = async {
             has_room.await;
-            running.output.next().await
+            next_line(&mut running.outputs).await
         };
         // However much the function writes, the loop's other tasks, its clock and Ctrl-C get a turn.
         tokio::task::coop::consume_budget().await;
@@ -196,6 +228,7 @@ impl Environment {
                 None => Woken::Word(Word::Gone),
             },
             word = running.sandbox.word() => Woken::Word(word),
+            ask = next_ask(&mut running.socket_asks) => Woken::SocketAsk(ask),
             () = sleep => Woken::Deadline,
             // Last, because a function that never stops writing is always ready here. It may also
             // close its output and live on; then there is nothing to wait for.
@@ -203,60 +236,21 @@ impl Environment {
         }
     }
 
-    /// Puts what woke us into the rule book's words, with the moment it happened.
-    fn understand(&self, woken: Woken, now: Instant) -> Option<(Input, Instant)> {
-        Some(match woken {
-            // A runtime that lives on when a child of it was killed is ended with it, as on AWS.
-            Woken::Signal(
-                Signal::Response { .. }
-                | Signal::Streamed { .. }
-                | Signal::Error { .. }
-                | Signal::Next { .. },
-            ) if self.sandbox().is_some_and(Sandbox::ran_out_of_memory) => {
-                (Input::Ended(End::OutOfMemory), now)
-            }
-            Woken::Signal(signal) => match signal {
-                Signal::Next { at } => (Input::Next, at),
-                Signal::Handed { at } => (Input::Handed, at),
-                Signal::Response { request_id: id, payload, content_type, at } => {
-                    (Input::Response { id, payload, content_type }, at)
-                }
-                Signal::Streamed { request_id: id, bytes, at } => {
-                    (Input::Streamed { id, bytes }, at)
-                }
-                Signal::ResponseTooLarge { request_id: id, bytes, limit_bytes, at } => {
-                    (Input::TooLarge { id, bytes, limit_bytes }, at)
-                }
-                Signal::Error { request_id: id, error_type, payload, at, .. } => {
-                    (Input::Error { id, error_type, payload }, at)
-                }
-                Signal::InitError { error_type, payload, at, .. } => {
-                    (Input::InitError { error_type, payload }, at)
-                }
-            },
-            Woken::Word(word) => (Input::Ended(self.end_of(word)), now),
-            Woken::Deadline => (Input::Deadline, now),
-            Woken::Output(line) => {
-                line.into_iter().for_each(|line| (self.log)(Event::Log(line)));
-                return None;
-            }
-        })
+    async fn signal(&mut self, who: Who, signal: ProcessSignal) -> Result<(), SandboxError> {
+        self.is_now(Phase::Ending);
+        match &mut self.running {
+            Some(running) => running.signal(&who, signal).await,
+            None => Ok(()),
+        }
     }
 
-    fn end_of(&self, word: Word) -> End {
-        match word {
-            Word::OutOfMemory => End::OutOfMemory,
-            Word::Exited(ExitStatus::Code(code)) => End::Code(code),
-            Word::Exited(ExitStatus::Signal(number)) => End::Signal(signal_name(number)),
-            Word::Gone => End::Signal("killed"),
-            Word::NotStarted(errno) => End::NoEntry(match &self.blueprint.no_entry {
-                Some(words) => words.clone(),
-                None => {
-                    let program = self.blueprint.program.path.display();
-                    format!("fork/exec {program}: {}", error_name(errno))
-                }
-            }),
+    fn shut_down_extensions(&mut self, reason: ShutdownReason) -> Result<(), SandboxError> {
+        self.thaw()?;
+        self.is_now(Phase::Ending);
+        if let (Some(running), Some(at)) = (&self.running, self.deadline) {
+            running.api.shut_down_extensions(reason, epoch_ms(at));
         }
+        Ok(())
     }
 
     async fn perform(
@@ -268,8 +262,26 @@ impl Environment {
         for effect in effects {
             match effect {
                 Effect::Start => self.start().await?,
+                Effect::StartRuntime => {
+                    if let Some(running) = &mut self.running {
+                        running.start_runtime().await?;
+                    }
+                }
                 // Whoever waits for an answer gets it, even if this environment cannot go on.
                 Effect::Kill => killed = self.kill().await,
+                Effect::TerminateRuntime => {
+                    self.signal(Who::Runtime, ProcessSignal::Terminate).await?;
+                }
+                Effect::KillRuntime => self.signal(Who::Runtime, ProcessSignal::Kill).await?,
+                Effect::KillExtension(name) => {
+                    self.signal(Who::Extension(name), ProcessSignal::Kill).await?;
+                }
+                Effect::ShutDownExtensions(reason) => self.shut_down_extensions(reason)?,
+                Effect::Expire(id) => {
+                    if let Some(running) = &self.running {
+                        running.api.expire(&id);
+                    }
+                }
                 Effect::Throttle => self.throttle()?,
                 Effect::Assign(mut invocation) => {
                     // What the environment's start has taken is not the function's time.
@@ -284,20 +296,28 @@ impl Environment {
                 }
                 Effect::Deadline(at) => self.deadline = at,
                 Effect::Answer(_, outcome) => answer(outcome.0),
-                Effect::InitStart(phase) => (self.log)(Event::InitStart { phase }),
+                Effect::InitStart(phase) => self.note(Event::InitStart { phase }),
+                Effect::LogExtension { name, state, events, error_type } => {
+                    self.drain().await;
+                    self.note(Event::Extension { name, state, events, error_type });
+                }
+                Effect::InitRuntimeDone { phase, status, error_type } => {
+                    self.note(Event::InitRuntimeDone { phase, status, error_type });
+                }
                 Effect::InitReport { phase, duration, status, error_type } => {
                     self.sample();
                     self.drain().await;
-                    (self.log)(Event::InitReport { phase, duration, status, error_type });
+                    self.note(Event::InitReport { phase, duration, status, error_type });
                 }
                 Effect::LogStart(request_id) => {
                     let version = self.blueprint.function.version.clone();
-                    (self.log)(Event::Start { request_id, version });
+                    self.note(Event::Start { request_id, version });
                 }
                 Effect::LogFault { id, error_type, message } => {
                     self.drain().await;
-                    (self.log)(Event::Fault { request_id: id, message, error_type });
+                    self.note(Event::Fault { request_id: id, message, error_type });
                 }
+                Effect::RuntimeDone(done) => self.log_runtime_done(*done).await,
                 Effect::LogEnd(ending) => self.log_end(*ending).await,
             }
         }
@@ -316,23 +336,13 @@ impl Environment {
         };
         (blueprint.lap)("opened");
         let Opened { trees, steps, own_listener, namespaces, mut connection } = opened;
-        let (output, collected) = pipes(blueprint).map_err(SandboxError::Pipes)?;
-        let mut program = blueprint.program.clone();
         let address = match &own_listener {
             Some(listener) => listener.local_addr().map_err(SandboxError::Pipes)?.to_string(),
             None => "127.0.0.1:9001".to_owned(),
         };
-        program.env = variables(
-            &blueprint.function,
-            &Platform {
-                runtime_api: &address,
-                log_stream: &blueprint.log_stream,
-                credentials: &blueprint.credentials,
-                runtime: &blueprint.runtime_variables,
-                log_descriptor: blueprint.frames.then_some(LOG_DESCRIPTOR),
-            },
-        );
-        let (sandbox, listeners) = begun.launch(trees, steps, program, output).await?;
+        let Processes { first, runtime, outputs } =
+            processes(blueprint, &address).map_err(SandboxError::Pipes)?;
+        let (sandbox, listeners) = begun.launch(trees, steps, first).await?;
         (blueprint.lap)("launched");
         if let (Some(namespaces), None) = (&namespaces, &connection) {
             match connect(blueprint, namespaces, self.starts).await {
@@ -350,7 +360,16 @@ impl Environment {
             Network::Host => Peer::Uid { uid: blueprint.id.uid() },
             Network::None | Network::Nat => Peer::Any,
         };
-        let api = RuntimeApi::serve(api_listener, peer, signals)
+        let (asks, asked) = mpsc::channel(SOCKETS_WANTED);
+        let (sockets, socket_asks) = match blueprint.shell.network {
+            Network::Host => (None, None),
+            Network::None | Network::Nat => (Some(asks), Some(asked)),
+        };
+        let extending = match &blueprint.extensions {
+            Extensions::Enabled { external } => Extending::Enabled { external, sockets },
+            Extensions::Disabled => Extending::Disabled,
+        };
+        let api = RuntimeApi::serve(api_listener, peer, &blueprint.function, extending, signals)
             .map_err(|error| SandboxError::Init(io::Error::other(error)))?;
         let forwards = listeners
             .zip(&blueprint.forwards_to)
@@ -361,11 +380,18 @@ impl Environment {
             sandbox,
             api,
             signals: receiver,
-            output: collected,
+            outputs,
+            extensions: blueprint.extensions.external().to_vec(),
+            runtime,
             _forwards: forwards,
             _connection: connection,
             is_frozen: false,
+            socket_asks,
+            sockets_wanted: VecDeque::new(),
         });
+        for (event, at) in std::mem::take(&mut self.before_start) {
+            self.running.iter().for_each(|running| running.api.tell(&event, at));
+        }
         self.starts += 1;
         Ok(())
     }
@@ -373,13 +399,15 @@ impl Environment {
     async fn kill(&mut self) -> Result<(), SandboxError> {
         self.sample();
         let Some(running) = self.running.take() else { return Ok(()) };
-        let Running { sandbox, api, mut output, .. } = running;
+        let Running { sandbox, api, mut outputs, .. } = running;
         // The processes first: a runtime that sees its API go would log that.
         sandbox.end().await?;
         drop(api);
         // Nobody holds the other ends any more: what is in the pipes is all there will be.
-        let last = output.drain().await;
-        last.into_iter().chain(output.flush()).for_each(|line| (self.log)(Event::Log(line)));
+        for output in &mut outputs {
+            let last = output.drain().await;
+            last.into_iter().chain(output.flush()).for_each(|line| self.note(Event::Log(line)));
+        }
         Ok(())
     }
 
@@ -402,38 +430,12 @@ impl Environment {
 
     async fn drain(&mut self) {
         if let Some(running) = &mut self.running {
-            let lines = running.output.drain().await;
-            lines.into_iter().for_each(|line| (self.log)(Event::Log(line)));
+            let mut collected = Vec::new();
+            for output in &mut running.outputs {
+                collected.extend(output.drain().await);
+            }
+            collected.into_iter().for_each(|line| self.note(Event::Log(line)));
         }
-    }
-
-    async fn log_end(&mut self, ending: Ending) {
-        self.sample();
-        self.drain().await;
-        let memory_size_mb = self.blueprint.function.memory_mb;
-        // Whoever was ended for want of memory had used all of it.
-        let out_of_memory = ending.error_type.as_deref() == Some("Runtime.OutOfMemory");
-        let used_mb = self.meter.max_memory_used_mb();
-        let max_memory_used_mb = if out_of_memory {
-            u64::from(memory_size_mb)
-        } else if self.workshop.has_limits() {
-            used_mb.min(u64::from(memory_size_mb))
-        } else {
-            used_mb
-        };
-        (self.log)(Event::End { request_id: ending.id.clone(), status: ending.status });
-        (self.log)(Event::Report(Report {
-            billed_ms: ending.billed_ms(),
-            request_id: ending.id,
-            duration: ending.duration,
-            memory_size_mb,
-            max_memory_used_mb,
-            raw_peak_mb: self.meter.raw_peak_mb(),
-            init_duration: ending.init_duration,
-            status: ending.status,
-            error_type: ending.error_type,
-            notes: self.blueprint.notes.clone(),
-        }));
     }
 }
 
@@ -465,11 +467,15 @@ impl Home for Environment {
     }
 
     fn freeze(&mut self) -> Result<(), SandboxError> {
-        if let Some(running) = &mut self.running {
-            running.sandbox.freeze()?;
-            running.is_frozen = true;
+        match &mut self.running {
+            // One that is being ended has something to do.
+            Some(running) if self.life.accepts() => running.freeze(),
+            _ => Ok(()),
         }
-        Ok(())
+    }
+
+    async fn wind_down(&mut self) -> Result<(), SandboxError> {
+        Self::wind_down(self).await
     }
 
     async fn end(mut self) -> Result<(), SandboxError> {

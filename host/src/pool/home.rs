@@ -70,6 +70,10 @@ pub(crate) trait Home: Send + 'static {
     /// If the kernel refuses.
     fn freeze(&mut self) -> Result<(), SandboxError>;
 
+    /// Lets what runs in it end by itself, within the time Lambda gives that; nothing waits without
+    /// extensions. Dropping it leaves what there is to [`Home::end`].
+    fn wind_down(&mut self) -> impl Future<Output = Result<(), SandboxError>> + Send;
+
     /// Ends it; what it held is free once this is over.
     fn end(self) -> impl Future<Output = Result<(), SandboxError>> + Send;
 }

@@ -9,151 +9,65 @@
 //! - An environment whose runtime overran, failed its init or ended is reset before it is used
 //!   again; the next init then runs inside the next invocation and under its timeout.
 //! - REPORT follows END follows START, once each, for every invocation.
+//! - An init or invocation is over when the runtime and all extensions wait for the next event.
+//! - Who has extensions gets the time the reference gives them to end; who has none is killed at once.
 //!
 //! # Not here
-//! Extensions: an init or invocation will also wait for theirs (state `Waiting` per party); the
-//! place for it is where `Next` ends a phase below.
+//! What an extension may call when (`runtime_api::extensions`); the processes of one start (`party`).
 //!
 //! # Sources
 //! `reference/runtime-api.md` 2.6-2.8, 4.1, 5.2; Lambda developer guide, "execution environment".
 
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use busy::{Busy, end_error};
+use party::{Party, fault};
 
-use crate::model::{Failure, FailureKind, InitPhase, Invocation, Outcome, RequestId, Status};
+use crate::model::{
+    Failure, FailureKind, InitPhase, Invocation, MAX_EXTENSIONS, Outcome, ShutdownReason, Status,
+};
+use crate::runtime_api::Waiting;
+
+mod busy;
+mod party;
+mod words;
+
+pub(crate) use party::LaunchFault;
+pub(crate) use words::{Answered, Effect, End, Ending, Input, OutcomeKey, RuntimeDone};
 
 /// How long an on-demand init may run ahead of the first event (runtime-api.md 2.6).
 pub(crate) const INIT_LIMIT: Duration = Duration::from_secs(10);
-
-/// How the runtime's process ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum End {
-    /// By itself with this code.
-    Code(i32),
-    /// By this signal's name, Go's way (`killed`).
-    Signal(&'static str),
-    /// The kernel ended it, or a child of it, for want of memory.
-    OutOfMemory,
-    /// There was nothing to execute, in words.
-    NoEntry(String),
-}
-
-/// What happened.
-#[derive(Debug, Clone)]
-pub(crate) enum Input {
-    /// The owner has work; only in [`Life::accepts`].
-    Invoke(Box<Invocation>),
-    /// The runtime asked for the next event and none is assigned.
-    Next,
-    /// The event went out to the runtime.
-    Handed,
-    /// The runtime answered.
-    Response { id: RequestId, payload: Bytes, content_type: Option<String> },
-    /// The runtime answered by a stream, which has ended.
-    Streamed { id: RequestId, bytes: usize },
-    /// The runtime answered with too much.
-    TooLarge { id: RequestId, bytes: usize, limit_bytes: usize },
-    /// The runtime reported the handler's failure.
-    Error { id: RequestId, error_type: String, payload: Bytes },
-    /// The runtime reported that it cannot start.
-    InitError { error_type: String, payload: Bytes },
-    /// The runtime's process ended.
-    Ended(End),
-    /// The deadline asked for by the last [`Effect::Deadline`] has passed.
-    Deadline,
-}
-
-/// What must be done, in order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Effect {
-    /// Make a sandbox (with the same `/tmp`) and start the runtime in it.
-    Start,
-    /// Kill every process of the environment.
-    Kill,
-    /// Apply the CPU quota: init is over.
-    Throttle,
-    /// Give the runtime its event.
-    Assign(Box<Invocation>),
-    /// Wake up with [`Input::Deadline`] then, or never.
-    Deadline(Option<Instant>),
-    /// Tell the owner: the one answer to the invocation.
-    Answer(RequestId, OutcomeKey),
-    /// An init began.
-    InitStart(InitPhase),
-    /// An init ended.
-    InitReport { phase: InitPhase, duration: Duration, status: Status, error_type: Option<String> },
-    /// START.
-    LogStart(RequestId),
-    /// Old-style failure line.
-    LogFault { id: RequestId, error_type: String, message: String },
-    /// END and REPORT; what was written so far must be logged before.
-    LogEnd(Box<Ending>),
-}
-
-/// Figures of REPORT that the rule book knows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Ending {
-    pub(crate) id: RequestId,
-    pub(crate) duration: Duration,
-    pub(crate) init_duration: Option<Duration>,
-    pub(crate) status: Status,
-    pub(crate) error_type: Option<String>,
-}
-
-impl Ending {
-    /// Duration and, where it ran ahead, init, rounded up to the next whole millisecond.
-    pub(crate) fn billed_ms(&self) -> u64 {
-        let paid = self.duration + self.init_duration.unwrap_or_default();
-        u64::try_from(paid.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
-    }
-}
-
-/// The outcome, wrapped so that effects can be compared in tests by what matters.
-#[derive(Debug, Clone)]
-pub(crate) struct OutcomeKey(pub(crate) Outcome);
-
-impl PartialEq for OutcomeKey {
-    fn eq(&self, other: &Self) -> bool {
-        match (&self.0, &other.0) {
-            (Outcome::Answered { payload: a, .. }, Outcome::Answered { payload: b, .. }) => a == b,
-            (Outcome::Streamed { bytes: a }, Outcome::Streamed { bytes: b }) => a == b,
-            (Outcome::Failed(a), Outcome::Failed(b)) => {
-                a.kind == b.kind && a.error_type == b.error_type && a.payload == b.payload
-            }
-            _ => false,
-        }
-    }
-}
-
-impl Eq for OutcomeKey {}
 
 /// Where an environment stands. A variant holds only what is true while it lasts.
 #[derive(Debug)]
 enum State {
     /// Nothing was started yet.
     New,
-    /// The runtime starts, ahead of any event.
-    Init { since: Instant },
-    /// The runtime waits for an event; `init` is owed to the first REPORT.
+    /// Its processes start, ahead of any event.
+    Init { since: Instant, runtime: RuntimePart },
+    /// All of them wait for an event; `init` is owed to the first REPORT.
     Idle { init: Option<Duration> },
-    /// Everything was killed; the next invocation begins with an init.
-    Reset,
     /// An invocation runs.
     Busy(Box<Busy>),
+    /// Its processes have time to end by themselves.
+    Stopping { turn: Turn, reason: ShutdownReason, ends: Instant },
+    /// Everything was killed; the next invocation begins with an init.
+    Reset,
 }
 
-#[derive(Debug)]
-struct Busy {
-    invocation: Invocation,
-    /// When its time began to count.
-    since: Instant,
-    /// Set while a suppressed init still runs.
-    init_since: Option<Instant>,
-    /// Owed to this REPORT.
-    init: Option<Duration>,
-    /// How it ended, once the caller has been answered.
-    answered: Option<(Status, Option<String>)>,
+/// The runtime's part of an init or invocation, apart from the extensions'.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RuntimePart {
+    Running,
+    /// It asked for the next event then.
+    Done(Instant),
+}
+
+/// Whose turn it is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Runtime,
+    Extensions,
 }
 
 /// The rule book of one environment.
@@ -161,41 +75,73 @@ struct Busy {
 pub(crate) struct Life {
     state: State,
     init_limit: Duration,
+    /// Files of `/opt/extensions`, which each start begins with.
+    external: Vec<String>,
+    party: Party,
 }
 
 impl Life {
-    /// An environment that has not been started.
-    pub(crate) fn new(init_limit: Duration) -> Self {
-        Self { state: State::New, init_limit }
+    /// An environment that has not been started, with these external extensions.
+    pub(crate) fn new(init_limit: Duration, external: Vec<String>) -> Self {
+        Self { state: State::New, init_limit, external, party: Party::none() }
     }
 
-    /// Whether an invocation may be given to it now.
+    /// Whether an invocation may be given to it now; then, too, nothing in it has anything to do.
     pub(crate) fn accepts(&self) -> bool {
         matches!(self.state, State::Idle { .. } | State::Reset)
     }
 
+    /// Whether nothing of it runs.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.state, State::New | State::Reset)
+    }
+
     /// Orders the first start, ahead of any event.
     pub(crate) fn begin(&mut self, now: Instant) -> Vec<Effect> {
-        self.state = State::Init { since: now };
-        vec![
-            Effect::InitStart(InitPhase::Init),
-            Effect::Start,
-            Effect::Deadline(Some(now + self.init_limit)),
-        ]
+        self.party = Party::starting(&self.external);
+        let mut effects = vec![Effect::InitStart(InitPhase::Init)];
+        if let Some(too_many) = self.too_many() {
+            self.state = State::Reset;
+            effects.extend(self.party.hear(&too_many));
+            let named = fault(&too_many).map(|fault| fault.error_type.to_owned());
+            effects.push(init_report(InitPhase::Init, Duration::ZERO, Status::Error, named));
+            return effects;
+        }
+        self.state = State::Init { since: now, runtime: RuntimePart::Running };
+        effects.extend([Effect::Start, Effect::Deadline(Some(now + self.init_limit))]);
+        effects
+    }
+
+    /// Orders the end of an environment nobody needs. It is over when [`Life::is_over`].
+    pub(crate) fn retire(&mut self, now: Instant) -> Vec<Effect> {
+        match self.state {
+            State::Idle { .. } => self.stop(ShutdownReason::Spindown, now),
+            State::Stopping { .. } => Vec::new(),
+            // Nobody has it end graciously in the middle of something.
+            State::New | State::Init { .. } | State::Busy(_) | State::Reset => {
+                self.state = State::Reset;
+                vec![Effect::Deadline(None), Effect::Kill]
+            }
+        }
     }
 
     /// What must be done about `input` at `now`. What is not written here changes nothing.
     pub(crate) fn on(&mut self, input: Input, now: Instant) -> Vec<Effect> {
-        match std::mem::replace(&mut self.state, State::Reset) {
+        let mut effects = self.party.hear(&input);
+        effects.extend(match std::mem::replace(&mut self.state, State::Reset) {
             State::New => self.stay(State::New),
-            State::Init { since } => self.during_init(since, input, now),
+            State::Init { since, runtime } => self.during_init(since, runtime, input, now),
             State::Idle { init } => self.while_idle(init, input, now),
+            State::Busy(busy) => self.while_busy(busy, input, now),
+            State::Stopping { turn, reason, ends } => {
+                self.while_stopping(turn, reason, ends, &input)
+            }
             State::Reset => match input {
                 Input::Invoke(invocation) => self.invoke_after_reset(*invocation, now),
                 _ => Vec::new(),
             },
-            State::Busy(busy) => self.while_busy(busy, input, now),
-        }
+        });
+        effects
     }
 
     fn stay(&mut self, state: State) -> Vec<Effect> {
@@ -203,25 +149,63 @@ impl Life {
         Vec::new()
     }
 
-    fn during_init(&mut self, since: Instant, input: Input, now: Instant) -> Vec<Effect> {
+    /// The first file of `/opt/extensions` that is one too many.
+    fn too_many(&self) -> Option<Input> {
+        let name = self.external.get(MAX_EXTENSIONS)?.clone();
+        let count = self.external.len();
+        let words = format!("/opt/extensions has {count} files, and {MAX_EXTENSIONS} are allowed");
+        Some(Input::ExtensionNotStarted { name, fault: LaunchFault::TooManyExtensions, words })
+    }
+
+    fn during_init(
+        &mut self,
+        since: Instant,
+        mut runtime: RuntimePart,
+        input: Input,
+        now: Instant,
+    ) -> Vec<Effect> {
+        let phase = InitPhase::Init;
         let duration = now.duration_since(since);
+        let mut effects = Vec::new();
+        let waiting = match input {
+            Input::Next { extensions } => {
+                runtime = RuntimePart::Done(now);
+                effects.push(init_runtime_done(phase, Status::Success, None));
+                extensions
+            }
+            Input::ExtensionWaiting { extensions, .. } => extensions,
+            _ => Waiting::Some,
+        };
+        if waiting == Waiting::All && runtime != RuntimePart::Running {
+            self.state = State::Idle { init: Some(duration) };
+            let report = init_report(phase, duration, Status::Success, None);
+            effects.extend([Effect::Deadline(None), report, Effect::Throttle]);
+            return effects;
+        }
         let (status, error_type) = match input {
-            Input::Next => {
-                self.state = State::Idle { init: Some(duration) };
-                let success = init_report(InitPhase::Init, duration, Status::Success, None);
-                return vec![Effect::Deadline(None), success, Effect::Throttle];
-            }
-            Input::InitError { error_type, .. } => (Status::Error, error_type),
-            Input::Ended(end) => (Status::Error, end_error(&end).0.to_owned()),
-            Input::Deadline => {
-                let report = init_report(InitPhase::Init, self.init_limit, Status::Timeout, None);
-                return vec![Effect::Deadline(None), Effect::Kill, report];
-            }
-            _ => return self.stay(State::Init { since }),
+            Input::InitError { error_type, .. } => (Status::Error, Some(error_type)),
+            Input::Ended(end) => (Status::Error, Some(end_error(&end).0.to_owned())),
+            Input::Gone => (Status::Error, Some(end_error(&KILLED).0.to_owned())),
+            Input::Deadline => (Status::Timeout, None),
+            other => match fault(&other) {
+                Some(fault) => (Status::Error, Some(fault.error_type.to_owned())),
+                None => {
+                    self.state = State::Init { since, runtime };
+                    return effects;
+                }
+            },
         };
         // It will run once more, inside the first invocation; nobody is waiting for this one.
-        let report = init_report(InitPhase::Init, duration, status, Some(error_type));
-        vec![Effect::Deadline(None), Effect::Kill, report]
+        if runtime == RuntimePart::Running {
+            effects.push(init_runtime_done(phase, status, error_type.clone()));
+        }
+        effects.extend(self.party.unready());
+        let (duration, reason) = match status {
+            Status::Timeout => (self.init_limit, ShutdownReason::Timeout),
+            _ => (duration, ShutdownReason::Failure),
+        };
+        effects.push(init_report(phase, duration, status, error_type));
+        self.end(reason, effects, now)
     }
 
     fn while_idle(&mut self, init: Option<Duration>, input: Input, now: Instant) -> Vec<Effect> {
@@ -229,14 +213,7 @@ impl Life {
             Input::Invoke(invocation) => {
                 let deadline = now + invocation.timeout;
                 let id = invocation.request_id.clone();
-                let busy = Busy {
-                    invocation: (*invocation).clone(),
-                    since: now,
-                    init_since: None,
-                    init,
-                    answered: None,
-                };
-                self.state = State::Busy(Box::new(busy));
+                self.state = State::Busy(Box::new(Busy::new((*invocation).clone(), now, init)));
                 vec![
                     Effect::LogStart(id),
                     Effect::Deadline(Some(deadline)),
@@ -244,48 +221,51 @@ impl Life {
                 ]
             }
             // It died between two events; the next one begins with an init.
-            Input::Ended(_) => vec![Effect::Kill],
+            Input::Ended(_)
+            | Input::Gone
+            | Input::ExtensionFailed { .. }
+            | Input::ExtensionEnded { .. } => self.stop(ShutdownReason::Failure, now),
             _ => self.stay(State::Idle { init }),
         }
     }
 
     fn invoke_after_reset(&mut self, invocation: Invocation, now: Instant) -> Vec<Effect> {
-        let effects = vec![
+        let mut effects = vec![
             Effect::InitStart(InitPhase::Invoke),
             Effect::LogStart(invocation.request_id.clone()),
             Effect::Deadline(Some(now + invocation.timeout)),
-            Effect::Start,
         ];
-        let busy =
-            Busy { invocation, since: now, init_since: Some(now), init: None, answered: None };
-        self.state = State::Busy(Box::new(busy));
+        self.party = Party::starting(&self.external);
+        let busy = Busy { init_since: Some(now), ..Busy::new(invocation, now, None) };
+        match self.too_many() {
+            Some(too_many) => {
+                effects.extend(self.party.hear(&too_many));
+                effects.extend(self.while_busy(Box::new(busy), too_many, now));
+            }
+            None => {
+                effects.push(Effect::Start);
+                self.state = State::Busy(Box::new(busy));
+            }
+        }
         effects
     }
 
     fn while_busy(&mut self, mut busy: Box<Busy>, input: Input, now: Instant) -> Vec<Effect> {
         let id = busy.invocation.request_id.clone();
         match input {
-            Input::Next => match busy.init_since.take() {
-                Some(_) => {
-                    let assign = Effect::Assign(Box::new(busy.invocation.clone()));
-                    self.state = State::Busy(busy);
-                    vec![Effect::Throttle, assign]
-                }
-                None if busy.answered.is_some() => {
-                    self.state = State::Idle { init: None };
-                    vec![Effect::Deadline(None), busy.ending(now.duration_since(busy.since))]
-                }
-                // A second `next` during an invocation gets the same event again; nothing ends.
-                None => self.stay(State::Busy(busy)),
-            },
-            // The clock of the invocation starts when the event is in the runtime's hands, unless
-            // an init inside the invocation has used some of it already.
-            Input::Handed => self.stay(State::Busy(busy)),
+            Input::Next { extensions } => self.runtime_done(busy, extensions, now),
+            Input::ExtensionWaiting { extensions: Waiting::All, .. } => self.complete(busy, now),
+            Input::Handed => {
+                busy.handed.get_or_insert(now);
+                self.stay(State::Busy(busy))
+            }
             Input::Response { id: of, payload, content_type } if of == id => {
+                busy.response.get_or_insert((now, payload.len()));
                 let outcome = Outcome::Answered { payload, content_type };
                 self.answer(busy, outcome, Status::Success, None)
             }
             Input::Error { id: of, error_type, payload } if of == id => {
+                busy.response.get_or_insert((now, payload.len()));
                 let kind = FailureKind::Handler;
                 let failure = Failure { kind, error_type: error_type.clone(), payload };
                 self.answer(busy, Outcome::Failed(failure), Status::Error, Some(error_type))
@@ -301,26 +281,80 @@ impl Life {
             Input::InitError { error_type, payload } if busy.init_since.is_some() => {
                 let kind = FailureKind::Init;
                 let failure = Failure { kind, error_type: error_type.clone(), payload };
-                fail(busy, now, failure, Status::Error, None)
+                self.fail(busy, now, failure, Status::Error, None)
             }
-            Input::Ended(end) => {
-                let (error_type, message) = end_error(&end);
-                let kind = match end {
-                    End::OutOfMemory => FailureKind::OutOfMemory,
-                    End::NoEntry(_) => FailureKind::InvalidEntrypoint,
-                    _ => FailureKind::Exit,
-                };
-                let failure = Failure::worded(kind, error_type, &id, &message);
-                fail(busy, now, failure, Status::Error, Some(message))
-            }
+            Input::Ended(end) => self.runtime_ended(busy, &end, now),
+            Input::Gone => self.runtime_ended(busy, &KILLED, now),
             Input::Deadline => {
                 let limit = busy.invocation.timeout;
                 let failure = Failure::timed_out(&id, limit);
                 let message = format!("Task timed out after {:.2} seconds", limit.as_secs_f64());
-                fail(busy, now, failure, Status::Timeout, Some(message))
+                self.fail(busy, now, failure, Status::Timeout, Some(message))
             }
-            _ => self.stay(State::Busy(busy)),
+            other => match fault(&other) {
+                Some(fault) => {
+                    let (error_type, message) = (fault.error_type, fault.message);
+                    let failure =
+                        Failure::worded(FailureKind::Extension, error_type, &id, &message);
+                    self.fail(busy, now, failure, Status::Error, Some(message))
+                }
+                None => self.stay(State::Busy(busy)),
+            },
         }
+    }
+
+    /// The runtime asks for an event: the suppressed init, or what it had to do, is over for it.
+    fn runtime_done(
+        &mut self,
+        mut busy: Box<Busy>,
+        extensions: Waiting,
+        now: Instant,
+    ) -> Vec<Effect> {
+        let done = if busy.init_since.is_some() {
+            init_runtime_done(InitPhase::Invoke, Status::Success, None)
+        } else if busy.answered.is_some() {
+            busy.runtime_done(Some(now))
+        } else {
+            // A second `next` during an invocation gets the same event again; nothing ends.
+            return self.stay(State::Busy(busy));
+        };
+        busy.runtime = RuntimePart::Done(now);
+        let mut effects = vec![done];
+        effects.extend(match extensions {
+            Waiting::All => self.complete(busy, now),
+            Waiting::Some => self.stay(State::Busy(busy)),
+        });
+        effects
+    }
+
+    /// All extensions wait: if the runtime does too, the suppressed init or the invocation is over.
+    fn complete(&mut self, mut busy: Box<Busy>, now: Instant) -> Vec<Effect> {
+        let RuntimePart::Done(since) = busy.runtime else {
+            return self.stay(State::Busy(busy));
+        };
+        if let Some(init_since) = busy.init_since.take() {
+            let duration = now.duration_since(init_since);
+            let assign = Effect::Assign(Box::new(busy.invocation.clone()));
+            busy.runtime = RuntimePart::Running;
+            self.state = State::Busy(busy);
+            let report = init_report(InitPhase::Invoke, duration, Status::Success, None);
+            return vec![report, Effect::Throttle, assign];
+        }
+        self.state = State::Idle { init: None };
+        let extensions_since = (now > since).then_some(since);
+        let duration = now.duration_since(busy.since);
+        vec![Effect::Deadline(None), busy.ending(duration, extensions_since)]
+    }
+
+    fn runtime_ended(&mut self, busy: Box<Busy>, end: &End, now: Instant) -> Vec<Effect> {
+        let (error_type, message) = end_error(end);
+        let kind = match end {
+            End::OutOfMemory => FailureKind::OutOfMemory,
+            End::NoEntry(_) => FailureKind::InvalidEntrypoint,
+            _ => FailureKind::Exit,
+        };
+        let failure = Failure::worded(kind, error_type, &busy.invocation.request_id, &message);
+        self.fail(busy, now, failure, Status::Error, Some(message))
     }
 
     fn answer(
@@ -338,51 +372,110 @@ impl Life {
         self.state = State::Busy(busy);
         vec![Effect::Answer(id, OutcomeKey(outcome))]
     }
-}
 
-/// Ends a busy environment for good: answers if nobody has, kills, reports. The state is `Reset`.
-fn fail(
-    mut busy: Box<Busy>,
-    now: Instant,
-    failure: Failure,
-    status: Status,
-    fault: Option<String>,
-) -> Vec<Effect> {
-    let id = busy.invocation.request_id.clone();
-    let error_type = failure.error_type.clone();
-    let mut effects = vec![Effect::Deadline(None), Effect::Kill];
-    if let Some(init_since) = busy.init_since {
-        let duration = now.duration_since(init_since);
+    /// Ends a busy environment for good: answers if nobody has, reports, and has all end.
+    fn fail(
+        &mut self,
+        mut busy: Box<Busy>,
+        now: Instant,
+        failure: Failure,
+        status: Status,
+        fault: Option<String>,
+    ) -> Vec<Effect> {
+        let id = busy.invocation.request_id.clone();
+        let error_type = failure.error_type.clone();
         let named = (status != Status::Timeout).then(|| error_type.clone());
-        effects.push(init_report(InitPhase::Invoke, duration, status, named));
+        let mut effects = Vec::new();
+        if let Some(init_since) = busy.init_since {
+            let duration = now.duration_since(init_since);
+            if busy.runtime == RuntimePart::Running {
+                effects.push(init_runtime_done(InitPhase::Invoke, status, named.clone()));
+            }
+            effects.extend(self.party.unready());
+            effects.push(init_report(InitPhase::Invoke, duration, status, named.clone()));
+        }
+        if let Some(message) = fault {
+            effects.push(Effect::LogFault { id: id.clone(), error_type, message });
+        }
+        let limit = busy.invocation.timeout;
+        let duration =
+            if status == Status::Timeout { limit } else { now.duration_since(busy.since) };
+        if busy.answered.is_none() {
+            effects.push(Effect::Expire(id.clone()));
+            effects.push(Effect::Answer(id, OutcomeKey(Outcome::Failed(failure))));
+        }
+        // The first failure is the one REPORT names: a runtime often ends over what it was refused.
+        if !matches!(busy.answered, Some((_, Some(_)))) {
+            busy.answered = Some((status, named));
+        }
+        if busy.runtime == RuntimePart::Running {
+            effects.push(busy.runtime_done(None));
+        }
+        effects.push(busy.ending(duration, None));
+        let reason = match status {
+            Status::Timeout => ShutdownReason::Timeout,
+            _ => ShutdownReason::Failure,
+        };
+        self.end(reason, effects, now)
     }
-    if let Some(message) = fault {
-        effects.push(Effect::LogFault { id: id.clone(), error_type: error_type.clone(), message });
+
+    /// Has all processes end: at once and before `said` if nobody must be waited for, else after it,
+    /// so that caller and log need not wait.
+    fn end(&mut self, reason: ShutdownReason, said: Vec<Effect>, now: Instant) -> Vec<Effect> {
+        let stop = self.stop(reason, now);
+        match self.state {
+            State::Reset => stop.into_iter().chain(said).collect(),
+            _ => said.into_iter().chain(stop).collect(),
+        }
     }
-    let limit = busy.invocation.timeout;
-    let duration = if status == Status::Timeout { limit } else { now.duration_since(busy.since) };
-    if busy.answered.is_none() {
-        effects.push(Effect::Answer(id, OutcomeKey(Outcome::Failed(failure))));
+
+    fn stop(&mut self, reason: ShutdownReason, now: Instant) -> Vec<Effect> {
+        let Some(stop) = self.party.stop() else { return self.kill() };
+        let ends = now + stop.budget;
+        if !stop.runs {
+            return self.shut_down_extensions(reason, ends);
+        }
+        self.state = State::Stopping { turn: Turn::Runtime, reason, ends };
+        vec![Effect::Deadline(Some(now + stop.share)), Effect::TerminateRuntime]
     }
-    // The first failure is the one REPORT names: a runtime often ends over what it was refused.
-    if !matches!(busy.answered, Some((_, Some(_)))) {
-        busy.answered = Some((status, (status != Status::Timeout).then_some(error_type)));
+
+    fn while_stopping(
+        &mut self,
+        turn: Turn,
+        reason: ShutdownReason,
+        ends: Instant,
+        input: &Input,
+    ) -> Vec<Effect> {
+        match (input, turn) {
+            (Input::Gone, _) | (Input::Deadline, Turn::Extensions) => self.kill(),
+            (Input::Ended(_), Turn::Runtime) => self.shut_down_extensions(reason, ends),
+            (Input::Deadline, Turn::Runtime) => {
+                let mut effects = vec![Effect::KillRuntime];
+                effects.extend(self.shut_down_extensions(reason, ends));
+                effects
+            }
+            (_, Turn::Extensions) if self.party.awaited() == 0 => self.kill(),
+            _ => self.stay(State::Stopping { turn, reason, ends }),
+        }
     }
-    effects.push(busy.ending(duration));
-    effects
+
+    fn shut_down_extensions(&mut self, reason: ShutdownReason, ends: Instant) -> Vec<Effect> {
+        let told = self.party.shut_down(reason);
+        if told.is_empty() {
+            return self.kill();
+        }
+        self.state = State::Stopping { turn: Turn::Extensions, reason, ends };
+        std::iter::once(Effect::Deadline(Some(ends))).chain(told).collect()
+    }
+
+    fn kill(&mut self) -> Vec<Effect> {
+        self.state = State::Reset;
+        vec![Effect::Deadline(None), Effect::Kill]
+    }
 }
 
-impl Busy {
-    fn ending(&mut self, duration: Duration) -> Effect {
-        let (status, error_type) = self.answered.take().unwrap_or((Status::Success, None));
-        Effect::LogEnd(Box::new(Ending {
-            id: self.invocation.request_id.clone(),
-            duration,
-            init_duration: self.init.take(),
-            status,
-            error_type,
-        }))
-    }
+fn init_runtime_done(phase: InitPhase, status: Status, error_type: Option<String>) -> Effect {
+    Effect::InitRuntimeDone { phase, status, error_type }
 }
 
 fn init_report(
@@ -394,24 +487,8 @@ fn init_report(
     Effect::InitReport { phase, duration, status, error_type }
 }
 
-/// Error type and message of a process' end (runtime-api.md 2.7, 5.2).
-fn end_error(end: &End) -> (&'static str, String) {
-    match end {
-        End::Code(0) => {
-            ("Runtime.ExitError", "Runtime exited without providing a reason".to_owned())
-        }
-        End::Code(code) => {
-            ("Runtime.ExitError", format!("Runtime exited with error: exit status {code}"))
-        }
-        End::Signal(name) => {
-            ("Runtime.ExitError", format!("Runtime exited with error: signal: {name}"))
-        }
-        End::OutOfMemory => {
-            ("Runtime.OutOfMemory", "Runtime exited with error: signal: killed".to_owned())
-        }
-        End::NoEntry(words) => ("Runtime.InvalidEntrypoint", words.clone()),
-    }
-}
+/// How the processes of an environment end that is gone as a whole.
+const KILLED: End = End::Signal("killed");
 
 #[cfg(test)]
 mod tests;

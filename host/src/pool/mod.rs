@@ -8,7 +8,7 @@
 //! | `worker` | one task for each environment |
 //! | `home` | what the pool asks of an environment and of whoever makes one |
 //! | `life` | how one environment lives: pure |
-//! | `environment`, `start` | performs that with a sandbox |
+//! | `environment`, `start`, `running` | performs that with a sandbox |
 //!
 //! # Not here
 //! Which version a name means, retries, queues that survive a restart (`invoke`).
@@ -19,6 +19,7 @@ mod environment;
 mod handle;
 mod home;
 mod life;
+mod running;
 mod schedule;
 mod settings;
 mod signals;
@@ -31,7 +32,7 @@ mod variables;
 mod worker;
 
 pub use blueprint::CpuShare;
-pub(crate) use blueprint::{Blueprint, Kept, NetworkLaid, Tmp};
+pub(crate) use blueprint::{Blueprint, Extensions, Kept, NetworkLaid, Tmp};
 pub(crate) use environment::{Environment, Log};
 pub(crate) use handle::Pool;
 #[cfg(test)]

@@ -3,14 +3,24 @@
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 use super::blueprint::{Blueprint, NetworkLaid, Tmp};
+use super::running::{RUNTIME, key_of};
+use super::variables::{Platform, extension_variables, variables};
 use crate::model::Network;
 use crate::runtime_api::{OutputCollector, OutputError};
 use crate::sandbox::{
-    Begun, Connection, Identity, Namespaces, OpenTrees, Output, SandboxError, Step, TmpImage,
-    TmpPlan, Workshop, launch_steps,
+    Begun, Connection, Identity, Namespaces, OpenTrees, Output, Process, Program, SandboxError,
+    Step, TmpImage, TmpPlan, Workshop, launch_steps,
 };
+
+/// Number of the framed log descriptor inside.
+const LOG_DESCRIPTOR: u32 = 3;
+/// Where external extensions lie inside.
+pub(super) const EXTENSIONS_DIRECTORY: &str = "/opt/extensions";
+/// Where they start; AWS does not say, and this is where the runtime does.
+const TASK_ROOT: &str = "/var/task";
 
 /// Everything of the host that one start needs.
 pub(super) struct Opened {
@@ -81,24 +91,72 @@ pub(super) async fn connect(
     Ok(Some(nat.connect(blueprint.number, namespaces).await?))
 }
 
-/// The pipes of a program's output; the write ends belong to the environment's id, or opening
+/// The pipe of an external extension's output, as [`pipes`].
+pub(super) fn extension_pipe(blueprint: &Blueprint) -> io::Result<(Output, OutputCollector)> {
+    let (reader, raw) = pipe(blueprint)?;
+    let collected = OutputCollector::of_extension(reader);
+    let collected = collected.map_err(|error: OutputError| io::Error::other(error))?;
+    Ok((Output { raw, frames: None }, collected))
+}
+
+/// The pipes of the runtime's output; the write ends belong to the environment's id, or opening
 /// `/dev/stderr` inside would be refused.
 pub(super) fn pipes(blueprint: &Blueprint) -> io::Result<(Output, OutputCollector)> {
-    let pipe = || -> io::Result<(OwnedFd, OwnedFd)> {
-        let (reader, writer) = io::pipe()?;
-        if let Identity::Own { id } = blueprint.id {
-            nix::unistd::fchown(&writer, Some(id.into()), Some(id.into()))?;
-        }
-        Ok((reader.into(), writer.into()))
-    };
-    let (raw_reader, raw) = pipe()?;
+    let (raw_reader, raw) = pipe(blueprint)?;
     let (frames_reader, frames) = match blueprint.frames {
-        true => pipe().map(|(reader, writer)| (Some(reader), Some(writer)))?,
+        true => pipe(blueprint).map(|(reader, writer)| (Some(reader), Some(writer)))?,
         false => (None, None),
     };
     let collected = OutputCollector::new(raw_reader, frames_reader);
     let collected = collected.map_err(|error: OutputError| io::Error::other(error))?;
     Ok((Output { raw, frames }, collected))
+}
+
+fn pipe(blueprint: &Blueprint) -> io::Result<(OwnedFd, OwnedFd)> {
+    let (reader, writer) = io::pipe()?;
+    if let Identity::Own { id } = blueprint.id {
+        nix::unistd::fchown(&writer, Some(id.into()), Some(id.into()))?;
+    }
+    Ok((reader.into(), writer.into()))
+}
+
+/// The first processes, what collects the output of all, and the runtime's if it is not among the first.
+pub(super) struct Processes {
+    pub(super) first: Vec<Process>,
+    pub(super) runtime: Option<Process>,
+    pub(super) outputs: Vec<OutputCollector>,
+}
+
+/// Everything that is to be executed: external extensions first, and the runtime when they have
+/// registered.
+pub(super) fn processes(blueprint: &Blueprint, runtime_api: &str) -> io::Result<Processes> {
+    let platform = Platform {
+        runtime_api,
+        log_stream: &blueprint.log_stream,
+        credentials: &blueprint.credentials,
+        runtime: &blueprint.runtime_variables,
+        log_descriptor: blueprint.frames.then_some(LOG_DESCRIPTOR),
+    };
+    let (output, collected) = pipes(blueprint)?;
+    let env = variables(&blueprint.function, &platform);
+    let program = Program { env, ..blueprint.program.clone() };
+    let runtime = Process { key: RUNTIME, program, output };
+    let mut outputs = vec![collected];
+    let external = blueprint.extensions.external();
+    if external.is_empty() {
+        return Ok(Processes { first: vec![runtime], runtime: None, outputs });
+    }
+    let env = extension_variables(&blueprint.function, &platform);
+    let mut first = Vec::with_capacity(external.len());
+    for (index, name) in external.iter().enumerate() {
+        let (output, collected) = extension_pipe(blueprint)?;
+        outputs.push(collected);
+        let path = Path::new(EXTENSIONS_DIRECTORY).join(name);
+        let argv = vec![path.display().to_string()];
+        let program = Program { path, argv, env: env.clone(), cwd: TASK_ROOT.into() };
+        first.push(Process { key: key_of(index), program, output });
+    }
+    Ok(Processes { first, runtime: Some(runtime), outputs })
 }
 
 /// The kernel's words for an error, without Rust's number behind it.

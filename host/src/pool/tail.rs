@@ -25,6 +25,11 @@ impl Tail {
         self.last.extend(lines);
     }
 
+    /// Whether REPORT was there.
+    pub(super) fn has_report(&self) -> bool {
+        self.report.is_some()
+    }
+
     /// The tail and the figures; no figures unless REPORT was there.
     pub(super) fn take(&mut self) -> (Vec<u8>, Option<Report>) {
         let Self { last, report } = std::mem::take(self);

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Function, LogFormat};
+use crate::model::{APPLICATION_LEVEL_VARIABLE, Function, LogFormat};
 
 /// AWS's search path, odd slash included; managed runtimes have their interpreter first.
 const PATH: &str = "/usr/local/bin:/usr/bin/:/bin:/opt/bin";
@@ -14,8 +14,6 @@ const LIBRARY_PATH: &str = "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/ru
 /// Where AWS's X-Ray daemon listens; nothing answers here unless the operator gives one.
 const XRAY_HOST: &str = "169.254.79.129";
 const XRAY_PORT: &str = "2000";
-/// `ApplicationLogLevel` where the format is JSON and none is configured (runtime-api.md 4.3).
-const DEFAULT_LOG_LEVEL: &str = "INFO";
 
 /// What the platform adds to a function's own variables.
 #[derive(Debug, Clone)]
@@ -32,6 +30,28 @@ pub(crate) struct Platform<'a> {
     pub(crate) log_descriptor: Option<u32>,
 }
 
+/// What extensions do not get (runtime-api.md 6.3), besides all that begins with `_`.
+const NOT_FOR_EXTENSIONS: [&str; 7] = [
+    "AWS_EXECUTION_ENV",
+    "AWS_LAMBDA_LOG_GROUP_NAME",
+    "AWS_LAMBDA_LOG_STREAM_NAME",
+    "AWS_XRAY_CONTEXT_MISSING",
+    "AWS_XRAY_DAEMON_ADDRESS",
+    "LAMBDA_RUNTIME_DIR",
+    "LAMBDA_TASK_ROOT",
+];
+
+/// The variables of an external extension, as [`variables`]; the launcher's are the runtime's alone.
+pub(crate) fn extension_variables(function: &Function, platform: &Platform<'_>) -> Vec<String> {
+    let platform = Platform { runtime: &[], log_descriptor: None, ..platform.clone() };
+    let mut all = variables(function, &platform);
+    all.retain(|variable| {
+        let name = variable.split_once('=').map_or(variable.as_str(), |(name, _)| name);
+        !name.starts_with('_') && !NOT_FOR_EXTENSIONS.contains(&name)
+    });
+    all
+}
+
 /// All variables as `NAME=value`, sorted by name.
 pub(crate) fn variables(function: &Function, platform: &Platform<'_>) -> Vec<String> {
     let mut all: BTreeMap<String, String> = BTreeMap::new();
@@ -45,7 +65,7 @@ pub(crate) fn variables(function: &Function, platform: &Platform<'_>) -> Vec<Str
     set("AWS_REGION", &function.region);
     set("AWS_DEFAULT_REGION", &function.region);
     if function.log_format == LogFormat::Json {
-        set("AWS_LAMBDA_LOG_LEVEL", DEFAULT_LOG_LEVEL);
+        set(APPLICATION_LEVEL_VARIABLE, function.log_levels.application.as_aws());
     }
     if function.is_custom_runtime() {
         set("PATH", PATH);
@@ -88,6 +108,7 @@ pub(crate) fn variables(function: &Function, platform: &Platform<'_>) -> Vec<Str
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::LogLevels;
     use std::time::Duration;
 
     fn function(runtime: &str) -> Function {
@@ -103,6 +124,7 @@ mod tests {
             ephemeral_storage_mb: 512,
             log_format: LogFormat::Text,
             log_group: "/aws/lambda/hello".to_owned(),
+            log_levels: LogLevels::default(),
             environment: BTreeMap::from([
                 ("TZ".to_owned(), "Europe/Berlin".to_owned()),
                 ("AWS_ACCESS_KEY_ID".to_owned(), "mine".to_owned()),
@@ -136,6 +158,37 @@ mod tests {
         ] {
             assert!(all.iter().any(|v| v == expected), "{expected} is missing from {all:#?}");
         }
+    }
+
+    #[test]
+    fn an_extension_gets_neither_the_runtimes_nor_what_is_reserved_for_it() {
+        let credentials = [("AWS_ACCESS_KEY_ID", "test".to_owned())];
+        let runtime = [("PYTHONPATH".to_owned(), "/var/runtime".to_owned())];
+        let platform = Platform {
+            runtime_api: "127.0.0.1:9001",
+            log_stream: "s",
+            credentials: &credentials,
+            runtime: &runtime,
+            log_descriptor: Some(3),
+        };
+        let all = extension_variables(&function("python3.11"), &platform);
+        let names: Vec<&str> = all.iter().map(|v| v.split('=').next().unwrap()).collect();
+        let mut expected = vec![
+            "AWS_ACCESS_KEY_ID",
+            "AWS_DEFAULT_REGION",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+            "AWS_LAMBDA_FUNCTION_NAME",
+            "AWS_LAMBDA_FUNCTION_VERSION",
+            "AWS_LAMBDA_INITIALIZATION_TYPE",
+            "AWS_LAMBDA_RUNTIME_API",
+            "AWS_REGION",
+            "LANG",
+            "LD_LIBRARY_PATH",
+            "PATH",
+            "TZ",
+        ];
+        expected.sort_unstable();
+        assert_eq!(names, expected);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use super::home::{Home, Journal, Provider, Sink};
 use super::schedule::{EnvId, Gone, Health, JobId};
@@ -31,8 +31,10 @@ pub(super) struct Run {
 pub(super) enum Told {
     /// Its init is over.
     Ready { env: EnvId },
-    /// Its invocation is over.
-    Done { env: EnvId, job: JobId, result: Box<Result<Invoked, Refused>>, health: Health },
+    /// Its invocation is over but for the end of processes that are given time for it.
+    Answered { job: JobId, invoked: Box<Invoked> },
+    /// Its invocation is over. The result is not there if it was told before.
+    Done { env: EnvId, job: JobId, result: Option<Box<Result<Invoked, Refused>>>, health: Health },
 }
 
 /// Everything one environment's task needs.
@@ -49,6 +51,8 @@ pub(super) struct Worker<P> {
     pub(super) kill: watch::Receiver<bool>,
     /// For whoever asks what the pool does.
     pub(super) is_frozen: Arc<AtomicBool>,
+    /// An invocation's REPORT was logged.
+    pub(super) reported: Arc<Notify>,
 }
 
 /// Why the loop of a living environment was left.
@@ -74,6 +78,14 @@ impl<P: Provider> Worker<P> {
             Err(text) => return Gone::Failed(text),
         };
         let left = self.serve(&mut home, &tail).await;
+        if matches!(left, Left::Told) {
+            // Whoever loses is ended next, whatever came of it: also one that cannot go on.
+            tokio::select! {
+                biased;
+                () = killed(&mut self.kill) => {}
+                _wound_down = home.wind_down() => {}
+            }
+        }
         match (left, home.end().await) {
             (_, Err(error)) => Gone::Lost(in_words(&error)),
             (Left::Broken(error), Ok(())) => Gone::Failed(in_words(&error)),
@@ -138,28 +150,50 @@ impl<P: Provider> Worker<P> {
         run: Run,
     ) -> Result<(), SandboxError> {
         let Run { job, invocation } = run;
-        let mut outcome = None;
+        let outcome = Mutex::new(None);
+        let whole = || {
+            let mut tail = lock(tail);
+            let outcome = lock(&outcome).take_if(|_| tail.has_report())?;
+            let (log_tail, report) = tail.take();
+            Some(Invoked { outcome, log_tail, report: report? })
+        };
+        let mut is_told = false;
         let ran = {
-            let mut answer = |answered: Outcome| outcome = Some(answered);
-            // Whoever hurries has no time for it; the home is ended next.
-            tokio::select! {
-                biased;
-                () = killed(&mut self.kill) => return Ok(()),
-                ran = home.invoke(invocation, &mut answer) => ran,
+            let mut answer = |answered: Outcome| *lock(&outcome) = Some(answered);
+            let mut ran = std::pin::pin!(home.invoke(invocation, &mut answer));
+            loop {
+                // Whoever hurries has no time for it; the home is ended next.
+                tokio::select! {
+                    biased;
+                    () = killed(&mut self.kill) => return Ok(()),
+                    ran = &mut ran => break ran,
+                    // Processes end in their own time, and nobody waits for that.
+                    () = self.reported.notified(), if !is_told => {
+                        if let Some(invoked) = whole() {
+                            let invoked = Box::new(invoked);
+                            // As below.
+                            let _gone = self.told.send(Told::Answered { job, invoked }).await;
+                            is_told = true;
+                        }
+                    }
+                }
             }
         };
-        let (log_tail, report) = lock(tail).take();
-        let result = match (outcome, report, &ran) {
-            (Some(outcome), Some(report), _) => Ok(Invoked { outcome, log_tail, report }),
-            (_, _, Err(error)) => Err(Refused::Sandbox(in_words(error))),
-            _ => Err(Refused::Sandbox("the invocation ended without an answer".to_owned())),
+        let result = match (whole(), &ran) {
+            _ if is_told => None,
+            (Some(invoked), _) => Some(Ok(invoked)),
+            (None, Err(error)) => Some(Err(Refused::Sandbox(in_words(error)))),
+            (None, Ok(())) => {
+                let text = "the invocation ended without an answer";
+                Some(Err(Refused::Sandbox(text.to_owned())))
+            }
         };
         let health = match ran {
             Err(_) => Health::Broken,
             Ok(()) if home.is_ready() => Health::Ready,
             Ok(()) => Health::Reset,
         };
-        let told = Told::Done { env: self.env, job, result: Box::new(result), health };
+        let told = Told::Done { env: self.env, job, result: result.map(Box::new), health };
         // As above.
         let _gone = self.told.send(told).await;
         ran
@@ -169,10 +203,14 @@ impl<P: Provider> Worker<P> {
     fn sink(&self, tail: &Arc<Mutex<Tail>>) -> Sink {
         let (journal, version) = (Arc::clone(&self.journal), Arc::clone(&self.version));
         let tail = Arc::clone(tail);
+        let reported = Arc::clone(&self.reported);
         Arc::new(move |stream: &str, event: Event| {
             let mut lines = Vec::new();
             journal.note(&version, stream, &event, &mut lines);
             lock(&tail).push(&event, &lines);
+            if matches!(event, Event::Report(_)) {
+                reported.notify_one();
+            }
         })
     }
 }
@@ -183,8 +221,8 @@ async fn killed(kill: &mut watch::Receiver<bool>) {
     let _ended = kill.wait_for(|kill| *kill).await;
 }
 
-fn lock(tail: &Mutex<Tail>) -> std::sync::MutexGuard<'_, Tail> {
-    // Each push is whole or not there; a panic in another cannot make it wrong.
+fn lock<T>(tail: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // Each change is whole or not there; a panic in another cannot make it wrong.
     tail.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

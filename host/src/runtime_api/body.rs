@@ -16,6 +16,9 @@ use hyper::body::{Body, Incoming};
 /// Most that is read of a body nobody wants; ten times the limit. Beyond, the connection is closed.
 const MAX_DISCARD_BYTES: usize = 64 * 1024 * 1024;
 
+/// Longest body of a call that is not about an event or response (runtime-api.md 7.2).
+pub(crate) const MAX_CONTROL_BYTES: usize = 1024 * 1024;
+
 /// A body that came whole.
 #[derive(Debug)]
 pub(crate) struct Collected {

@@ -1,7 +1,7 @@
 //! The conversation with the process in an execution environment: Lambda's Runtime API.
 //!
 //! One [`RuntimeApi`] serves one runtime process for its life. What the runtime may do when is the
-//! pure `session`; the other files translate HTTP to it and back. What happened goes to the owner
+//! pure `session`, and extensions the pure registry of `extensions`; the other files translate HTTP to it and back. What happened goes to the owner
 //! as [`Signal`]s, in order. [`OutputCollector`] is the other ear: what the process writes.
 //!
 //! # Invariants
@@ -12,13 +12,13 @@
 //!
 //! # Not here
 //! Timeouts, process deaths, the wording of failures (`pool`); rendering of logs (`usage`).
-//! Extensions and telemetry get modules of their own beside these, on the same listener.
 //!
 //! # Sources
-//! `reference/runtime-api.md` sections 0 and 1.
+//! `reference/runtime-api.md` sections 0 to 3.
 
 mod body;
 mod error;
+mod extensions;
 mod frames;
 mod init_error;
 mod lines;
@@ -34,6 +34,7 @@ mod server;
 mod session;
 mod shared;
 mod signal;
+mod telemetry;
 mod xray;
 
 #[cfg(test)]
@@ -41,6 +42,9 @@ mod tests;
 
 pub use output::{OutputCollector, OutputError};
 pub use peer::Peer;
+pub(crate) use server::Extending;
 pub use server::{ApiError, RuntimeApi};
 pub use session::Busy;
-pub use signal::Signal;
+pub use signal::{ExtensionSignal, ReportedError, Signal, Waiting};
+pub use telemetry::{Described, platform_record};
+pub(crate) use telemetry::{Phase, SocketAsk};

@@ -55,8 +55,10 @@ pub struct OutputCollector {
 }
 
 /// What has been read and not yet been taken.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Parts {
+    /// What a line that is no record is.
+    stream: LogStream,
     lines: Lines,
     frames: Frames,
     complete: VecDeque<LogLine>,
@@ -69,9 +71,15 @@ impl OutputCollector {
         Ok(Self {
             raw: Pipe::new("output", Some(raw))?,
             frames: Pipe::new("log", frames)?,
-            parts: Parts::default(),
+            parts: Parts::new(LogStream::Output),
             buffer: vec![0; READ_BYTES],
         })
+    }
+
+    /// Takes the read end of descriptors 1 and 2 of an external extension.
+    pub fn of_extension(raw: OwnedFd) -> Result<Self, OutputError> {
+        let parts = Parts::new(LogStream::Extension);
+        Ok(Self { parts, ..Self::new(raw, None)? })
     }
 
     /// The next line; `None` once every writer has closed both pipes and all is taken. Loses
@@ -110,6 +118,11 @@ impl OutputCollector {
         self.raw.fd.is_none() && self.frames.fd.is_none()
     }
 
+    /// True once both pipes have ended and all lines are taken.
+    pub fn is_finished(&self) -> bool {
+        self.is_ended() && self.parts.complete.is_empty()
+    }
+
     /// Waits until one of the open pipes has something to say.
     async fn readable(&self) {
         future::poll_fn(|context| {
@@ -139,14 +152,23 @@ impl OutputCollector {
 }
 
 impl Parts {
+    fn new(stream: LogStream) -> Self {
+        Self {
+            stream,
+            lines: Lines::default(),
+            frames: Frames::default(),
+            complete: VecDeque::new(),
+        }
+    }
+
     fn push_lines(&mut self, data: &[u8]) {
-        let Self { lines, complete, .. } = self;
-        lines.push(data, |text| complete.push_back(LogLine { stream: LogStream::Output, text }));
+        let Self { lines, complete, stream, .. } = self;
+        lines.push(data, |text| complete.push_back(LogLine { stream: *stream, text }));
     }
 
     fn flush_lines(&mut self) {
-        let Self { lines, complete, .. } = self;
-        lines.flush(|text| complete.push_back(LogLine { stream: LogStream::Output, text }));
+        let Self { lines, complete, stream, .. } = self;
+        lines.flush(|text| complete.push_back(LogLine { stream: *stream, text }));
     }
 
     fn push_frames(&mut self, data: &[u8]) {
@@ -164,7 +186,7 @@ impl Parts {
         self.flush_lines();
         self.flush_frames();
         let text = format!("lambdabox: failed to read the function's {pipe} pipe: {error}");
-        self.complete.push_back(LogLine { stream: LogStream::Output, text: Bytes::from(text) });
+        self.complete.push_back(LogLine { stream: self.stream, text: Bytes::from(text) });
     }
 }
 

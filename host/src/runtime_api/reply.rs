@@ -56,10 +56,25 @@ pub(crate) fn truncated() -> Reply {
     error(StatusCode::BAD_REQUEST, "TruncatedHTTPRequest", message)
 }
 
-/// 413, the body is over the limit.
+/// 413, the body is over this limit.
 pub(crate) fn too_large(limit_bytes: usize) -> Reply {
     let message = format!("Exceeded maximum allowed payload size ({limit_bytes} bytes).");
     error(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &message)
+}
+
+/// 200 with a JSON body.
+pub(crate) fn json(body: &serde_json::Value) -> Reply {
+    with(StatusCode::OK, JSON, body.to_string().into())
+}
+
+/// 400, a call that is not understood.
+pub(crate) fn bad_request(error_type: &str, message: &str) -> Reply {
+    error(StatusCode::BAD_REQUEST, error_type, message)
+}
+
+/// 403, a call that is refused.
+pub(crate) fn forbidden(error_type: &str, message: &str) -> Reply {
+    error(StatusCode::FORBIDDEN, error_type, message)
 }
 
 /// 403, a process that is not this environment's.

@@ -1,7 +1,7 @@
 //! Paths and methods.
 //!
 //! # Sources
-//! `reference/runtime-api.md` 0.1 and 1.1.
+//! `reference/runtime-api.md` 0.1, 1.1 and 2.1.
 
 use http::Method;
 use http::request::Parts;
@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use super::reply::{self, Reply};
 use super::session::Answer;
 use super::shared::Shared;
-use super::{body, error, init_error, next, response, restore};
+use super::{body, error, extensions, init_error, next, response, restore, telemetry};
 
 /// Version of the Runtime API, the first segment of its paths.
 const RUNTIME: &str = "/2018-06-01/";
@@ -24,12 +24,18 @@ pub(crate) enum Route<'a> {
     InitError,
     RestoreNext,
     RestoreError,
+    Extension(extensions::Call),
+    Subscribe(telemetry::Api),
 }
 
 impl<'a> Route<'a> {
     /// What a path names, whatever the method.
     pub(crate) fn of(path: &'a str) -> Option<Self> {
-        Some(match path.strip_prefix(RUNTIME)? {
+        let Some(path) = path.strip_prefix(RUNTIME) else {
+            let extension = extensions::Call::of(path).map(Self::Extension);
+            return extension.or_else(|| telemetry::Api::of(path).map(Self::Subscribe));
+        };
+        Some(match path {
             "ping" => Self::Ping,
             "runtime/invocation/next" => Self::Next,
             "runtime/init/error" => Self::InitError,
@@ -51,6 +57,8 @@ impl<'a> Route<'a> {
         match self {
             Self::Ping | Self::Next | Self::RestoreNext => Method::GET,
             Self::Answer { .. } | Self::InitError | Self::RestoreError => Method::POST,
+            Self::Extension(call) => call.method(),
+            Self::Subscribe(_) => Method::PUT,
         }
     }
 }
@@ -72,10 +80,16 @@ async fn dispatch(shared: &Shared, head: &Parts, body: &mut Incoming) -> Result<
         // 404 before 405: without snapshots these paths are unknown.
         shared.session().restore_exists()?;
     }
+    let is_extensions = matches!(route, Route::Extension(_) | Route::Subscribe(_));
+    if is_extensions && shared.session().extensions.facts().is_none() {
+        return Err(reply::not_found());
+    }
     if head.method != route.method() {
         return Err(reply::method_not_allowed());
     }
-    shared.release().observe(&head.headers);
+    if !is_extensions {
+        shared.release().observe(&head.headers);
+    }
     match route {
         Route::Ping => Ok(reply::pong()),
         Route::Next => next::next(shared).await,
@@ -88,6 +102,8 @@ async fn dispatch(shared: &Shared, head: &Parts, body: &mut Incoming) -> Result<
         Route::InitError => init_error::init_error(shared, &head.headers, body).await,
         Route::RestoreNext => restore::next(shared).await,
         Route::RestoreError => restore::error(shared, &head.headers, body).await,
+        Route::Extension(call) => extensions::answer(shared, call, head, body).await,
+        Route::Subscribe(api) => telemetry::subscribe(shared, api, &head.headers, body).await,
     }
 }
 
@@ -111,7 +127,8 @@ mod tests {
             "/2018-06-01/runtime/invocation/a/b/response",
             "/2018-06-01/runtime/invocation/a/Response",
             "/2018-06-01//runtime/invocation/next",
-            "/2020-01-01/extension/register",
+            "/2020-01-01/extension/register/",
+            "/2018-06-01/extension/register",
         ] {
             assert_eq!(Route::of(unknown), None, "{unknown}");
         }

@@ -17,18 +17,22 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
+use super::extensions::Extensions;
 use super::peer::Peer;
 use super::session::{Busy, Restore, Session};
 use super::shared::Shared;
 use super::signal::Signal;
+use super::telemetry::{Hub, Phase, SocketAsk, Sockets};
 use super::{body, reply, routes};
-use crate::model::{Invocation, RequestId};
+use crate::model::{Event, Function, Invocation, RequestId, ShutdownReason};
 
 /// Connections served at once. Clients keep one or two; a function must not fill the host's
 /// descriptors or memory (each may hold [`MAX_HEADER_BYTES`]).
 const MAX_CONNECTIONS: usize = 128;
 /// Request line and headers: 1 MiB of X-Ray cause (runtime-api.md 0.1) and everything else.
 const MAX_HEADER_BYTES: usize = 1024 * 1024 + 128 * 1024;
+/// How long extensions are sent what happened before they are told of the end.
+const TOLD_WITHIN: Duration = Duration::from_millis(200);
 /// Pause after a failed accept. Nothing tells when the host has descriptors again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
@@ -37,6 +41,20 @@ pub struct RuntimeApi {
     shared: Arc<Shared>,
     /// Owns all connections: they end with it.
     accepting: AbortHandle,
+}
+
+/// Which extensions a function's environment has.
+#[derive(Debug, Clone)]
+pub(crate) enum Extending<'a> {
+    /// External ones of these names, and internal ones.
+    Enabled {
+        /// Base names of their files.
+        external: &'a [String],
+        /// Who makes sockets in the environment's own network; `None` if that is the host's.
+        sockets: Option<mpsc::Sender<SocketAsk>>,
+    },
+    /// The API does not exist.
+    Disabled,
 }
 
 /// A Runtime API could not be served. `Display` finishes "failed to …".
@@ -60,9 +78,11 @@ pub enum ApiError {
 impl RuntimeApi {
     /// Serves `listener` on the current tokio runtime. What happens goes into `signals`; see
     /// [`Signal`] for what a full channel means.
-    pub fn serve(
+    pub(crate) fn serve(
         listener: net::TcpListener,
         peer: Peer,
+        function: &Function,
+        extending: Extending<'_>,
         signals: mpsc::Sender<Signal>,
     ) -> Result<Self, ApiError> {
         let event_loop = tokio::runtime::Handle::try_current()
@@ -71,16 +91,54 @@ impl RuntimeApi {
         listener.set_nonblocking(true).map_err(listen)?;
         let listener = TcpListener::from_std(listener).map_err(listen)?;
         let server = listener.local_addr().map_err(listen)?;
-        let shared = Arc::new(Shared::new(Session::new(Restore::Disabled), signals));
+        let (extensions, sockets) = match extending {
+            Extending::Enabled { external, sockets } => {
+                (Extensions::new(function, external), sockets)
+            }
+            Extending::Disabled => (Extensions::disabled(), None),
+        };
+        let sockets = sockets.map_or(Sockets::OfTheHost, Sockets::Inside);
+        let session = Session::new(Restore::Disabled, extensions);
+        let telemetry = Hub::new(function, sockets);
+        let shared = Arc::new(Shared::new(session, telemetry, signals));
         let serving = accept(listener, server, peer, Arc::clone(&shared));
         Ok(Self { shared, accepting: event_loop.spawn(serving).abort_handle() })
     }
 
     /// Gives the runtime an invocation: releases its `next`, now or when it calls.
     pub fn assign(&self, invocation: Invocation) -> Result<(), Busy> {
+        self.shared.telemetry.assigned(&invocation);
         self.shared.session().assign(invocation)?;
         self.shared.changed.notify_waiters();
         Ok(())
+    }
+
+    /// Has whoever asked for it sent what happened then.
+    pub(crate) fn tell(&self, event: &Event, at: jiff::Timestamp) {
+        self.shared.telemetry.push(event, at);
+    }
+
+    /// What the environment's processes do now, for what is sent to them.
+    pub(crate) fn is_now(&self, phase: Phase) {
+        self.shared.telemetry.is_now(phase);
+    }
+
+    /// Tells every extension that wants to know that the environment ends.
+    pub fn shut_down_extensions(&self, reason: ShutdownReason, deadline_epoch_ms: u64) {
+        let shared = Arc::clone(&self.shared);
+        let tell = move || {
+            shared.session().extensions.shut_down(reason, deadline_epoch_ms);
+            shared.changed.notify_waiters();
+        };
+        if !self.shared.telemetry.has_subscribers() {
+            return tell();
+        }
+        // Their last chance to hear of what was; the caller must go on, for it makes the sockets.
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move {
+            shared.telemetry.sent(TOLD_WITHIN).await;
+            tell();
+        });
     }
 
     /// The invocation timed out: it is not handed out any more, later posts are refused (400; 410

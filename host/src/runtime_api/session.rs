@@ -13,7 +13,8 @@
 //! - The id is checked before the attempt, the attempt before the state, the state before the body.
 //!
 //! # Not here
-//! Waiting (`next`), bodies (`body`), the JSON of refusals (`reply`), extensions (a sibling module).
+//! Waiting (`next`), bodies (`body`), the JSON of refusals (`reply`), what extensions may call
+//! (`extensions`, whose state is kept here because some of the runtime's calls change it).
 //!
 //! # Sources
 //! `reference/runtime-api.md` 1.2 to 1.8; names and texts as in AWS's emulator.
@@ -27,6 +28,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use thiserror::Error;
 
+use super::extensions::Extensions;
 use super::signal::Signal;
 use crate::model::{Invocation, RequestId, StreamTo};
 
@@ -177,6 +179,8 @@ pub enum Busy {
 /// The state of one runtime process.
 #[derive(Debug)]
 pub(crate) struct Session {
+    /// Beside the runtime: some of its calls end or begin things for them.
+    pub(crate) extensions: Extensions,
     life: Life,
     restore: Restore,
     /// Given by the owner, not yet asked for by the runtime.
@@ -187,8 +191,15 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(restore: Restore) -> Self {
-        Self { life: Life::Started, restore, assigned: None, current: None, last_ticket: 0 }
+    pub(crate) fn new(restore: Restore, extensions: Extensions) -> Self {
+        Self {
+            extensions,
+            life: Life::Started,
+            restore,
+            assigned: None,
+            current: None,
+            last_ticket: 0,
+        }
     }
 
     /// AWS's name for where we are.
@@ -222,9 +233,11 @@ impl Session {
         };
         self.life = Life::Serving;
         self.current = None;
-        Ok(self
-            .wake(now)
-            .unwrap_or_else(|| Next::Wait { signal: over.then_some(Signal::Next { at: now }) }))
+        self.extensions.close_registration();
+        Ok(self.wake(now).unwrap_or_else(|| {
+            let extensions = self.extensions.waiting();
+            Next::Wait { signal: over.then_some(Signal::Next { at: now, extensions }) }
+        }))
     }
 
     /// A suspended `next` looks again. Each assignment releases one of them, whichever is first.
@@ -359,6 +372,7 @@ impl Session {
         match self.life {
             Life::Started => {
                 self.life = Life::RestoreReady;
+                self.extensions.close_registration();
                 Ok(())
             }
             _ => Err(self.not_allowed(RESTORE_READY)),
@@ -392,6 +406,7 @@ impl Session {
         if let Some(held) = held {
             return Err(Busy::Invocation { request_id: held.request_id.clone() });
         }
+        self.extensions.release(&invocation);
         self.assigned = Some(Arc::new(invocation));
         Ok(())
     }

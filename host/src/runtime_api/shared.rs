@@ -13,6 +13,7 @@ use super::response;
 use super::session::{Answer, Delivery, Refusal, Session, Ticket};
 use super::signal::Signal;
 use crate::model::StreamTo;
+use super::telemetry::Hub;
 
 /// The session and the ways to hear of it.
 ///
@@ -23,6 +24,8 @@ use crate::model::StreamTo;
 pub(crate) struct Shared {
     session: Mutex<Session>,
     release: Mutex<Release>,
+    /// Whom extensions asked to send what happens.
+    pub(crate) telemetry: Hub,
     /// Woken when something was assigned or restored; whoever is suspended looks again.
     pub(crate) changed: Notify,
     /// The owner holds the other end; when that is gone every call ends in 500.
@@ -30,8 +33,9 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(session: Session, signals: mpsc::Sender<Signal>) -> Self {
+    pub(crate) fn new(session: Session, telemetry: Hub, signals: mpsc::Sender<Signal>) -> Self {
         Self {
+            telemetry,
             session: Mutex::new(session),
             release: Mutex::default(),
             changed: Notify::new(),

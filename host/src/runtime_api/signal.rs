@@ -4,9 +4,78 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::model::RequestId;
+use crate::model::{LifecycleEvent, Place, RequestId, SubscribedTo};
 
-/// One thing the runtime did, in the order it did them.
+/// Whether every extension waits for an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waiting {
+    /// All of them, or there is none.
+    All,
+    /// Not all of them.
+    Some,
+}
+
+/// Which of an extension's two calls reported an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReportedError {
+    /// `init/error`.
+    Init,
+    /// `exit/error`.
+    Exit,
+}
+
+/// One thing an extension did.
+#[derive(Debug, Clone)]
+pub enum ExtensionSignal {
+    /// It registered.
+    Registered {
+        /// Its own name.
+        name: String,
+        /// Where it runs.
+        place: Place,
+        /// What it wants to be told; sorted.
+        events: Vec<LifecycleEvent>,
+        /// When.
+        at: Instant,
+    },
+    /// It asked for the next event: its init, or what it did about the last one, is over.
+    Waiting {
+        /// Its own name.
+        name: String,
+        /// Whether all extensions wait by now.
+        extensions: Waiting,
+        /// When.
+        at: Instant,
+    },
+    /// It subscribed to telemetry or logs.
+    Subscribed {
+        /// Its own name.
+        name: String,
+        /// By which API.
+        api: SubscribedTo,
+        /// In AWS's words.
+        state: &'static str,
+        /// What it wants, in the API's words.
+        types: Vec<&'static str>,
+        /// When.
+        at: Instant,
+    },
+    /// It reported that it cannot go on.
+    Failed {
+        /// Its own name.
+        name: String,
+        /// By which call.
+        error: ReportedError,
+        /// What it says the error's type is.
+        error_type: String,
+        /// What it says about it, if anything.
+        message: Option<String>,
+        /// When.
+        at: Instant,
+    },
+}
+
+/// One thing the runtime or an extension did, in the order of their calls.
 ///
 /// The channel is bounded by its maker. While it is full the runtime's call is not answered and
 /// changes nothing; one invocation makes at most three signals, so a capacity of eight never fills
@@ -17,6 +86,8 @@ pub enum Signal {
     Next {
         /// When.
         at: Instant,
+        /// Whether all extensions wait by now; if not, they say when they do.
+        extensions: Waiting,
     },
     /// The event was handed to the runtime: the invocation's Duration begins. If it had been
     /// assigned before the runtime asked, this also says that init or the previous one is over.
@@ -68,6 +139,8 @@ pub enum Signal {
         /// When.
         at: Instant,
     },
+    /// An extension did something.
+    Extension(ExtensionSignal),
     /// The runtime posted that its init failed. It is expected to exit; nobody waits for that.
     InitError {
         /// Type for INIT_REPORT and telemetry.

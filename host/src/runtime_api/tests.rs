@@ -2,6 +2,7 @@
 
 mod client;
 mod conversation;
+mod extensions;
 mod fuzz;
 mod limits;
 mod speed;

@@ -30,8 +30,9 @@ use super::plan::{HostRoot, Shell};
 use super::spawner::Spawner;
 use super::trees::OpenTrees;
 
-/// The function's main process among those the init starts.
-const RUNTIME: u32 = 0;
+/// Names a process among those the init of one sandbox starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct ProcessKey(pub(crate) u32);
 
 /// What one host process makes sandboxes with.
 #[derive(Debug)]
@@ -77,13 +78,32 @@ pub(crate) struct Output {
     pub(crate) frames: Option<OwnedFd>,
 }
 
+/// How a single process is told to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ProcessSignal {
+    /// SIGTERM.
+    Terminate,
+    /// SIGKILL.
+    Kill,
+}
+
+/// A program that is to be started, by which name, and where its output goes.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pub(crate) key: ProcessKey,
+    pub(crate) program: Program,
+    pub(crate) output: Output,
+}
+
 /// What a sandbox has to say.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Word {
-    /// The runtime's process ended.
-    Exited(ExitStatus),
-    /// The runtime's program could not be executed; the kernel's error number.
-    NotStarted(i32),
+    /// A process ended.
+    Exited(ProcessKey, ExitStatus),
+    /// A program could not be executed; the kernel's error number.
+    NotStarted(ProcessKey, i32),
+    /// An unconnected socket of its network, which was asked for; `None` if none could be made.
+    Socket(Option<OwnedFd>),
     /// The kernel killed a process of it for want of memory.
     OutOfMemory,
     /// The init ended, and everything with it.
@@ -147,19 +167,19 @@ impl Workshop {
 }
 
 impl Begun {
-    /// Gives the sandbox its function: trees, the last steps, and the program.
+    /// Gives the sandbox its function: trees, the last steps, and the first programs, which are started
+    /// in this order.
     ///
     /// The listeners are those of the plan's `Listen` steps, in order.
     pub(crate) async fn launch(
         mut self,
         trees: OpenTrees,
         steps: Vec<Step>,
-        program: Program,
-        output: Output,
+        processes: Vec<Process>,
     ) -> Result<(Sandbox, Vec<TcpListener>), SandboxError> {
         self.plan.launch.clone_from(&steps);
         self.assert_sound(&trees);
-        match self.try_launch(trees, steps, program, output).await {
+        match self.try_launch(trees, steps, processes).await {
             Ok(listeners) => {
                 let Self { mut hold, control, pidfd, pid, plan } = self;
                 hold.seal();
@@ -189,24 +209,15 @@ impl Begun {
         &self,
         trees: OpenTrees,
         steps: Vec<Step>,
-        program: Program,
-        output: Output,
+        processes: Vec<Process>,
     ) -> Result<Vec<TcpListener>, SandboxError> {
         let descriptors: Vec<_> = trees.descriptors.iter().map(AsFd::as_fd).collect();
         let sent = self.control.send(&ToInit::Launch { steps }, &descriptors).await;
         // A broken pipe here means that an early step failed; the reason waits to be read.
         ignore_closed(sent)?;
-        let start = ToInit::Start {
-            key: RUNTIME,
-            program: program.path,
-            argv: program.argv,
-            env: program.env,
-            cwd: program.cwd,
-            frames: output.frames.is_some(),
-        };
-        let mut descriptors = vec![output.raw.as_fd()];
-        descriptors.extend(output.frames.as_ref().map(AsFd::as_fd));
-        ignore_closed(self.control.send(&start, &descriptors).await)?;
+        for process in processes {
+            ignore_closed(start(&self.control, process).await)?;
+        }
         let listeners = match self.answer().await? {
             (FromInit::Prepared, listeners) => {
                 listeners.into_iter().map(TcpListener::from).collect()
@@ -250,6 +261,22 @@ impl Begun {
         }
         error
     }
+}
+
+/// Has the init start a process. Whether that went well is a [`Word`].
+async fn start(control: &Channel, process: Process) -> io::Result<()> {
+    let Process { key, program, output } = process;
+    let start = ToInit::Start {
+        key: key.0,
+        program: program.path,
+        argv: program.argv,
+        env: program.env,
+        cwd: program.cwd,
+        frames: output.frames.is_some(),
+    };
+    let mut descriptors = vec![output.raw.as_fd()];
+    descriptors.extend(output.frames.as_ref().map(AsFd::as_fd));
+    control.send(&start, &descriptors).await
 }
 
 fn ignore_closed(sent: io::Result<()>) -> Result<(), SandboxError> {
@@ -322,6 +349,30 @@ impl Sandbox {
         &self.plan
     }
 
+    /// Starts one more process. Whether that went well is a [`Word`].
+    pub(crate) async fn start(&self, process: Process) -> Result<(), SandboxError> {
+        ignore_closed(start(&self.control, process).await)
+    }
+
+    /// Has its first process make a socket, which is a [`Word`].
+    pub(crate) async fn ask_for_socket(&self) -> Result<(), SandboxError> {
+        ignore_closed(self.control.send(&ToInit::Socket, &[]).await)
+    }
+
+    /// Sends a signal to a process and its group; to one that has ended, nothing.
+    pub(crate) async fn signal(
+        &self,
+        key: ProcessKey,
+        signal: ProcessSignal,
+    ) -> Result<(), SandboxError> {
+        let signal = match signal {
+            ProcessSignal::Terminate => rustix::process::Signal::TERM,
+            ProcessSignal::Kill => rustix::process::Signal::KILL,
+        };
+        let message = ToInit::Signal { key: key.0, signal: signal.as_raw() };
+        ignore_closed(self.control.send(&message, &[]).await)
+    }
+
     /// What happens next. Dropping the future loses nothing.
     pub(crate) async fn word(&self) -> Word {
         tokio::select! {
@@ -337,9 +388,15 @@ impl Sandbox {
                 Ok(Some((FromInit::Exited { .. }, _))) if self.ran_out_of_memory() => {
                     return Word::OutOfMemory;
                 }
-                Ok(Some((FromInit::Exited { status, .. }, _))) => return Word::Exited(status),
-                Ok(Some((FromInit::NotStarted { errno, .. }, _))) => {
-                    return Word::NotStarted(errno);
+                Ok(Some((FromInit::Exited { key, status }, _))) => {
+                    return Word::Exited(ProcessKey(key), status);
+                }
+                Ok(Some((FromInit::Socket, sockets))) => {
+                    return Word::Socket(sockets.into_iter().next());
+                }
+                Ok(Some((FromInit::NoSocket { .. }, _))) => return Word::Socket(None),
+                Ok(Some((FromInit::NotStarted { key, errno }, _))) => {
+                    return Word::NotStarted(ProcessKey(key), errno);
                 }
                 Ok(Some((FromInit::Failed(_), _)) | None) | Err(_) => {
                     return if self.ran_out_of_memory() { Word::OutOfMemory } else { Word::Gone };

@@ -25,7 +25,9 @@ pub use error::SandboxError;
 pub(crate) use lambdabox_bootstrap::plan::{Plan, Step};
 pub(crate) use lambdabox_bootstrap::spawner::Spawner as StartedSpawner;
 pub(crate) use lambdabox_bootstrap::wire::ExitStatus;
-pub(crate) use launch::{Begun, Output, Program, Sandbox, Word, Workshop};
+pub(crate) use launch::{
+    Begun, Output, Process, ProcessKey, ProcessSignal, Program, Sandbox, Word, Workshop,
+};
 pub use network::forward::{Forwarding, spawn as forward};
 pub use network::{Connection, Namespaces, Outbound};
 pub(crate) use plan::{

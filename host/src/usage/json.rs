@@ -1,19 +1,15 @@
 //! Lambda's JSON log lines: each platform line is one telemetry event, compact.
 //!
 //! # Sources
-//! `reference/runtime-api.md` 3.3 and 3.4 (fields), 4.2 (which, and their levels).
-
-use std::time::Duration;
+//! `reference/runtime-api.md` 3.3 (envelope), 4.2 (which, and their levels). The records are telemetry's
+//! (`runtime_api::telemetry::event`).
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::logs::{Labels, SystemLevel};
-use super::text::phase_name;
-use crate::model::{Event, Report, RequestId, Status};
-
-/// `initializationType` of every environment until provisioned concurrency comes.
-const ON_DEMAND: &str = "on-demand";
+use super::logs::Labels;
+use crate::model::{Event, ExtensionState, Status, SystemLevel};
+use crate::runtime_api::{Described, platform_record};
 
 /// The lines of a platform event at `level` and above, without newlines.
 pub(super) fn lines(
@@ -25,94 +21,57 @@ pub(super) fn lines(
     let line = |kind: &str, record: Map<String, Value>| {
         json!({ "time": format!("{now:.3}"), "type": kind, "record": record }).to_string()
     };
-    let at = |least: SystemLevel, kind: &str, record: Map<String, Value>| {
-        if least >= level { vec![line(kind, record)] } else { Vec::new() }
+    let about = Described {
+        function_name: &labels.function_name,
+        function_version: &labels.function_version,
+        ..Described::default()
+    };
+    let mut lines = Vec::new();
+    if let Some((kind, record)) = platform_record(event, &about)
+        && level_of(event) >= level
+    {
+        lines.push(line(kind, record));
+    }
+    // Ours, and not for leaving out: reduced isolation is always said.
+    if let Event::Report(report) = event {
+        lines.extend(report.notes.iter().map(|note| {
+            let mut record = Map::new();
+            record.insert("requestId".to_owned(), report.request_id.0.clone().into());
+            record.insert("note".to_owned(), note.clone().into());
+            line("lambdabox.note", record)
+        }));
+    }
+    lines
+}
+
+/// How important a platform event is (runtime-api.md 4.2).
+fn level_of(event: &Event) -> SystemLevel {
+    let graver = |status: Status, success: SystemLevel| match status {
+        Status::Success => success,
+        Status::Error | Status::Timeout => SystemLevel::Warn,
     };
     match event {
-        Event::InitStart { phase } => {
-            let mut record = Map::new();
-            record.insert("initializationType".to_owned(), ON_DEMAND.into());
-            record.insert("phase".to_owned(), phase_name(*phase).into());
-            record.insert("functionName".to_owned(), labels.function_name.clone().into());
-            record.insert("functionVersion".to_owned(), labels.function_version.clone().into());
-            // INFO only where a runtime version is known.
-            at(SystemLevel::Debug, "platform.initStart", record)
-        }
-        Event::InitReport { phase, duration, status, error_type } => {
-            let mut record = Map::new();
-            record.insert("initializationType".to_owned(), ON_DEMAND.into());
-            record.insert("phase".to_owned(), phase_name(*phase).into());
-            ended(&mut record, *status, error_type.as_deref());
-            record.insert("metrics".to_owned(), json!({ "durationMs": milliseconds(*duration) }));
-            at(graver(*status, SystemLevel::Debug), "platform.initReport", record)
-        }
-        Event::Start { request_id, version } => {
-            let mut record = about(request_id);
-            record.insert("version".to_owned(), version.clone().into());
-            at(SystemLevel::Info, "platform.start", record)
-        }
-        // A fault is in the report; END's place is runtimeDone's.
-        Event::Fault { .. } | Event::Log(_) => Vec::new(),
-        Event::End { request_id, status } => {
-            let mut record = about(request_id);
-            ended(&mut record, *status, None);
-            at(graver(*status, SystemLevel::Debug), "platform.runtimeDone", record)
-        }
-        Event::Report(report) => {
-            let least = graver(report.status, SystemLevel::Info);
-            let mut lines = at(least, "platform.report", report_record(report));
-            // Ours, and not for leaving out: reduced isolation is always said.
-            lines.extend(report.notes.iter().map(|note| {
-                let mut record = about(&report.request_id);
-                record.insert("note".to_owned(), note.clone().into());
-                line("lambdabox.note", record)
-            }));
-            lines
-        }
+        // INFO only where a runtime version is known.
+        Event::InitStart { .. } => SystemLevel::Debug,
+        Event::InitRuntimeDone { status, .. }
+        | Event::InitReport { status, .. }
+        | Event::RuntimeDone { status, .. } => graver(*status, SystemLevel::Debug),
+        Event::Report(report) => graver(report.status, SystemLevel::Info),
+        Event::Extension { state: ExtensionState::Ready, .. } => SystemLevel::Info,
+        Event::Extension { .. } => SystemLevel::Warn,
+        // The rest of these are not lines of their own.
+        Event::Start { .. }
+        | Event::Subscription { .. }
+        | Event::Log(_)
+        | Event::Fault { .. }
+        | Event::End { .. } => SystemLevel::Info,
     }
-}
-
-fn report_record(report: &Report) -> Map<String, Value> {
-    let mut metrics = json!({
-        "durationMs": milliseconds(report.duration),
-        "billedDurationMs": report.billed_ms,
-        "memorySizeMB": report.memory_size_mb,
-        "maxMemoryUsedMB": report.max_memory_used_mb,
-    });
-    if let Some(init) = report.init_duration {
-        metrics["initDurationMs"] = milliseconds(init).into();
-    }
-    let mut record = about(&report.request_id);
-    record.insert("metrics".to_owned(), metrics);
-    ended(&mut record, report.status, report.error_type.as_deref());
-    record
-}
-
-fn about(request_id: &RequestId) -> Map<String, Value> {
-    let mut record = Map::new();
-    record.insert("requestId".to_owned(), request_id.0.clone().into());
-    record
-}
-
-fn ended(record: &mut Map<String, Value>, status: Status, error_type: Option<&str>) {
-    record.insert("status".to_owned(), status.as_str().into());
-    if let Some(error_type) = error_type.filter(|_| status != Status::Success) {
-        record.insert("errorType".to_owned(), error_type.into());
-    }
-}
-
-/// Failures are warnings.
-fn graver(status: Status, success: SystemLevel) -> SystemLevel {
-    if status == Status::Success { success } else { SystemLevel::Warn }
-}
-
-/// Float milliseconds with at most three decimals.
-fn milliseconds(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::super::logs::tests::{id, init_report, rendered, report};
     use super::*;
     use crate::model::{InitPhase, LogFormat};
@@ -155,7 +114,12 @@ mod tests {
 
     #[test]
     fn each_event_has_its_level() {
-        let done = |status| Event::End { request_id: id(), status };
+        let done = |status| Event::RuntimeDone {
+            request_id: id(),
+            status,
+            error_type: None,
+            metrics: None,
+        };
         let start = Event::Start { request_id: id(), version: "1".to_owned() };
         let events = [
             (Event::InitStart { phase: InitPhase::Invoke }, SystemLevel::Debug),

@@ -10,9 +10,10 @@
 
 use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
+use serde_json::{Map, Value};
 
 use super::{json, text};
-use crate::model::{Event, LogFormat, Status};
+use crate::model::{ApplicationLevel, Event, LogFormat, LogLevels, LogLine, LogStream, Status};
 
 /// Whether the platform's own lines are coloured. The function's never are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,18 +22,6 @@ pub enum Paint {
     Plain,
     /// For a terminal: platform lines dim, failures red.
     Ansi,
-}
-
-/// Least important platform event that is written in JSON (`SystemLogLevel`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum SystemLevel {
-    /// Everything.
-    Debug,
-    /// AWS's default.
-    #[default]
-    Info,
-    /// Failures only.
-    Warn,
 }
 
 /// What the events do not say themselves.
@@ -49,25 +38,26 @@ pub struct Labels {
 pub struct LogRenderer {
     format: LogFormat,
     paint: Paint,
-    level: SystemLevel,
+    levels: LogLevels,
     labels: Labels,
 }
 
 impl LogRenderer {
-    /// Writes `format`; system events at [`SystemLevel::Info`].
+    /// Writes `format`, at AWS's default levels.
     pub fn new(format: LogFormat, paint: Paint, labels: Labels) -> Self {
-        Self { format, paint, level: SystemLevel::default(), labels }
+        Self { format, paint, levels: LogLevels::default(), labels }
     }
 
-    /// Sets the level of system events; acts in JSON only, as on AWS.
-    pub fn with_system_level(mut self, level: SystemLevel) -> Self {
-        self.level = level;
+    /// Sets the levels; they act in JSON only, as on AWS.
+    pub fn with_levels(mut self, levels: LogLevels) -> Self {
+        self.levels = levels;
         self
     }
 
     /// Appends the lines of `event`, each with its newline; none for what is not logged.
     pub fn render(&self, event: &Event, now: Timestamp, out: &mut Vec<u8>) {
         match event {
+            Event::Log(line) if self.leaves_out(line) => {}
             Event::Log(line) => {
                 out.extend_from_slice(&line.text);
                 out.push(b'\n');
@@ -75,13 +65,31 @@ impl LogRenderer {
             platform => {
                 let lines = match self.format {
                     LogFormat::Text => text::lines(platform, now),
-                    LogFormat::Json => json::lines(platform, now, &self.labels, self.level),
+                    LogFormat::Json => json::lines(platform, now, &self.labels, self.levels.system),
                 };
                 for line in lines {
                     self.line(&line, failed(platform), out);
                 }
             }
         }
+    }
+
+    /// Whether a line of the function's is less important than what is wanted. One without a level, or
+    /// that is no JSON, stands at INFO. Records of the log descriptor come from loggers that have been
+    /// told the level, and an extension's lines have none.
+    fn leaves_out(&self, line: &LogLine) -> bool {
+        let default = ApplicationLevel::default();
+        let wanted = self.levels.application;
+        if self.format == LogFormat::Text
+            || line.stream != LogStream::Output
+            || wanted == ApplicationLevel::Trace
+        {
+            return false;
+        }
+        let fields = serde_json::from_slice::<Map<String, Value>>(&line.text).unwrap_or_default();
+        let given = fields.iter().find(|(name, _)| name.eq_ignore_ascii_case("level"));
+        let level = given.and_then(|(_, value)| ApplicationLevel::named(value.as_str()?));
+        level.unwrap_or(default) < wanted
     }
 
     fn line(&self, line: &str, failed: Failed, out: &mut Vec<u8>) {
@@ -106,10 +114,14 @@ fn failed(event: &Event) -> Failed {
     let status = match event {
         Event::InitReport { status, .. } => *status,
         Event::Report(report) => report.status,
-        Event::Fault { .. } => Status::Error,
-        Event::InitStart { .. } | Event::Start { .. } | Event::Log(_) | Event::End { .. } => {
-            Status::Success
-        }
+        Event::InitRuntimeDone { status, .. } | Event::RuntimeDone { status, .. } => *status,
+        Event::Extension { error_type: Some(_), .. } | Event::Fault { .. } => Status::Error,
+        Event::InitStart { .. }
+        | Event::Extension { error_type: None, .. }
+        | Event::Subscription { .. }
+        | Event::Start { .. }
+        | Event::Log(_)
+        | Event::End { .. } => Status::Success,
     };
     if status == Status::Success { Failed::No } else { Failed::Yes }
 }
@@ -119,7 +131,7 @@ pub(crate) mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::{InitPhase, LogLine, LogStream, Report, RequestId};
+    use crate::model::{InitPhase, Report, RequestId, SystemLevel};
 
     pub(crate) const NOW: &str = "2024-03-04T17:22:38.033Z";
 
@@ -142,6 +154,7 @@ pub(crate) mod tests {
             init_duration: None,
             status,
             error_type: error_type.map(str::to_owned),
+            extension_overhead: None,
             notes: Vec::new(),
         }
     }
@@ -158,7 +171,8 @@ pub(crate) mod tests {
     pub(crate) fn rendered(format: LogFormat, level: SystemLevel, event: &Event) -> String {
         let labels =
             Labels { function_name: "hello".to_owned(), function_version: "$LATEST".to_owned() };
-        let renderer = LogRenderer::new(format, Paint::Plain, labels).with_system_level(level);
+        let renderer = LogRenderer::new(format, Paint::Plain, labels)
+            .with_levels(LogLevels { system: level, ..LogLevels::default() });
         let mut out = Vec::new();
         renderer.render(event, now(), &mut out);
         String::from_utf8(out).unwrap()
@@ -177,6 +191,34 @@ pub(crate) mod tests {
                 renderer.render(&line, now(), &mut out);
                 assert_eq!(out, b"\xff{not json\r\n");
             }
+        }
+    }
+
+    #[test]
+    fn in_json_lines_below_the_level_are_left_out_and_one_without_a_level_is_info() {
+        let kept = |format, application, stream, text: &'static str| {
+            let labels = Labels { function_name: String::new(), function_version: String::new() };
+            let renderer = LogRenderer::new(format, Paint::Plain, labels)
+                .with_levels(LogLevels { application, ..LogLevels::default() });
+            let mut out = Vec::new();
+            let line = LogLine { stream, text: text.into() };
+            renderer.render(&Event::Log(line), now(), &mut out);
+            !out.is_empty()
+        };
+        let (json, output) = (LogFormat::Json, LogStream::Output);
+        for (text, warn, debug) in [
+            ("{\"level\":\"debug\"}", false, true),
+            ("{\"LEVEL\":\"Trace\"}", false, false),
+            ("{\"level\":\"ERROR\"}", true, true),
+            ("{\"level\":\"loud\"}", false, true),
+            ("{\"level\":7}", false, true),
+            ("plain", false, true),
+        ] {
+            assert_eq!(kept(json, ApplicationLevel::Warn, output, text), warn, "{text}");
+            assert_eq!(kept(json, ApplicationLevel::Debug, output, text), debug, "{text}");
+            assert!(kept(LogFormat::Text, ApplicationLevel::Fatal, output, text));
+            assert!(kept(json, ApplicationLevel::Fatal, LogStream::Extension, text));
+            assert!(kept(json, ApplicationLevel::Fatal, LogStream::Frame, text));
         }
     }
 

@@ -12,7 +12,7 @@ mod say;
 pub(crate) mod stderr;
 mod text;
 
-pub use logs::{Labels, LogRenderer, Paint, SystemLevel};
+pub use logs::{Labels, LogRenderer, Paint};
 pub use metrics::{Metrics, QueueState};
 pub use observer::Observer;
 pub use report::{UsageBy, usage_report};

@@ -111,7 +111,8 @@ impl Journal for Observer {
             function_version: function.version.clone(),
         };
         let from = lines.len();
-        let renderer = LogRenderer::new(function.log_format, Paint::Plain, labels);
+        let renderer = LogRenderer::new(function.log_format, Paint::Plain, labels)
+            .with_levels(function.effective_levels());
         let now = Timestamp::now();
         match event {
             Event::InitStart { phase: InitPhase::Invoke } => {

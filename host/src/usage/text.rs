@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::model::{Event, InitPhase, Report, Status};
+use crate::model::{Event, Report, Status, SubscribedTo};
 
 /// Error type whose message has a line of its own form.
 const TIMED_OUT: &str = "Sandbox.Timedout";
@@ -18,13 +18,33 @@ pub(super) fn lines(event: &Event, now: Timestamp) -> Vec<String> {
     match event {
         // INIT_START needs a runtime version, which a local runtime has not.
         Event::InitStart { .. } | Event::Log(_) => Vec::new(),
+        Event::Subscription { api, name, state, types } => {
+            let api = match api {
+                SubscribedTo::Telemetry => "TELEMETRY",
+                SubscribedTo::Logs => "LOGS",
+            };
+            let types: Vec<String> = types.iter().map(|name| capitalized(name)).collect();
+            let types = types.join(", ");
+            vec![format!("{api}\tName: {name}\tState: {state}\tTypes: [{types}]")]
+        }
+        Event::InitRuntimeDone { .. } | Event::RuntimeDone { .. } => Vec::new(),
+        Event::Extension { name, state, events, error_type } => {
+            let events: Vec<_> = events.iter().map(|event| event.as_str()).collect();
+            let events = events.join(", ");
+            let mut line = format!("EXTENSION\tName: {name}\tState: {}", state.as_str());
+            line.push_str(&format!("\tEvents: [{events}]"));
+            if let Some(error_type) = error_type {
+                line.push_str(&format!("\tError Type: {error_type}"));
+            }
+            vec![line]
+        }
         // On demand, a successful init is in REPORT.
         Event::InitReport { status: Status::Success, .. } => Vec::new(),
         Event::InitReport { phase, duration, status, error_type } => {
             let mut line = format!(
                 "INIT_REPORT Init Duration: {} ms\tPhase: {}",
                 milliseconds(*duration),
-                phase_name(*phase)
+                phase.as_str()
             );
             line.push('\t');
             line.push_str(&failure(*status, error_type.as_deref()));
@@ -41,9 +61,15 @@ pub(super) fn lines(event: &Event, now: Timestamp) -> Vec<String> {
             let message = message.strip_prefix("Error: ").unwrap_or(message);
             vec![format!("RequestId: {request_id} Error: {message}"), error_type.clone()]
         }
-        Event::End { request_id, .. } => vec![format!("END RequestId: {request_id}")],
+        Event::End { request_id } => vec![format!("END RequestId: {request_id}")],
         Event::Report(report) => report_lines(report),
     }
+}
+
+/// `Platform` of `platform`.
+fn capitalized(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// REPORT ends with a TAB, unless a status ends it.
@@ -85,20 +111,11 @@ fn milliseconds(duration: Duration) -> String {
     format!("{:.2}", duration.as_secs_f64() * 1_000.0)
 }
 
-/// The value of `Phase:` and of telemetry's `phase`.
-pub(super) fn phase_name(phase: InitPhase) -> &'static str {
-    match phase {
-        InitPhase::Init => "init",
-        InitPhase::Invoke => "invoke",
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::logs::SystemLevel;
     use super::super::logs::tests::{NOW, id, init_report, rendered, report};
     use super::*;
-    use crate::model::LogFormat;
+    use crate::model::{InitPhase, LogFormat, SystemLevel};
 
     fn text(event: &Event) -> String {
         rendered(LogFormat::Text, SystemLevel::Info, event)
@@ -108,7 +125,7 @@ mod tests {
     fn start_and_end_are_as_on_aws() {
         let start = Event::Start { request_id: id(), version: "$LATEST".to_owned() };
         assert_eq!(text(&start), "START RequestId: 8f5c Version: $LATEST\n");
-        let end = Event::End { request_id: id(), status: Status::Error };
+        let end = Event::End { request_id: id() };
         assert_eq!(text(&end), "END RequestId: 8f5c\n");
     }
 

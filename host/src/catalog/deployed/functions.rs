@@ -15,10 +15,10 @@ use super::packages::Packages;
 use super::serving::{Change, Observer, Serving};
 use super::snapshot::snapshot;
 use crate::config::ObjectStore;
-use crate::model::{Function, LogFormat, Version};
+use crate::model::{ApplicationLevel, Function, LogFormat, LogLevels, SystemLevel, Version};
 use crate::store::{
-    Blobs, Code, Dead, Expected, FunctionRecord, LastUpdate, Pinned, Put, Reserve, State, Store,
-    StoreError, UpdateStatus,
+    Blobs, Code, Dead, Expected, FunctionRecord, LastUpdate, Logging, Pinned, Put, Reserve, State,
+    Store, StoreError, UpdateStatus,
 };
 
 /// The one version there is until versions can be published.
@@ -434,6 +434,7 @@ impl Deployed {
                     _ => LogFormat::Text,
                 },
                 log_group: set.logging.group.clone(),
+                log_levels: levels(&set.logging),
                 environment: set.environment.clone().unwrap_or_default(),
             },
             code: self.packages.path(&record.code.sha256),
@@ -448,6 +449,15 @@ impl std::fmt::Debug for Deployed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let serving = &self.serving;
         f.debug_struct("Deployed").field("serving", serving).finish_non_exhaustive()
+    }
+}
+
+/// What was checked when it was set; AWS's defaults where nothing was.
+fn levels(logging: &Logging) -> LogLevels {
+    let (application, system) = (&logging.application_level, &logging.system_level);
+    LogLevels {
+        application: application.as_deref().and_then(ApplicationLevel::named).unwrap_or_default(),
+        system: system.as_deref().and_then(SystemLevel::named).unwrap_or_default(),
     }
 }
 

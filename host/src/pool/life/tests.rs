@@ -1,8 +1,15 @@
 //! Every way an environment can live, without one.
 
+use bytes::Bytes;
+
 use super::*;
+use crate::model::RequestId;
+
+mod extensions;
 
 const TIMEOUT: Duration = Duration::from_secs(3);
+/// The runtime asks for an event, and no extension is waited for.
+const NEXT: Input = Input::Next { extensions: Waiting::All };
 
 fn invocation(id: &str) -> Invocation {
     Invocation {
@@ -33,10 +40,10 @@ fn response(id: &str) -> Input {
 /// An environment whose init took 20 ms, and the moment it was ready.
 fn ready() -> (Life, Instant) {
     let start = Instant::now();
-    let mut life = Life::new(INIT_LIMIT);
+    let mut life = Life::new(INIT_LIMIT, Vec::new());
     life.begin(start);
     let now = start + Duration::from_millis(20);
-    life.on(Input::Next, now);
+    life.on(NEXT, now);
     (life, now)
 }
 
@@ -56,7 +63,7 @@ fn the_first_report_alone_carries_the_init_and_bills_it() {
         life.on(invoke(id), now);
         let answered = life.on(response(id), now + Duration::from_millis(2));
         assert_eq!(answers(&answered), 1);
-        let ended = life.on(Input::Next, now + Duration::from_micros(2_500));
+        let ended = life.on(NEXT, now + Duration::from_micros(2_500));
         let ending = ending(&ended);
         assert_eq!((ending.init_duration, ending.status), (init, Status::Success));
         assert_eq!(ending.billed_ms(), if init.is_some() { 23 } else { 3 });
@@ -86,7 +93,7 @@ fn a_failed_init_runs_once_more_inside_the_invocation() {
         Input::Deadline,
     ] {
         let start = Instant::now();
-        let mut life = Life::new(INIT_LIMIT);
+        let mut life = Life::new(INIT_LIMIT, Vec::new());
         life.begin(start);
         let effects = life.on(failure, start + Duration::from_millis(5));
         assert!(effects.contains(&Effect::Kill));
@@ -102,10 +109,10 @@ fn a_failed_init_runs_once_more_inside_the_invocation() {
         let effects = life.on(invoke("a"), start);
         assert!(effects.contains(&Effect::Start));
         assert!(effects.contains(&Effect::Deadline(Some(start + TIMEOUT))));
-        let effects = life.on(Input::Next, start + Duration::from_millis(8));
+        let effects = life.on(NEXT, start + Duration::from_millis(8));
         assert!(effects.iter().any(|e| matches!(e, Effect::Assign(_))));
         life.on(response("a"), start + Duration::from_millis(9));
-        let effects = life.on(Input::Next, start + Duration::from_millis(10));
+        let effects = life.on(NEXT, start + Duration::from_millis(10));
         let ending = ending(&effects);
         assert_eq!((ending.init_duration, ending.billed_ms()), (None, 10));
     }
@@ -114,7 +121,7 @@ fn a_failed_init_runs_once_more_inside_the_invocation() {
 #[test]
 fn the_second_init_failure_is_what_the_caller_gets_with_both_reports() {
     let start = Instant::now();
-    let mut life = Life::new(INIT_LIMIT);
+    let mut life = Life::new(INIT_LIMIT, Vec::new());
     life.begin(start);
     life.on(Input::Ended(End::Code(1)), start);
     life.on(invoke("a"), start);
@@ -174,7 +181,8 @@ fn an_answer_to_another_invocation_is_not_this_ones() {
 #[test]
 fn an_idle_environment_that_dies_is_reset_and_serves_the_next_invocation() {
     let (mut life, now) = ready();
-    assert_eq!(life.on(Input::Ended(End::Signal("killed")), now), [Effect::Kill]);
+    let killed = life.on(Input::Ended(End::Signal("killed")), now);
+    assert_eq!(killed, [Effect::Deadline(None), Effect::Kill]);
     assert!(life.on(invoke("a"), now).contains(&Effect::Start));
 }
 

@@ -9,8 +9,8 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::model::{
-    Event, Function, Invocation, Invoked, LogFormat, Outcome, Refused, Report, RequestId, Status,
-    Version,
+    Event, Function, Invocation, Invoked, LogFormat, LogLevels, Outcome, Refused, Report,
+    RequestId, Status, Version,
 };
 use crate::pool::{Freeze, Home, Journal, Pool, Provider, Settings, Sink};
 use crate::sandbox::SandboxError;
@@ -235,6 +235,10 @@ impl Home for Fake {
         Ok(())
     }
 
+    async fn wind_down(&mut self) -> Result<(), SandboxError> {
+        Ok(())
+    }
+
     async fn end(self) -> Result<(), SandboxError> {
         self.counts.ending.fetch_add(1, Ordering::SeqCst);
         if self.hold_ends.load(Ordering::SeqCst) {
@@ -256,6 +260,7 @@ fn report(request_id: RequestId) -> Report {
         init_duration: None,
         status: Status::Success,
         error_type: None,
+        extension_overhead: None,
         notes: Vec::new(),
     }
 }
@@ -273,6 +278,7 @@ fn version(name: &str, revision: &str, memory_mb: u32) -> Arc<Version> {
         ephemeral_storage_mb: 512,
         log_format: LogFormat::Text,
         log_group: String::new(),
+        log_levels: LogLevels::default(),
         environment: BTreeMap::new(),
     };
     Arc::new(Version {

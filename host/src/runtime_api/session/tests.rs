@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::signal::Waiting;
 use super::*;
 
 const ID: &str = "8f5c1c1e-0000-4000-8000-000000000001";
@@ -49,7 +50,7 @@ fn response() -> Delivery {
 /// A session that has come to `state` by legal calls, and the ticket it holds there, if any.
 fn session_in(state: &str) -> (Session, Option<Ticket>) {
     let now = Instant::now();
-    let mut session = Session::new(Restore::Enabled);
+    let mut session = Session::new(Restore::Enabled, Extensions::disabled());
     let mut held = None;
     let run = |session: &mut Session| {
         session.next(now).unwrap();
@@ -325,7 +326,7 @@ fn a_suspended_call_looks_again_in_every_state() {
 
 #[test]
 fn restore_calls_do_not_exist_without_snapshots() {
-    let mut session = Session::new(Restore::Disabled);
+    let mut session = Session::new(Restore::Disabled, Extensions::disabled());
     assert_eq!(session.restore_exists(), Err(Refusal::NoSuchPath));
     assert_eq!(session.restore_next(), Err(Refusal::NoSuchPath));
     assert_eq!(session.begin_restore_error(), Err(Refusal::NoSuchPath));
@@ -346,9 +347,11 @@ fn a_second_next_returns_the_same_event_and_says_nothing() {
 #[test]
 fn the_owner_hears_each_step_of_a_cycle_once() {
     let now = Instant::now();
-    let mut session = Session::new(Restore::Disabled);
+    let mut session = Session::new(Restore::Disabled, Extensions::disabled());
     for (id, ended) in [(ID, "init"), (OTHER_ID, "the previous one")] {
-        let Ok(Next::Wait { signal: Some(Signal::Next { at }) }) = session.next(now) else {
+        let Ok(Next::Wait { signal: Some(Signal::Next { at, extensions: Waiting::All }) }) =
+            session.next(now)
+        else {
             panic!("{ended} is over");
         };
         assert_eq!(at, now);

@@ -1,5 +1,6 @@
 //! A server under test and a client that hides nothing: it sends the bytes it is given.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -8,8 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-use crate::model::{Invocation, RequestId};
-use crate::runtime_api::{Peer, RuntimeApi, Signal};
+use crate::model::{Function, Invocation, LogFormat, LogLevels, RequestId};
+use crate::runtime_api::{Extending, Peer, RuntimeApi, Signal};
 
 pub(super) const ID: &str = "8f5c1c1e-0000-4000-8000-000000000001";
 /// Long after anything here is over; reached only by a failure.
@@ -30,7 +31,18 @@ impl Server {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (sender, signals) = mpsc::channel(8);
-        Self { api: RuntimeApi::serve(listener, peer, sender).unwrap(), signals, address }
+        let extending = Extending::Enabled { external: &[], sockets: None };
+        let api = RuntimeApi::serve(listener, peer, &function(), extending, sender).unwrap();
+        Self { api, signals, address }
+    }
+
+    /// One whose environment has external extensions of these names, or none of any kind.
+    pub(super) fn extended(extending: Extending<'_>) -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (sender, signals) = mpsc::channel(64);
+        let api = RuntimeApi::serve(listener, Peer::Any, &function(), extending, sender).unwrap();
+        Self { api, signals, address }
     }
 
     pub(super) async fn connect(&self) -> Client {
@@ -49,6 +61,23 @@ impl Server {
         self.api.assign(invocation(id)).unwrap();
         assert_eq!(client.get("runtime/invocation/next").await.status, 200);
         while !matches!(self.signal().await, Signal::Handed { .. }) {}
+    }
+}
+
+fn function() -> Function {
+    Function {
+        name: "hello".to_owned(),
+        version: "$LATEST".to_owned(),
+        account: "000000000000".to_owned(),
+        region: "us-east-1".to_owned(),
+        runtime: "python3.11".to_owned(),
+        handler: "app.handler".to_owned(),
+        memory_mb: 128,
+        timeout: Duration::from_secs(3),
+        ephemeral_storage_mb: 512,
+        log_format: LogFormat::Text,
+        log_levels: LogLevels::default(),
+        environment: BTreeMap::new(),
     }
 }
 

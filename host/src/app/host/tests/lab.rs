@@ -15,7 +15,8 @@ use crate::app::host::{Host, Plan};
 use crate::app::resources::Wants;
 use crate::config::{Color, Cpu, Credentials, DevShm, Isolation, RuntimeCompat, Sdk, Verbosity};
 use crate::model::{
-    Event, Function, Invocation, Invoked, LogFormat, Network, Outcome, Refused, RequestId, Version,
+    Event, Function, Invocation, Invoked, LogFormat, LogLevels, Network, Outcome, Refused,
+    RequestId, Version,
 };
 use crate::pool::{Journal, Pool, Settings, Snapshot};
 use crate::usage::{Labels, LogRenderer, Paint, Say};
@@ -185,6 +186,7 @@ impl Lab {
             ephemeral_storage_mb: 512,
             log_format: LogFormat::Text,
             log_group: String::new(),
+            log_levels: LogLevels::default(),
             environment: BTreeMap::new(),
         };
         Version {

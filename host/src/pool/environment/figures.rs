@@ -1,0 +1,61 @@
+//! The figures of an invocation, from what the rule book and the control group know.
+
+use std::time::{Instant, SystemTime};
+
+use super::Environment;
+use crate::model::{Event, Report, RuntimeMetrics, Span};
+use crate::pool::life::{Answered, Ending, RuntimeDone};
+
+impl Environment {
+    pub(super) async fn log_runtime_done(&mut self, done: RuntimeDone) {
+        self.drain().await;
+        let RuntimeDone { id: request_id, status, error_type, answered } = done;
+        let metrics = answered.map(|Answered { handed, response, next, bytes }| RuntimeMetrics {
+            duration: next.duration_since(handed),
+            produced_bytes: bytes,
+            spans: vec![
+                span("responseLatency", handed, response),
+                span("responseDuration", response, response),
+                span("runtimeOverhead", response, next),
+            ],
+        });
+        self.note(Event::RuntimeDone { request_id, status, error_type, metrics });
+    }
+
+    pub(super) async fn log_end(&mut self, ending: Ending) {
+        self.sample();
+        self.drain().await;
+        let memory_size_mb = self.blueprint.function.memory_mb;
+        // Whoever was ended for want of memory had used all of it.
+        let out_of_memory = ending.error_type.as_deref() == Some("Runtime.OutOfMemory");
+        let used_mb = self.meter.max_memory_used_mb();
+        let max_memory_used_mb = if out_of_memory {
+            u64::from(memory_size_mb)
+        } else if self.workshop.has_limits() {
+            used_mb.min(u64::from(memory_size_mb))
+        } else {
+            used_mb
+        };
+        self.note(Event::End { request_id: ending.id.clone() });
+        let overhead =
+            ending.extensions_since.map(|since| span("extensionOverhead", since, Instant::now()));
+        self.note(Event::Report(Report {
+            billed_ms: ending.billed_ms(),
+            request_id: ending.id,
+            duration: ending.duration,
+            memory_size_mb,
+            max_memory_used_mb,
+            raw_peak_mb: self.meter.raw_peak_mb(),
+            init_duration: ending.init_duration,
+            status: ending.status,
+            error_type: ending.error_type,
+            extension_overhead: overhead,
+            notes: self.blueprint.notes.clone(),
+        }));
+    }
+}
+
+fn span(name: &'static str, from: Instant, to: Instant) -> Span {
+    let start = SystemTime::now() - from.elapsed();
+    Span { name, start, duration: to.duration_since(from) }
+}

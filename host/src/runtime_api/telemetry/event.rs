@@ -1,0 +1,280 @@
+//! Events as JSON, in the form each schema has.
+//!
+//! # Sources
+//! `reference/runtime-api.md` 3.3 to 3.5, 4.2.
+
+use std::time::{Duration, SystemTime};
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::call::Api;
+use super::queue::Dropped;
+use super::subscription::{Schema, Stream};
+use crate::model::{
+    Event, InitPhase, LogFormat, LogLine, LogStream, Report, RequestId, RuntimeMetrics, Span,
+    Status, SubscribedTo,
+};
+
+/// `initializationType` of every environment until provisioned concurrency comes.
+const ON_DEMAND: &str = "on-demand";
+/// Why events are missing.
+const FALLEN_BEHIND: &str = "the subscriber has fallen behind or does not accept what it is sent";
+
+/// What events do not say themselves.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Described<'a> {
+    /// `FunctionName`.
+    pub function_name: &'a str,
+    /// `$LATEST` or a number.
+    pub function_version: &'a str,
+    /// Which environment, and its memory in bytes.
+    pub instance: Option<(&'a str, u64)>,
+    /// X-Ray's header of the invocation.
+    pub trace_id: Option<&'a str>,
+    /// Whose invocation it is.
+    pub tenant_id: Option<&'a str>,
+}
+
+/// The type and record of a platform event of the Telemetry API; `None` for what it does not have.
+pub fn platform_record(
+    event: &Event,
+    about: &Described<'_>,
+) -> Option<(&'static str, Map<String, Value>)> {
+    let mut record = Map::new();
+    let kind = match event {
+        Event::InitStart { phase } => {
+            init(&mut record, *phase);
+            put(&mut record, "functionName", about.function_name);
+            put(&mut record, "functionVersion", about.function_version);
+            if let Some((id, memory_bytes)) = about.instance {
+                put(&mut record, "instanceId", id);
+                put(&mut record, "instanceMaxMemory", memory_bytes);
+            }
+            "platform.initStart"
+        }
+        Event::InitRuntimeDone { phase, status, error_type } => {
+            init(&mut record, *phase);
+            ended(&mut record, *status, error_type.as_deref());
+            "platform.initRuntimeDone"
+        }
+        Event::InitReport { phase, duration, status, error_type } => {
+            init(&mut record, *phase);
+            ended(&mut record, *status, error_type.as_deref());
+            put(&mut record, "metrics", json!({ "durationMs": milliseconds(*duration) }));
+            "platform.initReport"
+        }
+        Event::Extension { name, state, events, error_type } => {
+            put(&mut record, "name", name.as_str());
+            put(&mut record, "state", state.as_str());
+            let events: Vec<_> = events.iter().map(|event| event.as_str()).collect();
+            put(&mut record, "events", events);
+            if let Some(error_type) = error_type {
+                put(&mut record, "errorType", error_type.as_str());
+            }
+            "platform.extension"
+        }
+        Event::Subscription { api, name, state, types } => {
+            put(&mut record, "name", name.as_str());
+            put(&mut record, "state", *state);
+            put(&mut record, "types", types.clone());
+            match api {
+                SubscribedTo::Telemetry => "platform.telemetrySubscription",
+                SubscribedTo::Logs => "platform.logsSubscription",
+            }
+        }
+        Event::Start { request_id, version } => {
+            about_request(&mut record, request_id);
+            put(&mut record, "version", version.as_str());
+            of_whom(&mut record, about);
+            "platform.start"
+        }
+        Event::RuntimeDone { request_id, status, error_type, metrics } => {
+            about_request(&mut record, request_id);
+            ended(&mut record, *status, error_type.as_deref());
+            if let Some(RuntimeMetrics { duration, produced_bytes, spans: parts }) = metrics {
+                let duration_ms = milliseconds(*duration);
+                let figures = json!({ "durationMs": duration_ms, "producedBytes": produced_bytes });
+                put(&mut record, "metrics", figures);
+                spans(&mut record, parts);
+            }
+            of_whom(&mut record, about);
+            "platform.runtimeDone"
+        }
+        Event::Report(report) => {
+            about_request(&mut record, &report.request_id);
+            put(&mut record, "metrics", metrics(report));
+            ended(&mut record, report.status, report.error_type.as_deref());
+            spans(&mut record, report.extension_overhead.as_slice());
+            of_whom(&mut record, about);
+            "platform.report"
+        }
+        Event::Log(_) | Event::Fault { .. } | Event::End { .. } => return None,
+    };
+    Some((kind, record))
+}
+
+/// Which stream an event is of.
+pub(super) fn stream_of(event: &Event) -> Stream {
+    match event {
+        Event::Log(LogLine { stream: LogStream::Extension, .. }) => Stream::Extension,
+        Event::Log(_) => Stream::Function,
+        _ => Stream::Platform,
+    }
+}
+
+/// One event as it is sent, or `None` if the schema does not have it.
+pub(super) fn render(
+    event: &Event,
+    at: Timestamp,
+    schema: Schema,
+    format: LogFormat,
+    about: &Described<'_>,
+) -> Option<String> {
+    let (kind, record) = match event {
+        Event::Log(line) => (stream_of(event).as_str(), said(line, schema, format)),
+        event if schema.api() == Api::Logs => logs_record(event, schema, about)?,
+        Event::Subscription { api: SubscribedTo::Logs, .. } => return None,
+        event => {
+            let (kind, record) = platform_record(event, about)?;
+            (kind, Value::Object(record))
+        }
+    };
+    Some(enveloped(kind, &record, at))
+}
+
+/// What is told where events are missing.
+pub(super) fn dropped(missing: Dropped, at: Timestamp) -> String {
+    let record = json!({
+        "reason": FALLEN_BEHIND,
+        "droppedRecords": missing.records,
+        "droppedBytes": missing.bytes,
+    });
+    enveloped("platform.logsDropped", &record, at)
+}
+
+fn enveloped(kind: &str, record: &Value, at: Timestamp) -> String {
+    json!({ "time": format!("{at:.3}"), "type": kind, "record": record }).to_string()
+}
+
+/// What a process wrote: text with its newline or, where logs are JSON and the schema knows that, the
+/// object it is.
+fn said(line: &LogLine, schema: Schema, format: LogFormat) -> Value {
+    if format == LogFormat::Json
+        && schema >= Schema::Telemetry20221213
+        && let Ok(object) = serde_json::from_slice::<Map<String, Value>>(&line.text)
+    {
+        return Value::Object(object);
+    }
+    Value::String(format!("{}\n", String::from_utf8_lossy(&line.text)))
+}
+
+/// The Logs API's events are fewer and simpler.
+fn logs_record(
+    event: &Event,
+    schema: Schema,
+    about: &Described<'_>,
+) -> Option<(&'static str, Value)> {
+    Some(match event {
+        Event::End { request_id } => ("platform.end", json!({ "requestId": request_id.0 })),
+        Event::Fault { request_id, message, error_type } => {
+            let text = format!("RequestId: {request_id} Error: {message}\n{error_type}\n");
+            ("platform.fault", Value::String(text))
+        }
+        Event::RuntimeDone { request_id, status, .. } if schema >= Schema::Logs20210318 => {
+            let status = match status {
+                Status::Error => "failure",
+                other => other.as_str(),
+            };
+            ("platform.runtimeDone", json!({ "requestId": request_id.0, "status": status }))
+        }
+        Event::Report(report) => {
+            let record = json!({ "requestId": report.request_id.0, "metrics": metrics(report) });
+            ("platform.report", record)
+        }
+        Event::Start { .. }
+        | Event::Extension { .. }
+        | Event::Subscription { api: SubscribedTo::Logs, .. } => {
+            let (kind, record) = platform_record(event, about)?;
+            (kind, Value::Object(record))
+        }
+        _ => return None,
+    })
+}
+
+fn put(record: &mut Map<String, Value>, key: &str, value: impl Into<Value>) {
+    record.insert(key.to_owned(), value.into());
+}
+
+fn init(record: &mut Map<String, Value>, phase: InitPhase) {
+    put(record, "initializationType", ON_DEMAND);
+    put(record, "phase", phase.as_str());
+}
+
+fn about_request(record: &mut Map<String, Value>, request_id: &RequestId) {
+    put(record, "requestId", request_id.0.as_str());
+}
+
+fn ended(record: &mut Map<String, Value>, status: Status, error_type: Option<&str>) {
+    put(record, "status", status.as_str());
+    if let Some(error_type) = error_type.filter(|_| status != Status::Success) {
+        put(record, "errorType", error_type);
+    }
+}
+
+fn of_whom(record: &mut Map<String, Value>, about: &Described<'_>) {
+    if let Some(tenant_id) = about.tenant_id {
+        put(record, "tenantId", tenant_id);
+    }
+    // Only what is sampled is traced.
+    let sampled =
+        |trace: &&str| trace.contains("Root=") && trace.split(';').any(|p| p == "Sampled=1");
+    if let Some(value) = about.trace_id.filter(sampled) {
+        let parent = value.split(';').find_map(|part| part.strip_prefix("Parent="));
+        let mut tracing = Map::new();
+        if let Some(parent) = parent {
+            put(&mut tracing, "spanId", parent);
+        }
+        put(&mut tracing, "type", "X-Amzn-Trace-Id");
+        put(&mut tracing, "value", value);
+        put(record, "tracing", tracing);
+    }
+}
+
+fn metrics(report: &Report) -> Value {
+    let mut metrics = json!({
+        "durationMs": milliseconds(report.duration),
+        "billedDurationMs": report.billed_ms,
+        "memorySizeMB": report.memory_size_mb,
+        "maxMemoryUsedMB": report.max_memory_used_mb,
+    });
+    if let Some(init) = report.init_duration {
+        metrics["initDurationMs"] = milliseconds(init).into();
+    }
+    metrics
+}
+
+fn spans(record: &mut Map<String, Value>, spans: &[Span]) {
+    if spans.is_empty() {
+        return;
+    }
+    let all = spans.iter().map(|span| {
+        let start = instant(span.start);
+        let duration_ms = milliseconds(span.duration);
+        json!({ "name": span.name, "start": format!("{start:.3}"), "durationMs": duration_ms })
+    });
+    put(record, "spans", all.collect::<Vec<_>>());
+}
+
+fn instant(at: SystemTime) -> Timestamp {
+    // A clock beyond the year 9999 is not ours.
+    Timestamp::try_from(at).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// Float milliseconds with at most three decimals.
+fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+#[cfg(test)]
+mod tests;
