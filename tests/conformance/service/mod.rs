@@ -8,6 +8,7 @@
 
 mod aws_cli;
 mod callers;
+mod deployments;
 mod durable;
 mod ending;
 mod functions;
@@ -16,9 +17,12 @@ mod languages;
 mod layers;
 mod logs;
 mod network;
+mod objects;
 mod operating;
+mod pages;
 mod refusals;
 mod requests;
+mod tags;
 
 use crate::harness::Host;
 
