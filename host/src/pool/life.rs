@@ -271,6 +271,7 @@ impl Life {
                 self.answer(busy, Outcome::Failed(failure), Status::Error, Some(error_type))
             }
             Input::Streamed { id: of, bytes } if of == id => {
+                busy.response.get_or_insert((now, bytes));
                 self.answer(busy, Outcome::Streamed { bytes }, Status::Success, None)
             }
             Input::TooLarge { id: of, bytes, limit_bytes } if of == id => {

@@ -96,7 +96,7 @@ impl Observer {
         if unread > 0 {
             self.say.warning(&format!(
                 "{unread} bytes of functions' logs are left out here: standard error was not read \
-                 (`lambdabox logs` has them)"
+                 (the stored log has them)"
             ));
         }
         stderr::write(named(function, lines, self.say.is_colored()));

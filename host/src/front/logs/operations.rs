@@ -52,8 +52,7 @@ async fn act(front: &Front, operation: &str, body: &[u8]) -> Result<Value, LogsE
         "GetLogEvents" => events::get(front, &members).await,
         "FilterLogEvents" => events::filter(front, &members).await,
         "StartLiveTail" => Err(LogsError::unknown(
-            "lambdabox has no StartLiveTail; `aws logs tail --follow` and `lambdabox logs -f` follow \
-             a log",
+            "lambdabox has no StartLiveTail; `aws logs tail --follow` follows a log",
         )),
         other => Err(LogsError::unknown(format!(
             "lambdabox has no operation {other} of CloudWatch Logs; it has DescribeLogGroups, \
