@@ -11,6 +11,7 @@
 mod skip;
 
 mod built;
+mod dotnet;
 mod function;
 mod host;
 mod leftovers;
@@ -27,6 +28,7 @@ mod terminal;
 pub(crate) use built::{
     Built, go_fixture, has_jdk, java_fixture, official_java_client, rust_fixture,
 };
+pub(crate) use dotnet::{csharp, dotnet_fixture, dotnet_tree};
 pub(crate) use function::{Function, zip_bytes};
 pub(crate) use host::{Host, python_client_of};
 pub(crate) use leftovers::{Leftovers, alone, processes_with, shared, wait_until_gone};

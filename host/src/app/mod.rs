@@ -11,6 +11,7 @@
 mod blueprint;
 mod deployed;
 mod doctor;
+mod dotnet;
 mod error;
 mod host;
 mod language_loop;

@@ -34,12 +34,12 @@ pub(crate) fn too_few_parameters_are_what_the_language_makes_of_them(host: &Host
 
 pub(crate) fn a_failing_init_is_the_functions_error(host: &Host) {
     let run = init_fails(host, "init_fails", &host.words.errors.init);
-    assert!(run.json()["errorMessage"].as_str().unwrap().contains("init is broken"));
+    assert!(told(&run).contains("init is broken"));
 }
 
 pub(crate) fn a_missing_module_is_named(host: &Host) {
     let run = init_fails(host, "missing_module", &host.words.errors.missing_module);
-    let message = run.json()["errorMessage"].as_str().unwrap().replace('-', "_");
+    let message = told(&run).replace('-', "_");
     assert!(message.contains("no_such_package"), "{message}");
 }
 
@@ -63,6 +63,13 @@ pub(crate) fn a_malformed_handler_is_told(host: &Host) {
 
 pub(crate) fn a_syntax_error_is_told(host: &Host) {
     init_fails(host, "syntax_error", &host.words.errors.syntax);
+}
+
+/// The message, and that of its cause where a language has one.
+fn told(run: &Run) -> String {
+    let body = run.json();
+    let cause = body["cause"]["errorMessage"].as_str().unwrap_or_default();
+    format!("{} {cause}", body["errorMessage"].as_str().unwrap())
 }
 
 fn init_fails(host: &Host, module: &str, kind: &str) -> Run {
