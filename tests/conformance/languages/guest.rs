@@ -6,9 +6,9 @@ use std::path::PathBuf;
 
 use super::words::{Words, folder};
 use crate::harness::{
-    Built, Client, Invoke, dotnet_fixture, dotnet_tree, e2e_cache, go_fixture, has_jdk, interpreter,
-    java_fixture, lambdabox, node_tree, official_java_client, official_node_client, rust_fixture,
-    vendored,
+    Built, Client, Invoke, dotnet_fixture, dotnet_tree, e2e_cache, go_fixture, has_jdk,
+    interpreter, java_fixture, lambdabox, node_tree, official_java_client, official_node_client,
+    rust_fixture, vendored,
 };
 
 /// One line of the list: a row of the matrix.
