@@ -45,13 +45,16 @@ impl Parts<'_> {
         // Older runtimes know no ICU that a distribution still has.
         let knows_icu = interpreter.fit == Fit::Exact
             || interpreter.release.parse().is_ok_and(|major: u32| major >= 5);
-        if !(knows_icu && has_icu()) && !self.config.environment.contains_key(INVARIANT) {
+        let finds_icu = knows_icu && has_icu();
+        if !finds_icu && !self.config.environment.contains_key(INVARIANT) {
             variables.push((INVARIANT.to_owned(), "1".to_owned()));
-            self.said.push(
-                "this .NET finds no ICU library, so it knows no cultures here as it does on AWS; to have \
-                 them: apt-get install libicu72, or the version your distribution has"
-                    .to_owned(),
-            );
+            let remedy = match knows_icu {
+                true => "; to have them: apt-get install libicu72, or your distribution's version",
+                false => "",
+            };
+            self.said.push(format!(
+                "this .NET finds no ICU library, so it knows no cultures here as it does on AWS{remedy}"
+            ));
         }
         let task = self.trees.iter().find(|tree| tree.target == Path::new(TASK));
         let root = task.map(|tree| tree.source.clone()).unwrap_or_default();
