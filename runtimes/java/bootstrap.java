@@ -17,7 +17,9 @@
  *   source launcher takes no package from Java 22 on.
  * - Names that start with `_LAMBDABOX_`, and the log descriptor's, are gone before customer code runs.
  *
- * Started with `--compile SOURCE TARGET` (by the host, once per machine) it compiles itself into a jar.
+ * Started with `--compile SOURCE TARGET` (by the host, once per machine) it compiles itself into a jar, and
+ * with `--archive JAR` it makes the archive of loaded classes (AppCDS) that later starts map; for that it
+ * lives once on an event of its own. No customer's code is in either.
  *
  * Sources: reference/runtime-api.md sections 1, 4, 5.3, 6; AWS's client for texts and shapes.
  */
@@ -52,6 +54,7 @@ import java.lang.reflect.WildcardType;
 import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.net.InetAddress;
+import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.URL;
 import java.net.URLClassLoader;
@@ -111,11 +114,17 @@ final class LambdaboxLoop {
             Compile.into(Paths.get(arguments[1]), Paths.get(arguments[2]));
             return;
         }
+        if (arguments.length == 2 && arguments[0].equals("--archive")) {
+            Archive.beside(Paths.get(arguments[1]));
+            return;
+        }
+        boolean training = arguments.length == 1 && arguments[0].equals("--train");
+        String address = training ? Archive.serveOnce() : Settings.or("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001");
         Settings settings = Settings.take();
         Logs logs = new Logs(settings);
         Security.setProperty("networkaddress.cache.negative.ttl",
                 Settings.or("AWS_LAMBDA_JAVA_NETWORKADDRESS_CACHE_NEGATIVE_TTL", "1"));
-        RuntimeApi api = new RuntimeApi(Settings.or("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001"));
+        RuntimeApi api = new RuntimeApi(address);
         if (settings.mustWait) {
             api.waitUntilServed();
         }
@@ -124,7 +133,7 @@ final class LambdaboxLoop {
             ClassLoader loader = customersLoader(settings.taskRoot);
             Thread.currentThread().setContextClassLoader(loader);
             logs.give(loader);
-            handler = Handlers.find(Settings.or("_HANDLER", ""), loader, logs);
+            handler = Handlers.find(training ? Archive.HANDLER : Settings.or("_HANDLER", ""), loader, logs);
         } catch (Fault fault) {
             logs.fault(fault);
             logs.flush();
@@ -1913,6 +1922,83 @@ final class LambdaboxLoop {
                     all.sorted(Collections.reverseOrder()).forEach(path -> path.toFile().delete());
                 }
             }
+        }
+    }
+
+    // -------------------------------------------------------------------------------------------------
+    // The archive of loaded classes
+    // -------------------------------------------------------------------------------------------------
+
+    /** What the JVM would load and link at each start, made once and mapped: from Java 13 on. */
+    public static final class Archive {
+        static final String HANDLER = "LambdaboxLoop$Archive::echo";
+        /** As `-cp` has it at run time, seen from /var/task: an archive holds for that text only. */
+        private static final String JAR = "../runtime/bootstrap.jar";
+        /** What decides how classes are laid out has to be as it is at run time. */
+        private static final String[] OPTIONS = {"-XX:+UseSerialGC", "-XX:MaxHeapSize=108m", "-Xlog:disable"};
+
+        public Archive() {}
+
+        public Object echo(Map<String, Object> event) {
+            System.out.println("trained");
+            return event;
+        }
+
+        /** Fails where the JVM cannot do it; then starts do without. */
+        static void beside(Path jar) throws IOException, InterruptedException {
+            Path directory = jar.toAbsolutePath().getParent();
+            Path root = Files.createTempDirectory(directory, ".archive-");
+            Path task = Files.createDirectory(root.resolve("task"));
+            Path runtime = Files.createSymbolicLink(root.resolve("runtime"), Paths.get(".."));
+            try {
+                List<String> command = new ArrayList<>();
+                command.add(System.getProperty("java.home") + "/bin/java");
+                command.addAll(Arrays.asList(OPTIONS));
+                command.addAll(Arrays.asList("-XX:ArchiveClassesAtExit=" + runtime.resolve("bootstrap.jsa"), "-cp", JAR,
+                        "LambdaboxLoop", "--train"));
+                ProcessBuilder builder = new ProcessBuilder(command).directory(task.toFile());
+                Process process = builder.redirectErrorStream(true).start();
+                Streams.all(process.getInputStream());
+                if (process.waitFor() != 0) {
+                    System.exit(1);
+                }
+            } finally {
+                Files.delete(runtime);
+                Files.delete(task);
+                Files.delete(root);
+            }
+        }
+
+        /** A Runtime API with one event, which ends the process when that is answered; its address. */
+        static String serveOnce() throws IOException {
+            ServerSocket server = new ServerSocket(0, 1, InetAddress.getByName("127.0.0.1"));
+            Thread thread = new Thread(() -> {
+                try (Socket socket = server.accept()) {
+                    InputStream in = new BufferedInputStream(socket.getInputStream());
+                    head(in);
+                    say(socket, "200 OK\r\nLambda-Runtime-Aws-Request-Id: 1", "{\"name\":[\"x\",1,2.5,null,true]}");
+                    head(in);
+                    say(socket, "202 Accepted", "");
+                    System.exit(0);
+                } catch (IOException e) {
+                    System.exit(1);
+                }
+            });
+            thread.setDaemon(true);
+            thread.start();
+            return "127.0.0.1:" + server.getLocalPort();
+        }
+
+        private static void head(InputStream in) throws IOException {
+            int last = 0;
+            for (int one = in.read(); one >= 0 && !(one == '\n' && last == '\n'); one = in.read()) {
+                last = one == '\r' ? last : one;
+            }
+        }
+
+        private static void say(Socket socket, String head, String body) throws IOException {
+            String all = "HTTP/1.1 " + head + "\r\nContent-Length: " + body.length() + "\r\n\r\n" + body;
+            socket.getOutputStream().write(all.getBytes(StandardCharsets.UTF_8));
         }
     }
 }

@@ -71,6 +71,8 @@ pub enum HandlerForm {
     LastDot,
     /// `a/b.c.f` is `c.f` of the module `a/b`.
     FirstDot,
+    /// `A::B.C::f` is `f` of the type `B.C` of the assembly `A`; without colons it is a program's name.
+    Assembly,
     /// `a.b.C::f` is `f` of the class `a.b.C`; without colons it is what an interface asks for.
     Class,
 }
@@ -136,16 +138,21 @@ impl Language {
         self.identifiers.iter().find(|identifier| identifier.version.as_deref() == Some(version))
     }
 
-    /// Interpreter options of a function; `set` gives the customer's variables.
+    /// Interpreter options of a function. `has_file` says what is beside the loop, `set` gives the
+    /// customer's variables.
     pub fn options<'a>(
         &self,
         identifier: &str,
         version: &str,
         memory_mb: u32,
+        has_file: impl Fn(&str) -> bool,
         set: impl Fn(&str) -> Option<&'a str>,
     ) -> Vec<String> {
         let words = self.options.iter();
-        words.filter_map(|option| option.word(identifier, version, memory_mb, &set)).collect()
+        let word = |option: &InterpreterOption| {
+            option.word(identifier, version, memory_mb, &has_file, &set)
+        };
+        words.filter_map(word).collect()
     }
 }
 
@@ -301,8 +308,8 @@ mod tests {
 
     #[test]
     fn a_runtime_of_a_later_release_is_refused_by_its_language() {
-        let error = Catalogue::embedded().find("dotnet8").unwrap_err();
-        assert!(error.to_string().contains(".NET comes in a later release"), "{error}");
+        let error = Catalogue::embedded().find("go1.x").unwrap_err();
+        assert!(error.to_string().contains("Go comes in a later release"), "{error}");
     }
 
     #[test]
@@ -338,9 +345,13 @@ mod tests {
     fn node_gets_a_heap_of_its_memory_unless_the_customer_says_otherwise() {
         let node = Catalogue::embedded().language("nodejs").unwrap();
         let options = |identifier, version, set: Option<&'static str>| {
-            node.options(identifier, version, 128, move |name| {
-                set.filter(|_| name == "NODE_OPTIONS")
-            })
+            node.options(
+                identifier,
+                version,
+                128,
+                |_| false,
+                move |name| set.filter(|_| name == "NODE_OPTIONS"),
+            )
             .join(" ")
         };
         let heap = "--max-semi-space-size=6 --max-old-space-size=115 --expose-gc";

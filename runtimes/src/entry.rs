@@ -29,6 +29,8 @@ pub struct EntryInputs<'a> {
     pub interpreter: Option<&'a str>,
     /// Replaces `{options}`, by as many words as there are; none is well too.
     pub options: &'a [String],
+    /// Replaces `{program}`, by as many words as there are: what the interpreter is given to run.
+    pub program: &'a [String],
     /// Replaces `{handler}`.
     pub handler: Option<&'a str>,
     /// Replaces `{bootstrap}`.
@@ -37,6 +39,10 @@ pub struct EntryInputs<'a> {
     pub language_loop: Option<&'a str>,
     /// Replaces `{client}`: the main file of AWS's own client.
     pub client: Option<&'a str>,
+    /// Replaces `{prefix}`: where the interpreter is installed.
+    pub prefix: Option<&'a str>,
+    /// Replaces `{version}`: the interpreter's.
+    pub version: Option<&'a str>,
     /// Replaces `{source}` and `{target}` of a compilation, which runs on the host.
     pub compilation: Option<(&'a str, &'a str)>,
 }
@@ -54,6 +60,12 @@ pub struct Entry {
     /// Makes the compiled loop, once per interpreter and on the host.
     #[serde(default)]
     compile: Option<Vec<String>>,
+    /// Whether what one interpreter of the language compiles runs on every other.
+    #[serde(default)]
+    pub compiles_for_all: bool,
+    /// Run after that, by the interpreter that will run the loop; what it leaves is of use, not needed.
+    #[serde(default)]
+    finish: Option<Vec<String>>,
     /// File name of the compiled loop in `/var/runtime`.
     #[serde(default)]
     pub compiled: Option<String>,
@@ -79,6 +91,11 @@ impl Entry {
     pub fn compile(&self, inputs: EntryInputs<'_>) -> Option<Vec<String>> {
         fill(self.compile.as_ref()?, inputs)
     }
+
+    /// The command line that is run after that; `None` if there is none.
+    pub fn finish(&self, inputs: EntryInputs<'_>) -> Option<Vec<String>> {
+        fill(self.finish.as_ref()?, inputs)
+    }
 }
 
 fn fill(template: &[String], inputs: EntryInputs<'_>) -> Option<Vec<String>> {
@@ -89,7 +106,13 @@ fn fill(template: &[String], inputs: EntryInputs<'_>) -> Option<Vec<String>> {
                 words.extend(inputs.options.iter().cloned());
                 continue;
             }
+            "{program}" => {
+                words.extend(inputs.program.iter().cloned());
+                continue;
+            }
             "{interpreter}" => inputs.interpreter,
+            "{prefix}" => inputs.prefix,
+            "{version}" => inputs.version,
             "{handler}" => inputs.handler,
             "{bootstrap}" => inputs.bootstrap,
             "{loop}" => inputs.language_loop,
@@ -140,6 +163,9 @@ pub(crate) struct InterpreterOption {
     /// Oldest version of the interpreter that knows it.
     #[serde(default)]
     from: Option<String>,
+    /// Only if the loop's directory has this file.
+    #[serde(default)]
+    file: Option<String>,
     /// The customer's variable that can decide otherwise …
     #[serde(default)]
     variable: Option<String>,
@@ -155,8 +181,12 @@ impl InterpreterOption {
         identifier: &str,
         version: &str,
         memory_mb: u32,
+        has_file: &impl Fn(&str) -> bool,
         set: impl Fn(&str) -> Option<&'a str>,
     ) -> Option<String> {
+        if self.file.as_deref().is_some_and(|file| !has_file(file)) {
+            return None;
+        }
         let named = self.identifiers.is_empty() || self.identifiers.iter().any(|i| i == identifier);
         let known = self.from.as_ref().is_none_or(|from| numbers(version) >= numbers(from));
         let value = self.variable.as_deref().and_then(set).unwrap_or_default();

@@ -14,10 +14,7 @@ pub struct Later {
 }
 
 /// Source: the runtimes list of `reference/lambda-service.md` section 4.
-const LATER: &[Later] = &[
-    Later { name: ".NET", identifier_prefix: "dotnet", extensions: &["dll", "cs"] },
-    Later { name: "Go", identifier_prefix: "go1.", extensions: &["go"] },
-];
+const LATER: &[Later] = &[Later { name: "Go", identifier_prefix: "go1.", extensions: &["go"] }];
 
 /// The later language an AWS identifier names.
 pub fn later_by_identifier(identifier: &str) -> Option<Later> {

@@ -31,6 +31,7 @@ mod config_file;
 mod credentials;
 mod custom_runtimes;
 mod doctor;
+mod dotnet;
 mod environment;
 mod events;
 mod extensions;

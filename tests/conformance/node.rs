@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use crate::harness::{Function, Invoke, invoke, lambdabox, node_tree};
+use crate::harness::{Function, Invoke, Run, invoke, lambdabox, node_tree};
 
 const HELLO: &str = "export const handler = async (event) => `hello ${event.name}`;\n";
 
@@ -76,6 +76,26 @@ fn a_callback_answers_up_to_node_22_and_is_refused_from_24_on() {
     let message = run.json()["errorMessage"].as_str().unwrap().to_owned();
     let start = "ERROR: AWS Lambda has removed support for callback-based function handlers";
     assert!(message.starts_with(start), "{message}");
+}
+
+#[test]
+fn source_maps_are_followed_where_node_options_ask_for_it() {
+    // One segment: the third line of index.js, from its start on, is line 40 of original.ts.
+    let map = r#"{"version":3,"sources":["original.ts"],"names":[],"mappings":";;AAuCA"}"#;
+    let function = node(
+        "'use strict';
+exports.handler = async () => {
+throw new Error('mapped'); };
+//# sourceMappingURL=index.js.map
+",
+    )
+    .file("index.js.map", map);
+    let trace = |run: Run| run.failed_with("Error").json()["trace"].to_string();
+    let plain = trace(on!("nodejs22.x", invoke(&function)).run());
+    assert!(plain.contains("index.js:3"), "{plain}");
+    let asked = ["--env", "NODE_OPTIONS=--enable-source-maps"];
+    let mapped = trace(on!("nodejs22.x", invoke(&function)).args(asked).run());
+    assert!(mapped.contains("original.ts:40"), "{mapped}");
 }
 
 #[test]

@@ -166,7 +166,7 @@ pub(crate) fn has_jdk(version: &str) -> bool {
 }
 
 /// Builds into a directory that is named after the sources; `build` leaves `task` and `layer` in it.
-fn once(
+pub(super) fn once(
     name: &str,
     source: &Path,
     build: impl FnOnce(&Path) -> Result<(), String>,
@@ -234,7 +234,7 @@ fn the_jar_in(directory: &Path) -> Result<PathBuf, String> {
     entries.next().map(|entry| entry.path()).ok_or_else(|| "Maven copied nothing".to_owned())
 }
 
-fn run(command: &mut Command) -> Result<(), String> {
+pub(super) fn run(command: &mut Command) -> Result<(), String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let output = command.output().map_err(|e| format!("{name}: {e}"))?;
     if output.status.success() {

@@ -13,6 +13,7 @@ mod skip;
 mod built;
 mod caller;
 mod collector;
+mod dotnet;
 mod function;
 mod host;
 mod leftovers;
@@ -32,6 +33,7 @@ pub(crate) use built::{
 };
 pub(crate) use caller::Caller;
 pub(crate) use collector::{Collector, TELL};
+pub(crate) use dotnet::{csharp, dotnet_fixture, dotnet_tree};
 pub(crate) use function::{Function, zip_bytes};
 pub(crate) use host::{Host, python_client_of};
 pub(crate) use leftovers::{

@@ -6,13 +6,30 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::python::e2e_cache;
 
-/// The version of AWS's client that Node.js 20 gets.
-const OFFICIAL_CLIENT: &str = "aws-lambda-ric@3.3.0";
+/// A version of AWS's client, which is built by Node.js of this machine and talks to any newer one.
+struct OfficialClient {
+    version: &'static str,
+    /// After its own `preinstall.sh`.
+    build: &'static str,
+    /// What of it is used at run time; the rest of its 150 MB is for building.
+    files: &'static [&'static str],
+}
+
+/// What Node.js 20 gets.
+const CLIENT_3: OfficialClient = OfficialClient {
+    version: "3.3.0",
+    build: "node ../node-gyp/bin/node-gyp.js rebuild && sh ./scripts/postinstall.sh",
+    files: &["package.json", "bin/index.mjs", "dist/index.mjs", "dist/rapid-client.node"],
+};
+/// What needs Node.js 22.
+const CLIENT_4: OfficialClient = OfficialClient {
+    version: "4.0.2",
+    build: "sh ./scripts/postinstall.sh",
+    files: &["package.json", "index.mjs", "rapid-client.node"],
+};
+const NEEDS_CLIENT_4: u32 = 22;
 /// What its build calls.
 const BUILD_TOOLS: [&str; 5] = ["cmake", "autoconf", "automake", "libtoolize", "g++"];
-/// What of it is used at run time; the rest of its 150 MB is for building.
-const CLIENT_FILES: [&str; 4] =
-    ["package.json", "bin/index.mjs", "dist/index.mjs", "dist/rapid-client.node"];
 
 /// One at a time: two tests may want the same tree.
 fn one_at_a_time() -> MutexGuard<'static, ()> {
@@ -48,39 +65,40 @@ pub(crate) fn node_tree(runtime: &str) -> Result<Option<PathBuf>, String> {
 /// # Errors
 /// Why it cannot be had.
 pub(crate) fn official_node_client(runtime: &str) -> Result<PathBuf, String> {
-    let major = major_of(runtime)?;
-    if own_major() != Some(major) {
-        return Err(format!(
-            "AWS's client is built for the machine's own Node.js, not for {major}"
-        ));
+    let client = if major_of(runtime)? < NEEDS_CLIENT_4 { &CLIENT_3 } else { &CLIENT_4 };
+    if own_major().is_none() {
+        return Err("AWS's client is built by a Node.js on PATH, and there is none".to_owned());
     }
     let _one = one_at_a_time();
-    let layer = e2e_cache().join(format!("aws-lambda-ric-layer-node{major}"));
+    let layer = e2e_cache().join(format!("aws-lambda-ric-layer-{}", client.version));
     let inside = layer.join("nodejs/node_modules/aws-lambda-ric");
-    if inside.join("dist/rapid-client.node").is_file() {
+    if client.files.iter().all(|file| inside.join(file).is_file()) {
         return Ok(layer);
     }
     let missing = BUILD_TOOLS.iter().find(|tool| !answers(tool));
     if let Some(tool) = missing {
         return Err(format!("AWS's client for Node.js is built by {tool}, which is not installed"));
     }
-    let build = e2e_cache().join(format!("aws-lambda-ric-build-node{major}"));
-    npm(&["install", "--ignore-scripts", "--prefix"], &build, OFFICIAL_CLIENT)?;
+    let build = e2e_cache().join(format!("aws-lambda-ric-build-{}", client.version));
+    let wanted = format!("aws-lambda-ric@{}", client.version);
+    npm(&["install", "--ignore-scripts", "--prefix"], &build, &wanted)?;
     // Its scripts by themselves: a newer npm runs none that nobody approved.
     let package = build.join("node_modules/aws-lambda-ric");
     // Headers of an interpreter that has them beside it need not be fetched.
-    let build_native = "nodedir=$(node -p 'path.dirname(path.dirname(process.execPath))')
+    let build_native = format!(
+        "nodedir=$(node -p 'path.dirname(path.dirname(process.execPath))')
          [ -e \"$nodedir/include/node/node.h\" ] && export npm_config_nodedir=\"$nodedir\"
-         sh ./scripts/preinstall.sh && node ../node-gyp/bin/node-gyp.js rebuild &&
-         sh ./scripts/postinstall.sh";
-    let output = Command::new("sh").args(["-c", build_native]).current_dir(&package).output();
+         sh ./scripts/preinstall.sh && {}",
+        client.build
+    );
+    let output = Command::new("sh").args(["-c", &build_native]).current_dir(&package).output();
     let output = output.map_err(|e| e.to_string())?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         let last: Vec<&str> = said.lines().rev().take(3).collect();
         return Err(format!("AWS's client for Node.js cannot be built: {}", last.join(" | ")));
     }
-    for file in CLIENT_FILES {
+    for file in client.files {
         let target = inside.join(file);
         std::fs::create_dir_all(target.parent().expect("it is below the layer"))
             .and_then(|()| std::fs::copy(package.join(file), target))

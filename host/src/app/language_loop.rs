@@ -1,4 +1,4 @@
-//! The language loop on disk: text, and compiled form, once per interpreter.
+//! The language loop on disk: text, compiled form and archive of classes, once per interpreter.
 //!
 //! # Invariants
 //! - A directory appears whole, by a rename, so instances that start together do not meet.
@@ -15,7 +15,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use lambdabox_runtimes::discover::Interpreter;
+use lambdabox_runtimes::discover::{self, Interpreter, Search};
 use lambdabox_runtimes::{EntryInputs, Language};
 
 use super::error::AppError;
@@ -53,7 +53,8 @@ pub(super) fn home(
     let failed = |source| AppError::Write { path: all.clone(), source };
     let program = fs::metadata(&interpreter.executable).map_err(failed)?;
     let mut key = DefaultHasher::new();
-    (file.text, &interpreter.executable, program.mtime(), program.size()).hash(&mut key);
+    (file.text, &interpreter.executable, &interpreter.version).hash(&mut key);
+    (program.mtime(), program.size()).hash(&mut key);
     let name = format!("{}-{:016x}", interpreter.identifier, key.finish());
     let directory = all.join(name);
     if !directory.join(file.name).exists() {
@@ -89,11 +90,14 @@ fn make(
         && is_trusted(program)
     {
         let target = temporary.path().join(compiled);
-        if !compile(language, interpreter, &source, &target)? && target.exists() {
+        if !compiled_by_any(language, interpreter, &source, &target)? && target.exists() {
             fs::remove_file(&target)?;
         }
         if target.exists() {
-            fs::set_permissions(&target, Permissions::from_mode(FILE_MODE))?;
+            finish(language, interpreter, &source, &target)?;
+        }
+        for entry in fs::read_dir(temporary.path())? {
+            fs::set_permissions(entry?.path(), Permissions::from_mode(FILE_MODE))?;
         }
     }
     fs::set_permissions(temporary.path(), Permissions::from_mode(DIRECTORY_MODE))?;
@@ -127,6 +131,29 @@ fn is_trusted(program: &fs::Metadata) -> bool {
         && program.mode() & WRITABLE_BY_OTHERS == 0
 }
 
+/// By the interpreter itself, else, where the language allows it, by another one of this machine: a Java
+/// 8 or a mere JRE has no compiler that could do it.
+fn compiled_by_any(
+    language: &Language,
+    interpreter: &Interpreter,
+    source: &Path,
+    target: &Path,
+) -> io::Result<bool> {
+    if compile(language, interpreter, source, target)? {
+        return Ok(true);
+    }
+    if !language.entry.compiles_for_all {
+        return Ok(false);
+    }
+    for other in discover::all(language, &Search::from_environment()) {
+        let trusted = fs::metadata(&other.executable).is_ok_and(|program| is_trusted(&program));
+        if trusted && compile(language, &other, source, target)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// False if the interpreter will not: then the text itself is run, slower and as well.
 fn compile(
     language: &Language,
@@ -134,14 +161,40 @@ fn compile(
     source: &Path,
     target: &Path,
 ) -> io::Result<bool> {
+    with_inputs(interpreter, source, target, |inputs| run(language.entry.compile(inputs)))
+}
+
+/// What only makes starts faster; nothing depends on it.
+fn finish(
+    language: &Language,
+    interpreter: &Interpreter,
+    source: &Path,
+    target: &Path,
+) -> io::Result<bool> {
+    with_inputs(interpreter, source, target, |inputs| run(language.entry.finish(inputs)))
+}
+
+fn with_inputs<T>(
+    interpreter: &Interpreter,
+    source: &Path,
+    target: &Path,
+    then: impl FnOnce(EntryInputs<'_>) -> T,
+) -> T {
     let executable = interpreter.executable.to_string_lossy();
+    let prefix = interpreter.prefix.to_string_lossy();
     let (source, target) = (source.to_string_lossy(), target.to_string_lossy());
-    let inputs = EntryInputs {
+    then(EntryInputs {
         interpreter: Some(&executable),
+        prefix: Some(&prefix),
+        version: Some(&interpreter.version),
         compilation: Some((&source, &target)),
         ..EntryInputs::default()
-    };
-    let Some(argv) = language.entry.compile(inputs) else { return Ok(false) };
+    })
+}
+
+/// True if there is a command and it succeeded.
+fn run(argv: Option<Vec<String>>) -> io::Result<bool> {
+    let Some(argv) = argv else { return Ok(false) };
     let Some((program, arguments)) = argv.split_first() else { return Ok(false) };
     let status = Command::new(program)
         .args(arguments)

@@ -13,6 +13,7 @@ mod blueprint;
 mod client;
 mod deployed;
 mod doctor;
+mod dotnet;
 mod error;
 mod host;
 mod language_loop;

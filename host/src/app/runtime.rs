@@ -9,8 +9,9 @@ use lambdabox_runtimes::discover::{Fit, Interpreter};
 use lambdabox_runtimes::{EntryForm, EntryInputs, Language};
 
 use super::blueprint::Asked;
+use super::dotnet::{self, Start};
 use super::error::AppError;
-use super::language_loop;
+use super::language_loop::{self, LoopHome};
 use super::python::{self, PYTHONPATH};
 use super::tree::closed_to_others;
 use crate::catalog::{Client, Inference};
@@ -83,7 +84,21 @@ impl Parts<'_> {
             EntryForm::Official => self.official_client(language, interpreter, version)?,
             _ => None,
         };
-        let language_loop = self.language_loop(language, interpreter)?;
+        let of_language = language.environment.iter();
+        let mut runtime_variables: Vec<(String, String)> =
+            of_language.map(|(k, v)| (k.clone(), v.replace("{version}", version))).collect();
+        let start = match language.folder {
+            dotnet::FOLDER => self.dotnet(&inference.handler, interpreter, &mut runtime_variables),
+            _ => Start::Loop(Vec::new()),
+        };
+        let home = match start {
+            Start::Loop(_) => self.language_loop(language, interpreter)?,
+            // The package brings its own; nothing is to be compiled for it.
+            _ => None,
+        };
+        let language_loop = home.as_ref().map(|home| format!("/var/runtime/{}", home.entry));
+        let has_file =
+            |name: &str| home.as_ref().is_some_and(|home| home.directory.join(name).is_file());
         let executable = shown_at(&interpreter.executable, interpreter);
         let executable = executable.to_string_lossy();
         let set = |name: &str| self.config.environment.get(name).map(String::as_str);
@@ -91,11 +106,17 @@ impl Parts<'_> {
             &interpreter.identifier,
             &interpreter.version,
             self.config.memory_mb,
+            has_file,
             set,
         );
+        let program_words = match &start {
+            Start::Loop(words) | Start::Own(words) => words.as_slice(),
+            Start::Program(_) | Start::Refused { .. } => &[],
+        };
         let inputs = EntryInputs {
             interpreter: Some(&executable),
             options: &options,
+            program: program_words,
             handler: Some(&inference.handler),
             language_loop: language_loop.as_deref(),
             client: client.as_deref(),
@@ -105,9 +126,6 @@ impl Parts<'_> {
             message: format!("--runtime-client official: {} has no such client", language.name),
             hint: None,
         })?;
-        let of_language = language.environment.iter();
-        let mut runtime_variables: Vec<(String, String)> =
-            of_language.map(|(k, v)| (k.clone(), v.replace("{version}", version))).collect();
         self.say_which(language, interpreter);
         if form == EntryForm::Official {
             if language.folder == python::FOLDER {
@@ -128,15 +146,20 @@ impl Parts<'_> {
         }
         // Only our own loop, started by nothing of the customer's, keeps the promise to wait.
         let network_laid = match form {
-            EntryForm::Lean | EntryForm::Plain => {
+            EntryForm::Lean | EntryForm::Plain if matches!(start, Start::Loop(_)) => {
                 runtime_variables.push(("_LAMBDABOX_WAIT".to_owned(), "1".to_owned()));
                 NetworkLaid::DuringStart
             }
-            EntryForm::Wrapped | EntryForm::Official => NetworkLaid::BeforeStart,
+            _ => NetworkLaid::BeforeStart,
+        };
+        let program = match start {
+            Start::Loop(_) | Start::Own(_) => self.wrapped(argv),
+            Start::Program(path) => self.wrapped(vec![path]),
+            Start::Refused { message, status } => refusing(message, status),
         };
         Ok(Running {
             runtime: interpreter.identifier.clone(),
-            program: self.wrapped(argv),
+            program,
             no_entry: None,
             frames: true,
             network_laid,
@@ -177,19 +200,19 @@ impl Parts<'_> {
         }
     }
 
-    /// Shows the language's loop as `/var/runtime` and says its path inside.
+    /// Shows the language's loop as `/var/runtime`.
     fn language_loop(
         &mut self,
         language: &Language,
         interpreter: &Interpreter,
-    ) -> Result<Option<String>, AppError> {
+    ) -> Result<Option<LoopHome>, AppError> {
         let Some(home) = language_loop::home(self.config.data_dir, language, interpreter)? else {
             return Ok(None);
         };
         let target = PathBuf::from("/var/runtime");
-        let source = home.directory;
+        let source = home.directory.clone();
         self.trees.push(Tree { source, target, only_readable_by: None, copy_to: None });
-        Ok(Some(format!("/var/runtime/{}", home.entry)))
+        Ok(Some(home))
     }
 
     /// Lean unless the customer wants to be heard by the interpreter itself.
@@ -242,6 +265,13 @@ const WRAPPER_SCRIPT: &str = "\
 if [ ! -f \"$1\" ]; then echo \"$1: does not exist\"; exit 127; fi
 if [ ! -x \"$1\" ]; then echo \"$1: is not an executable\"; exit 126; fi
 exec \"$@\"";
+
+/// Says what AWS's start script says where there is nothing to start.
+fn refusing(message: String, status: u8) -> Program {
+    let script = format!("echo \"$1\" >&2; exit {status}");
+    let words = ["/bin/sh", "-c", &script, "bootstrap", &message];
+    program(words.map(str::to_owned).to_vec())
+}
 
 fn program(argv: Vec<String>) -> Program {
     let path = argv.first().map(PathBuf::from).unwrap_or_default();

@@ -321,8 +321,8 @@ impl Look<'_> {
         let Some((module, function)) = split_handler(handler, language) else {
             return Some(format!("handler {handler}: it is not of the form MODULE.FUNCTION"));
         };
-        // Classes are in jars, which nobody looks into here.
-        if language.handler_form == HandlerForm::Class {
+        // Classes are in jars, which nobody looks into here; of an assembly AWS's own words are better.
+        if matches!(language.handler_form, HandlerForm::Class | HandlerForm::Assembly) {
             return None;
         }
         let Some(file) = module_file(&self.package.root, module, language) else {

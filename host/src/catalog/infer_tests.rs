@@ -208,16 +208,16 @@ fn a_custom_runtime_without_a_bootstrap_is_left_to_the_invocation() {
 
 #[test]
 fn other_languages_are_said_to_come_later() {
-    let function = Function::of(&[("app.cs", ""), ("site.cs", "")]);
-    for file in ["", "app.cs"] {
+    let function = Function::of(&[("app.go", ""), ("site.go", "")]);
+    for file in ["", "app.go"] {
         let text = function.refused(file, Wanted::default());
-        assert!(text.contains(".NET comes in a later release"), "{text}");
+        assert!(text.contains("Go comes in a later release"), "{text}");
         assert!(text.contains("python3.11") && text.contains("provided.al2023"), "{text}");
     }
-    let text = Function::of(&[("shop.cs", "")]).refused("", handler("shop.handler"));
-    assert!(text.contains(".NET comes in a later release"), "{text}");
-    let text = function.refused("", runtime("dotnet8"));
-    assert!(text.contains(".NET comes in a later release"), "{text}");
+    let text = Function::of(&[("shop.go", "")]).refused("", handler("shop.handler"));
+    assert!(text.contains("Go comes in a later release"), "{text}");
+    let text = function.refused("", runtime("go1.x"));
+    assert!(text.contains("Go comes in a later release"), "{text}");
 }
 
 const EXPORTED: &str = "export const handler = async (event) => event;\n";

@@ -12,12 +12,17 @@ pub(super) fn split_handler<'a>(
     handler: &'a str,
     language: &Language,
 ) -> Option<(&'a str, &'a str)> {
+    if language.handler_form == HandlerForm::Assembly {
+        let (assembly, method) = handler.split_once("::").unwrap_or((handler, "Main"));
+        let assembly = assembly.strip_suffix(".dll").unwrap_or(assembly);
+        return (!assembly.is_empty() && !method.is_empty()).then_some((assembly, method));
+    }
     if language.handler_form == HandlerForm::Class {
         let (class, method) = handler.rsplit_once("::").unwrap_or((handler, "handleRequest"));
         return (!class.is_empty() && !method.is_empty()).then_some((class, method));
     }
     let dot = match language.handler_form {
-        HandlerForm::LastDot | HandlerForm::Class => handler.rfind('.')?,
+        HandlerForm::LastDot | HandlerForm::Class | HandlerForm::Assembly => handler.rfind('.')?,
         HandlerForm::FirstDot => {
             let base = handler.rfind('/').map_or(0, |slash| slash + 1);
             base + handler[base..].find('.')?
@@ -31,7 +36,7 @@ pub(super) fn split_handler<'a>(
 pub(super) fn module_path(module: &str, language: &Language) -> String {
     let path = match language.handler_form {
         HandlerForm::LastDot | HandlerForm::Class => module.replace('.', "/"),
-        HandlerForm::FirstDot => module.to_owned(),
+        HandlerForm::FirstDot | HandlerForm::Assembly => module.to_owned(),
     };
     path.trim_start_matches('/').to_owned()
 }

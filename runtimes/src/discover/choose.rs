@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::examine::{Rejected, Running};
 use super::search::Search;
-use super::{DiscoverError, Fit, Interpreter, error, java, node, python, ruby};
+use super::{DiscoverError, Fit, Interpreter, dotnet, error, java, node, python, ruby};
 use crate::catalogue::{Identifier, Language};
 use crate::entry::numbers;
 
@@ -33,7 +33,8 @@ pub(super) struct Finder {
     pub(super) examine: fn(&Path, &Search, Running) -> Result<Interpreter, Rejected>,
 }
 
-const FINDERS: &[Finder] = &[python::FINDER, node::FINDER, ruby::FINDER, java::FINDER];
+const FINDERS: &[Finder] =
+    &[python::FINDER, node::FINDER, ruby::FINDER, java::FINDER, dotnet::FINDER];
 
 /// Finds the interpreter for an identifier, or the best one when none is asked for: the first of the
 /// search path if a runtime of AWS has its version, else the newest found, else the nearest.
@@ -150,7 +151,7 @@ impl Look<'_> {
         for (file, running) in on_path.chain(elsewhere) {
             // What cannot serve is of no use in a list of what can.
             if let Ok(interpreter) = (self.finder.examine)(&file, self.search, running)
-                && !found.iter().any(|other| other.executable == interpreter.executable)
+                && !found.iter().any(|other| is_same(other, &interpreter))
             {
                 found.push(interpreter);
             }
@@ -201,6 +202,11 @@ impl Look<'_> {
     fn advice(&self, version: &str) -> String {
         self.language.interpreter.advice.replace("{version}", version)
     }
+}
+
+/// .NET has several versions behind one program.
+fn is_same(one: &Interpreter, other: &Interpreter) -> bool {
+    (&one.executable, &one.version) == (&other.executable, &other.version)
 }
 
 /// The identifier an interpreter serves and how well; `None` if the loop is too new for it.

@@ -18,6 +18,7 @@
 //! and `pyenv-version-name`.
 
 mod choose;
+mod dotnet;
 mod error;
 mod examine;
 mod interpreter;

@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 /// GitHub's runners keep their interpreters here.
 const TOOL_CACHE: &str = "/opt/hostedtoolcache";
 
+const DOTNET_ROOTS: &[&str] =
+    &["/usr/share/dotnet", "/usr/lib/dotnet", "/usr/lib64/dotnet", "/usr/local/share/dotnet"];
+
 const JVM_ROOTS: &[&str] =
     &["/usr/lib/jvm", "/usr/lib64/jvm", "/usr/java", "/opt/java", "/opt/jdk"];
 
@@ -31,6 +34,10 @@ pub struct Search {
     pub java_home: Option<PathBuf>,
     /// Where distributions and installers put Java, a directory for each.
     pub jvm_roots: Vec<PathBuf>,
+    /// `DOTNET_ROOT`.
+    pub dotnet_root: Option<PathBuf>,
+    /// Where distributions and installers put .NET.
+    pub dotnet_roots: Vec<PathBuf>,
     /// `NVM_DIR`.
     pub nvm_dir: Option<PathBuf>,
     /// Where the caller stands; pyenv looks for `.python-version` from here upwards.
@@ -59,6 +66,8 @@ impl Search {
             pyenv_version: env::var("PYENV_VERSION").ok().filter(|version| !version.is_empty()),
             java_home: absolute(env::var_os("JAVA_HOME")),
             jvm_roots: JVM_ROOTS.iter().map(PathBuf::from).collect(),
+            dotnet_root: absolute(env::var_os("DOTNET_ROOT")),
+            dotnet_roots: DOTNET_ROOTS.iter().map(PathBuf::from).collect(),
             nvm_dir: absolute(env::var_os("NVM_DIR")),
             // A current directory that is gone names no `.python-version`, which is all it is for.
             cwd: env::current_dir().unwrap_or_default(),

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::packages::{VenvError, sdk, venv_identifier, venv_site_packages};
 
+mod dotnet;
 mod java;
 mod node;
 mod ruby;

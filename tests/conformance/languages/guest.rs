@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use super::words::{Words, folder};
 use crate::harness::{
-    Built, Client, Invoke, e2e_cache, go_fixture, has_jdk, java_fixture, lambdabox, node_tree,
-    official_java_client, official_node_client, rust_fixture, stretched, vendored,
+    Built, Client, Invoke, dotnet_fixture, dotnet_tree, e2e_cache, go_fixture, has_jdk,
+    interpreter, java_fixture, lambdabox, node_tree, official_java_client, official_node_client,
+    rust_fixture, stretched, vendored,
 };
 
 /// So that nothing is cut off, and the longest there is.
@@ -78,11 +79,22 @@ impl Guest {
         }
         let mut built = None;
         match self.language {
+            "python" if !has_python(self.runtime) => {
+                return Err(format!("no {} on this machine", self.runtime));
+            }
             "ruby" if std::process::Command::new("ruby").arg("-v").output().is_err() => {
                 return Err("no Ruby on this machine".to_owned());
             }
             "java" if !has_jdk(self.runtime.trim_start_matches("java")) => {
                 return Err(format!("no JDK for {} on this machine", self.runtime));
+            }
+            "dotnet" => {
+                let tree = dotnet_tree(self.runtime)?;
+                let fixture = dotnet_fixture(&source_of(self.language), &tree)?;
+                // Its package names the layer's, and does not start without it.
+                layers.push(fixture.layer.clone());
+                path.push(tree.into_os_string());
+                built = Some(fixture);
             }
             "go" => built = Some(go_fixture(&source_of(self.language))?),
             "rust" => built = Some(rust_fixture(&source_of(self.language))?),
@@ -137,6 +149,7 @@ impl Host {
         match self.guest.language {
             // Its loop is compiled once per data directory, which takes longer than most cases.
             "java" => run.data(&e2e_cache().join("java-data")),
+            "dotnet" => run.data(&e2e_cache().join("dotnet-data")),
             _ => run,
         }
     }
@@ -161,6 +174,12 @@ impl Host {
     pub(super) fn runtime(&self) -> &str {
         self.guest.runtime
     }
+}
+
+/// Whether this machine has it; the bare `python` is there for every test.
+fn has_python(runtime: &str) -> bool {
+    let minor = runtime.strip_prefix("python3.").map(str::parse);
+    minor.is_none_or(|minor| minor.is_ok_and(|minor| interpreter(minor).is_some()))
 }
 
 /// The fixtures of a language.

@@ -72,8 +72,15 @@ macro_rules! guests {
 guests! {
     python_managed = super::Guest::managed("python", "python");
     python_official = super::Guest::official("python", "python");
+    python39_managed = super::Guest::managed("python", "python3.9");
+    python310_managed = super::Guest::managed("python", "python3.10");
+    python312_managed = super::Guest::managed("python", "python3.12");
+    python313_managed = super::Guest::managed("python", "python3.13");
     nodejs20_managed = super::Guest::managed("nodejs", "nodejs20.x");
     nodejs20_official = super::Guest::official("nodejs", "nodejs20.x");
+    nodejs22_official = super::Guest::official("nodejs", "nodejs22.x");
+    nodejs24_official = super::Guest::official("nodejs", "nodejs24.x");
+    nodejs26_official = super::Guest::official("nodejs", "nodejs26.x");
     nodejs22_managed = super::Guest::managed("nodejs", "nodejs22.x");
     nodejs24_managed = super::Guest::managed("nodejs", "nodejs24.x");
     nodejs26_managed = super::Guest::managed("nodejs", "nodejs26.x");
@@ -83,4 +90,7 @@ guests! {
     go_official = super::Guest::native("go");
     rust_official = super::Guest::native("rust");
     java25_managed = super::Guest::managed("java", "java25");
+    dotnet_managed = super::Guest::managed("dotnet", "dotnet");
+    dotnet8_managed = super::Guest::managed("dotnet", "dotnet8");
+    dotnet10_managed = super::Guest::managed("dotnet", "dotnet10");
 }

@@ -61,6 +61,12 @@ pub(super) struct Words {
     /// Whether a log record of text names the request.
     #[serde(default = "yes")]
     pub(super) log_text_has_request: bool,
+    /// Level INFO as a log record of text has it.
+    #[serde(default = "info")]
+    pub(super) log_level_text: String,
+    /// Level INFO as a log record of JSON has it.
+    #[serde(default = "info")]
+    pub(super) log_level_json: String,
     /// Member of a log record's JSON that names the request.
     #[serde(default = "request_id")]
     pub(super) log_request_member: String,
@@ -75,6 +81,10 @@ pub(super) struct Words {
 
 fn yes() -> bool {
     true
+}
+
+fn info() -> String {
+    "INFO".to_owned()
 }
 
 fn request_id() -> String {

@@ -18,8 +18,10 @@ pub(crate) fn a_raised_error_reaches_the_caller(host: &Host) {
 
 pub(crate) fn an_error_does_not_end_the_environment(host: &Host) {
     let run = host.invoke("fail_once").args(["--repeat", "2"]).run().expect_code(1);
-    let answers: Vec<serde_json::Value> =
-        run.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    // An error may take several lines.
+    let text = run.text();
+    let answers = serde_json::Deserializer::from_str(&text).into_iter::<serde_json::Value>();
+    let answers: Vec<serde_json::Value> = answers.map(|answer| answer.unwrap()).collect();
     assert_eq!(answers[0]["errorType"], host.words.errors.raised.as_str());
     assert_eq!(answers[1], "recovered");
 }
@@ -34,12 +36,12 @@ pub(crate) fn too_few_parameters_are_what_the_language_makes_of_them(host: &Host
 
 pub(crate) fn a_failing_init_is_the_functions_error(host: &Host) {
     let run = init_fails(host, "init_fails", &host.words.errors.init);
-    assert!(run.json()["errorMessage"].as_str().unwrap().contains("init is broken"));
+    assert!(told(&run).contains("init is broken"));
 }
 
 pub(crate) fn a_missing_module_is_named(host: &Host) {
     let run = init_fails(host, "missing_module", &host.words.errors.missing_module);
-    let message = run.json()["errorMessage"].as_str().unwrap().replace('-', "_");
+    let message = told(&run).replace('-', "_");
     assert!(message.contains("no_such_package"), "{message}");
 }
 
@@ -63,6 +65,13 @@ pub(crate) fn a_malformed_handler_is_told(host: &Host) {
 
 pub(crate) fn a_syntax_error_is_told(host: &Host) {
     init_fails(host, "syntax_error", &host.words.errors.syntax);
+}
+
+/// The message, and that of its cause where a language has one.
+fn told(run: &Run) -> String {
+    let body = run.json();
+    let cause = body["cause"]["errorMessage"].as_str().unwrap_or_default();
+    format!("{} {cause}", body["errorMessage"].as_str().unwrap())
 }
 
 fn init_fails(host: &Host, module: &str, kind: &str) -> Run {

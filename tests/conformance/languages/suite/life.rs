@@ -18,7 +18,7 @@ pub(crate) fn a_log_record_has_level_and_request(host: &Host) {
     let request = run.report().request_id;
     let log = run.function_log();
     let line = log.lines().find(|line| line.contains("a record")).expect("the record is logged");
-    assert!(line.contains("INFO"), "{line}");
+    assert!(line.contains(&host.words.log_level_text), "{line}");
     assert_eq!(line.contains(&request), host.words.log_text_has_request, "{line}");
 
     let run = host.invoke("log").args(["--log-format", "json"]).run().answered();
@@ -26,7 +26,7 @@ pub(crate) fn a_log_record_has_level_and_request(host: &Host) {
         run.stderr.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let record = records.rfind(|record| record["message"] == "a record");
     let record = record.unwrap_or_else(|| panic!("no record of JSON:\n{}", run.stderr));
-    assert_eq!(record["level"], "INFO");
+    assert_eq!(record["level"], host.words.log_level_json.as_str());
     let request = &record[&host.words.log_request_member];
     assert!(request.as_str().is_some_and(|id| !id.is_empty()), "{record}");
     assert!(record["timestamp"].is_string(), "{record}");
