@@ -27,6 +27,7 @@ fn function() -> Function {
         timeout: Duration::from_secs(3),
         ephemeral_storage_mb: 512,
         log_format: LogFormat::Text,
+        log_group: String::new(),
         log_levels: LogLevels::default(),
         environment: BTreeMap::new(),
     }
