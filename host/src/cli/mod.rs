@@ -12,9 +12,11 @@
 //! Checking values (`config`), doing what was asked (`app`), the function's own log (`usage`).
 
 mod args;
+mod client;
 mod doctor;
 mod documents;
 mod invoke;
+mod observe;
 mod run;
 mod serve;
 #[cfg(test)]

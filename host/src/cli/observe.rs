@@ -96,10 +96,13 @@ struct Operator {
 impl Operator {
     fn call(self, host: HostCall) -> HostCall {
         let (at, said_by) = match self.admin {
-            None => ("127.0.0.1:9002".to_owned(), None),
-            Some(at) => (at, Some("--admin".to_owned())),
+            None => ("127.0.0.1:9002".to_owned(), "the default of --admin"),
+            Some(at) => (at, "--admin"),
         };
-        HostCall { endpoint: Endpoint { url: format!("http://{at}"), said_by }, ..host }
+        HostCall {
+            endpoint: Endpoint { url: format!("http://{at}"), said_by: Some(said_by.to_owned()) },
+            ..host
+        }
     }
 }
 
@@ -114,7 +117,15 @@ impl Logs {
         let until = if self.follow { LogsUntil::Interrupted } else { LogsUntil::Now };
         let Since { words, at } = self.since;
         let (name, filter) = (self.name, self.filter);
-        ClientCall::Logs(LogsCall { host, name, since: at, since_words: words, filter, until, form })
+        ClientCall::Logs(LogsCall {
+            host,
+            name,
+            since: at,
+            since_words: words,
+            filter,
+            until,
+            form,
+        })
     }
 }
 
@@ -148,7 +159,8 @@ fn since(text: &str) -> Result<Since, String> {
         return Ok(Since { words, at });
     }
     let span: Span = text.parse().map_err(|_| RULE.to_owned())?;
-    let span = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| RULE.to_owned())?;
+    let span =
+        span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| RULE.to_owned())?;
     let at = Timestamp::now().checked_sub(span.abs()).map_err(|_| RULE.to_owned())?;
     Ok(Since { words: format!("{text} ago"), at })
 }

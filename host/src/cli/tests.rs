@@ -20,6 +20,7 @@ struct Ran {
     doctor: Option<app::Doctor>,
     served: Option<Serve>,
     runtimes: Option<app::Runtimes>,
+    client: Option<app::ClientCall>,
 }
 
 struct Place {
@@ -48,6 +49,7 @@ impl Place {
         let doctor = RefCell::new(None);
         let served = RefCell::new(None);
         let runtimes = RefCell::new(None);
+        let client = RefCell::new(None);
         let mut streams = Streams {
             stdin,
             stdout: &mut out,
@@ -62,6 +64,7 @@ impl Place {
                 Call::Doctor(asked) => *doctor.borrow_mut() = Some(asked),
                 Call::Serve(asked) => *served.borrow_mut() = Some(*asked),
                 Call::Runtimes(asked) => *runtimes.borrow_mut() = Some(asked),
+                Call::Client(asked) => *client.borrow_mut() = Some(*asked),
             }
             ExitCode::from(7)
         });
@@ -73,6 +76,7 @@ impl Place {
             doctor: doctor.into_inner(),
             served: served.into_inner(),
             runtimes: runtimes.into_inner(),
+            client: client.into_inner(),
         }
     }
 }
@@ -210,11 +214,11 @@ fn notices_are_said_before_the_start_and_quiet_silences_them() {
 #[test]
 fn errors_are_coloured_on_terminals_only() {
     for (env, args, device, colored) in [
-        (&[][..], &["invoke", "nope"][..], Device::Terminal, true),
-        (&[], &["invoke", "nope"], Device::Other, false),
-        (&[("NO_COLOR", "1")], &["invoke", "nope"], Device::Terminal, false),
-        (&[], &["invoke", "nope", "--color", "never"], Device::Terminal, false),
-        (&[], &["invoke", "nope", "--color", "always"], Device::Other, true),
+        (&[][..], &["invoke", "nope.py"][..], Device::Terminal, true),
+        (&[], &["invoke", "nope.py"], Device::Other, false),
+        (&[("NO_COLOR", "1")], &["invoke", "nope.py"], Device::Terminal, false),
+        (&[], &["invoke", "nope.py", "--color", "never"], Device::Terminal, false),
+        (&[], &["invoke", "nope.py", "--color", "always"], Device::Other, true),
         (&[], &["invoke", "--nope"], Device::Terminal, true),
         (&[("LAMBDABOX_COLOR", "never")], &["invoke", "--nope"], Device::Terminal, false),
     ] {
@@ -285,11 +289,13 @@ fn help_names_every_flag_with_its_meaning_and_hides_what_is_hidden() {
         "--explain",
         "--dev-shm[=<WHETHER>]",
         "--data-dir <DIR>",
+        "--async",
+        "--endpoint-url <URL>",
         "--color <WHEN>",
         "-q, --quiet",
         "-v, --verbose",
         "-h, --help",
-        "[PATH]",
+        "[PATH|NAME]",
         "[HANDLER]",
         "[EVENT]",
     ] {
@@ -318,11 +324,12 @@ fn help_names_every_flag_with_its_meaning_and_hides_what_is_hidden() {
 #[test]
 fn every_setting_has_its_flag() {
     let command = Cli::command();
-    for (name, other) in [("invoke", Scope::Host), ("serve", Scope::Function)] {
+    use Scope::{Both, Client, Function, Host};
+    for (name, scopes) in [("invoke", &[Function, Both, Client][..]), ("serve", &[Host, Both])] {
         let subcommand = command.find_subcommand(name).unwrap();
         let mut flags: Vec<_> = subcommand.get_arguments().chain(command.get_arguments()).collect();
         flags.retain(|arg| arg.get_long().is_some());
-        for setting in crate::config::Setting::all().filter(|s| s.scope() != other) {
+        for setting in crate::config::Setting::all().filter(|s| scopes.contains(&s.scope())) {
             let long = setting.flag().trim_start_matches("--");
             let flag = flags.iter().any(|arg| arg.get_long() == Some(long));
             assert!(flag, "{name} {}", setting.flag());

@@ -97,6 +97,8 @@ pub enum Setting {
     LogSize,
     /// How long a log is kept, days.
     LogDays,
+    /// Which host is called.
+    EndpointUrl,
 }
 
 /// Whose settings a row is among.
@@ -108,6 +110,8 @@ pub enum Scope {
     Host,
     /// Of either.
     Both,
+    /// Of a call of a host: in no file, or whoever wrote a function would choose where it goes.
+    Client,
 }
 
 impl Scope {
@@ -141,6 +145,10 @@ const fn both(row: Row) -> Row {
     Row { scope: Scope::Both, ..row }
 }
 
+const fn client(row: Row) -> Row {
+    Row { scope: Scope::Client, ..row }
+}
+
 const fn row(
     setting: Setting,
     key: &'static str,
@@ -152,7 +160,7 @@ const fn row(
 }
 
 /// Every setting, in the order of [`Setting`]. Numbers are AWS's defaults.
-pub(crate) const ROWS: [Row; 37] = [
+pub(crate) const ROWS: [Row; 38] = [
     row(Setting::Handler, "handler", "--handler", Kind::Text, Err("found in the package")),
     row(Setting::Runtime, "runtime", "--runtime", Kind::Text, Err("found in the package")),
     row(Setting::MemorySize, "memory_size", "--memory-size", Kind::Number, Ok("128")),
@@ -232,6 +240,13 @@ pub(crate) const ROWS: [Row; 37] = [
     host(row(Setting::Concurrency, "concurrency", "--concurrency", Kind::Number, Ok("1000"))),
     host(row(Setting::LogSize, "log_size", "--log-size", Kind::Number, Ok("1024"))),
     host(row(Setting::LogDays, "log_days", "--log-days", Kind::Number, Ok("30"))),
+    client(row(
+        Setting::EndpointUrl,
+        "endpoint_url",
+        "--endpoint-url",
+        Kind::Text,
+        Ok("\"http://127.0.0.1:9000\""),
+    )),
 ];
 
 /// Flags that `lambdabox.toml` cannot hold, so that a key of that name gets a fitting answer.

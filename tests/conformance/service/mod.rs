@@ -8,6 +8,7 @@
 
 mod aws_cli;
 mod callers;
+mod deployments;
 mod durable;
 mod ending;
 mod functions;
@@ -16,7 +17,10 @@ mod languages;
 mod layers;
 mod logs;
 mod network;
+mod objects;
+mod observing;
 mod operating;
+mod pages;
 mod refusals;
 mod requests;
 

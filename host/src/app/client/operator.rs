@@ -80,8 +80,9 @@ fn environments(pool: &Value) -> String {
             format!("{} MB", function["memory_mb"]),
         ]
     });
-    let head =
-        ["FUNCTION", "VERSION", "BUSY", "IDLE", "FROZEN", "STARTING", "ENDING", "WAITING", "MEMORY"];
+    let head = [
+        "FUNCTION", "VERSION", "BUSY", "IDLE", "FROZEN", "STARTING", "ENDING", "WAITING", "MEMORY",
+    ];
     match functions.is_empty() {
         true => text.push_str("no function has an environment\n"),
         false => text.push_str(&table::text(head, rows)),
@@ -120,10 +121,10 @@ fn costs(usage: &Value, by: &str, name: &str) -> String {
     };
     let parts = usage["usage"].as_array().map(Vec::as_slice).unwrap_or_default();
     let idle = usage["idle"]["environments"].as_u64().unwrap_or(0);
-    let rows = parts
-        .iter()
-        .map(|part| row(part, part[by].as_str().unwrap_or("-")))
-        .chain([row(&usage["total"], "total"), row(&usage["idle"], &format!("idle ({idle} kept)"))]);
+    let rows = parts.iter().map(|part| row(part, part[by].as_str().unwrap_or("-"))).chain([
+        row(&usage["total"], "total"),
+        row(&usage["idle"], &format!("idle ({idle} kept)")),
+    ]);
     let head = [name, "INVOCATIONS", "ERRORS", "COLD", "BILLED", "GB-SECONDS", "US DOLLARS"];
     let prices = usage["prices"].as_str().unwrap_or_default();
     format!(
@@ -172,7 +173,10 @@ mod tests {
         };
         assert_eq!(cells(1), ["hello", "2", "1", "1", "300", "ms", "0.038", "0.000001025"]);
         assert_eq!(cells(2)[0], "total");
-        assert_eq!(cells(3), ["idle", "(3", "kept)", "0", "0", "0", "0", "ms", "0.000", "0.000000000"]);
+        assert_eq!(
+            cells(3),
+            ["idle", "(3", "kept)", "0", "0", "0", "0", "ms", "0.000", "0.000000000"]
+        );
         assert!(text.ends_with("An environment that waits costs nothing. Prices: p.\n"));
     }
 }
