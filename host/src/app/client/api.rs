@@ -24,6 +24,7 @@ use crate::config::Endpoint;
 /// What a segment of a path holds as it is.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 const REQUEST_ID: &str = "x-amzn-requestid";
+const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 const ERROR_TYPE: &str = "x-amzn-errortype";
 /// An upload's pieces, between which progress is told.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -104,6 +105,18 @@ impl Api {
         body: Bytes,
     ) -> Result<Answer, ClientError> {
         self.send(what, Method::POST, path, headers, full(body)).await
+    }
+
+    /// An operation of CloudWatch Logs.
+    pub(super) async fn logs(
+        &self,
+        what: &str,
+        operation: &str,
+        body: &Value,
+    ) -> Result<Value, ClientError> {
+        let target = [(TARGET, format!("Logs_20140328.{operation}"))];
+        let answer = self.call(what, "/", &target, body.to_string().into()).await?;
+        self.parsed(&answer)
     }
 
     /// A question for the operator's listener, which is no Lambda service.

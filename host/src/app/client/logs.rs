@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use http::HeaderName;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -12,7 +11,6 @@ use super::list::print;
 use crate::config::HostCall;
 use crate::usage::Say;
 
-const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 /// Between two looks at a log that is followed.
 const PAUSE: Duration = Duration::from_millis(300);
 /// How much later than it happened an event may be found.
@@ -106,10 +104,7 @@ pub(super) async fn logs(asked: &Logs, say: Say) -> Result<u8, AppError> {
 }
 
 async fn filter(api: &Api, name: &str, body: &Value) -> Result<Value, AppError> {
-    let target = [(TARGET, "Logs_20140328.FilterLogEvents".to_owned())];
-    let what = format!("read the log of {name}");
-    let answer = api.call(&what, "/", &target, body.to_string().into()).await?;
-    Ok(serde_json::from_slice(&answer.body).unwrap_or_default())
+    Ok(api.logs(&format!("read the log of {name}"), "FilterLogEvents", body).await?)
 }
 
 /// A name or an ARN is a function's; what has a slash is a group.
