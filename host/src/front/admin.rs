@@ -17,6 +17,7 @@ use serde_json::json;
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
+use super::answers::Answers;
 use super::guard::Guard;
 use super::listener::{ListenError, Serving, listen};
 use super::query::Query;
@@ -162,7 +163,7 @@ impl Admin {
             let admin = Arc::clone(&admin);
             async move { admin.answer(&request).await }
         };
-        on.serve(answer, stop).await;
+        on.serve(answer, &Answers::default(), stop).await;
     }
 
     async fn answer(&self, request: &Request<Incoming>) -> Response<reply::Body> {

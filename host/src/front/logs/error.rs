@@ -62,7 +62,7 @@ impl LogsError {
 
     pub(super) fn response(&self) -> Response<Body> {
         let body = json!({ "__type": self.kind, "message": self.message });
-        let mut response = super::json(self.status, &body);
+        let mut response = super::operations::json(self.status, body.to_string().into());
         response.headers_mut().insert(ERROR_TYPE, HeaderValue::from_static(self.kind));
         response
     }

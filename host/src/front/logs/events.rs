@@ -5,10 +5,11 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::super::state::Front;
+use super::asked::{Asked, is_function};
 use super::error::LogsError;
 use super::groups::bad_token;
 use super::pattern::Pattern;
-use super::{Asked, is_function};
+
 use crate::store::{Direction, LogEvent, LogPage, LogQuery, Position, Streams};
 
 /// Most events of one answer, and their text.

@@ -5,8 +5,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
 use super::super::state::Front;
+use super::asked::{Asked, arn, is_function, name_of};
 use super::error::LogsError;
-use super::{Asked, arn, is_function};
 use crate::store::StreamOrder;
 
 /// Most groups and streams of one answer.
@@ -41,7 +41,7 @@ pub(super) async fn describe_groups(front: &Front, asked: &Asked) -> Result<Valu
         token(&json!(found.last().map(|group| &group.name)))
     });
     if let Some(named) = named {
-        let names: Vec<String> = named.iter().map(|one| super::name_of(one)).collect();
+        let names: Vec<String> = named.iter().map(|one| name_of(one)).collect();
         found.retain(|group| names.contains(&group.name));
     }
     let groups = found.iter().map(|group| {

@@ -2,7 +2,11 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use rusqlite::Connection;
+
+use super::handle::{FILE_NAME, now_ms};
 use super::*;
 use crate::model::LogFormat;
 

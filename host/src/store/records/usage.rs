@@ -202,11 +202,6 @@ pub(super) fn write(
 }
 
 impl Records {
-    /// Notes what an invocation used. Never waits for the disk.
-    pub fn used(&self, record: UsageRecord) {
-        self.0.shared.push_usage(record);
-    }
-
     /// Totals of each function and day, by both.
     ///
     /// # Errors

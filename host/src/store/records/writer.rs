@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
+use super::Limits;
+use super::handle::{Say, now_ms};
 use super::retention::{Held, ROW_BYTES, shrink};
 use super::usage::{self, Sums, UsageRecord};
 use super::waiting::{Entry, Lost, Shared, Taken, Where};
-use super::{Limits, Say, now_ms};
 use crate::model::LogFormat;
 use crate::store::StoreError;
 
