@@ -35,6 +35,7 @@ mod query;
 mod reply;
 mod routes;
 mod state;
+mod tags;
 mod validate;
 
 pub use admin::{Admin, AdminThread, Readiness, Sources};

@@ -17,7 +17,7 @@ use super::members::Members;
 use super::query::Query;
 use super::reply::{self, Answer, Body, REQUEST_ID};
 use super::routes::{Route, route};
-use super::{account, concurrency, functions, invoke, layers, logs};
+use super::{account, concurrency, functions, invoke, layers, logs, tags};
 use crate::catalog::{Deployed, Identity};
 use crate::invoke::{Queue, Service, Stop};
 use crate::store::Records;
@@ -169,6 +169,9 @@ impl Front {
             Route::ListLayerVersions(name) => layers::list_versions(self, &name, &call).await,
             Route::GetAccountSettings => account::get(self).await,
             Route::Logs(operation) => logs::answer(self, &operation, call).await,
+            Route::ListTags(arn) => tags::list(self, &arn).await,
+            Route::TagResource(arn) => tags::add(self, &arn, call).await,
+            Route::UntagResource(arn) => tags::remove(self, &arn, &call).await,
             Route::Echo => self.echo(call.body).await,
             Route::Download(token) => self.downloads.answer(self, &token).await,
         }

@@ -23,6 +23,7 @@ mod operating;
 mod pages;
 mod refusals;
 mod requests;
+mod tags;
 
 use crate::harness::Host;
 

@@ -7,7 +7,7 @@ use std::convert::Infallible;
 
 use bytes::Bytes;
 use futures_util::stream;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use http::{Method, Request, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
@@ -24,7 +24,7 @@ use crate::config::Endpoint;
 /// What a segment of a path holds as it is.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 const REQUEST_ID: &str = "x-amzn-requestid";
-const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
+const TARGET: &str = "x-amz-target";
 const ERROR_TYPE: &str = "x-amzn-errortype";
 /// An upload's pieces, between which progress is told.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -35,6 +35,26 @@ type Body = UnsyncBoxBody<Bytes, Infallible>;
 pub(super) struct Api {
     pub(super) endpoint: Endpoint,
     client: Client<HttpConnector, Body>,
+}
+
+/// What is done with what a path names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verb {
+    Get,
+    Post,
+    Put,
+    Delete,
+}
+
+impl Verb {
+    fn method(self) -> Method {
+        match self {
+            Self::Get => Method::GET,
+            Self::Post => Method::POST,
+            Self::Put => Method::PUT,
+            Self::Delete => Method::DELETE,
+        }
+    }
 }
 
 /// An answer that is no error.
@@ -57,19 +77,19 @@ impl Api {
 
     /// `GET`; `what` finishes "the host refused to …".
     pub(super) async fn get(&self, what: &str, path: &str) -> Result<Value, ClientError> {
-        self.json(what, Method::GET, path, None).await
+        self.json(what, Verb::Get, path, None).await
     }
 
     /// A call that sends JSON or nothing, and gets JSON or nothing.
     pub(super) async fn json(
         &self,
         what: &str,
-        method: Method,
+        verb: Verb,
         path: &str,
         body: Option<&Value>,
     ) -> Result<Value, ClientError> {
         let bytes = body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
-        let answer = self.send(what, method, path, &[], full(bytes)).await?;
+        let answer = self.send(what, verb, path, &[], full(bytes)).await?;
         self.parsed(&answer)
     }
 
@@ -77,7 +97,7 @@ impl Api {
     pub(super) async fn upload(
         &self,
         what: &str,
-        method: Method,
+        verb: Verb,
         path: &str,
         body: &Value,
         mut sent: impl FnMut(u64) + Send + 'static,
@@ -91,8 +111,8 @@ impl Api {
             std::future::ready(next)
         });
         let body = StreamBody::new(pieces).boxed_unsync();
-        let length = [(CONTENT_LENGTH, length.to_string())];
-        let answer = self.send(what, method, path, &length, body).await?;
+        let length = [(CONTENT_LENGTH.as_str(), length.to_string())];
+        let answer = self.send(what, verb, path, &length, body).await?;
         self.parsed(&answer)
     }
 
@@ -101,10 +121,10 @@ impl Api {
         &self,
         what: &str,
         path: &str,
-        headers: &[(HeaderName, String)],
+        headers: &[(&str, String)],
         body: Bytes,
     ) -> Result<Answer, ClientError> {
-        self.send(what, Method::POST, path, headers, full(body)).await
+        self.send(what, Verb::Post, path, headers, full(body)).await
     }
 
     /// An operation of CloudWatch Logs.
@@ -121,7 +141,7 @@ impl Api {
 
     /// A question for the operator's listener, which is no Lambda service.
     pub(super) async fn operator(&self, what: &str, path: &str) -> Result<Value, ClientError> {
-        let (status, answer) = self.exchange(Method::GET, path, &[], full(Bytes::new())).await?;
+        let (status, answer) = self.exchange(Verb::Get, path, &[], full(Bytes::new())).await?;
         let said: Option<Value> = serde_json::from_slice(&answer.body).ok();
         match said {
             Some(said) if status.is_success() => Ok(said),
@@ -135,12 +155,12 @@ impl Api {
     async fn send(
         &self,
         what: &str,
-        method: Method,
+        verb: Verb,
         path: &str,
-        headers: &[(HeaderName, String)],
+        headers: &[(&str, String)],
         body: Body,
     ) -> Result<Answer, ClientError> {
-        let (status, answer) = self.exchange(method, path, headers, body).await?;
+        let (status, answer) = self.exchange(verb, path, headers, body).await?;
         if answer.header(REQUEST_ID).is_none() {
             return Err(self.not_a_host(status));
         }
@@ -152,17 +172,17 @@ impl Api {
 
     async fn exchange(
         &self,
-        method: Method,
+        verb: Verb,
         path: &str,
-        headers: &[(HeaderName, String)],
+        headers: &[(&str, String)],
         body: Body,
     ) -> Result<(StatusCode, Answer), ClientError> {
         let url = format!("{}{path}", self.endpoint.url);
         let broken = |source| ClientError::Broken { url: url.clone(), source };
-        let mut request = Request::builder().method(method).uri(&url);
+        let mut request = Request::builder().method(verb.method()).uri(&url);
         request = request.header(CONTENT_TYPE, "application/json");
         for (name, value) in headers {
-            request = request.header(name, value);
+            request = request.header(*name, value);
         }
         let request = request.body(body).map_err(|error| broken(error.into()))?;
         let response = self.client.request(request).await.map_err(|source| {

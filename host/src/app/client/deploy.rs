@@ -11,7 +11,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Method;
 use lambdabox_runtimes::discover::{self, Compat, Search};
 use lambdabox_runtimes::{Catalogue, Language};
 use serde_json::{Value, json};
@@ -19,12 +18,13 @@ use tokio::time::{Instant, sleep};
 
 use super::super::blueprint::name_of;
 use super::super::error::AppError;
-use super::api::{Api, function_path};
+use super::api::{Api, Verb, function_path};
+use super::call::blocking;
 use super::error::ClientError;
 use super::packing::{Packed, pack};
 use super::progress::Progress;
 use super::wanted::Wanted;
-use super::{blocking, layers, list};
+use super::{layers, list};
 use crate::catalog::{self, Inference, Origin};
 use crate::config::{self, LayerSource, RuntimeCompat};
 use crate::model::{patience, time_scale};
@@ -190,7 +190,7 @@ impl Deploying<'_> {
         body.insert("FunctionName".to_owned(), json!(self.name));
         body.insert("Role".to_owned(), json!(ROLE));
         body.insert("Code".to_owned(), json!({ "ZipFile": packed.base64() }));
-        self.send(Method::POST, "create", "/2015-03-31/functions".to_owned(), body.into()).await?;
+        self.send(Verb::Post, "create", "/2015-03-31/functions".to_owned(), body.into()).await?;
         self.ready().await.map(drop)
     }
 
@@ -207,7 +207,7 @@ impl Deploying<'_> {
             self.settled().await?;
             let path = function_path(self.name, "/code");
             let body = json!({ "ZipFile": packed.base64() });
-            self.send(Method::PUT, "update the code of", path, body).await?;
+            self.send(Verb::Put, "update the code of", path, body).await?;
             self.ready().await?;
         }
         if new_settings {
@@ -215,7 +215,7 @@ impl Deploying<'_> {
             let path = function_path(self.name, "/configuration");
             let body = Value::from(wanted.members());
             let what = self.to("update the configuration of");
-            self.api.json(&what, Method::PUT, &path, Some(&body)).await?;
+            self.api.json(&what, Verb::Put, &path, Some(&body)).await?;
         }
         Ok(match (new_code, new_settings) {
             (true, true) => "updated (code and configuration)",
@@ -228,13 +228,13 @@ impl Deploying<'_> {
 
     async fn send(
         &self,
-        method: Method,
+        verb: Verb,
         what: &str,
         path: String,
         body: Value,
     ) -> Result<(), ClientError> {
         let sent = self.progress.sending(self.name, body.to_string().len());
-        self.api.upload(&self.to(what), method, &path, &body, sent).await?;
+        self.api.upload(&self.to(what), verb, &path, &body, sent).await?;
         self.progress.waiting(format!("waiting until {} is ready", self.name));
         Ok(())
     }
@@ -249,7 +249,7 @@ impl Deploying<'_> {
         let path = format!("/2017-10-31/functions/{}/concurrency", self.name);
         let body = json!({ "ReservedConcurrentExecutions": wanted });
         let what = self.to("reserve concurrency of");
-        self.api.json(&what, Method::PUT, &path, Some(&body)).await?;
+        self.api.json(&what, Verb::Put, &path, Some(&body)).await?;
         Ok(true)
     }
 

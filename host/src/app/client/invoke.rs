@@ -6,7 +6,6 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::header::HeaderName;
 
 use super::super::answers::Answers;
 use super::super::error::AppError;
@@ -17,9 +16,9 @@ use crate::usage::{Say, stderr};
 
 /// The function failed.
 const EXIT_FUNCTION_FAILED: u8 = 1;
-const TYPE: HeaderName = HeaderName::from_static("x-amz-invocation-type");
-const LOG_TYPE: HeaderName = HeaderName::from_static("x-amz-log-type");
-const CLIENT_CONTEXT: HeaderName = HeaderName::from_static("x-amz-client-context");
+const TYPE: &str = "x-amz-invocation-type";
+const LOG_TYPE: &str = "x-amz-log-type";
+const CLIENT_CONTEXT: &str = "x-amz-client-context";
 const FUNCTION_ERROR: &str = "x-amz-function-error";
 const LOG_RESULT: &str = "x-amz-log-result";
 const REQUEST_ID: &str = "x-amzn-requestid";
@@ -55,7 +54,7 @@ pub(super) async fn invoke(asked: &InvokeDeployed, say: Say) -> Result<u8, AppEr
     Ok(code)
 }
 
-fn headers(asked: &InvokeDeployed) -> Vec<(HeaderName, String)> {
+fn headers(asked: &InvokeDeployed) -> Vec<(&'static str, String)> {
     let mut headers = match asked.when {
         When::Later => vec![(TYPE, "Event".to_owned())],
         When::Now => vec![(TYPE, "RequestResponse".to_owned()), (LOG_TYPE, "Tail".to_owned())],

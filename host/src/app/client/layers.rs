@@ -6,11 +6,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use http::Method;
 use serde_json::{Value, json};
 
-use super::api::{Api, segment};
-use super::blocking;
+use super::api::{Api, Verb, segment};
+use super::call::blocking;
 use super::error::ClientError;
 use super::packing::pack;
 use super::progress::Progress;
@@ -63,7 +62,7 @@ async fn published(
     let body = json!({ "Content": { "ZipFile": packed.base64() } });
     let sent = progress.sending(&format!("layer {name}"), body.to_string().len());
     let what = format!("publish layer {name}");
-    let made = api.upload(&what, Method::POST, &versions, &body, sent).await?;
+    let made = api.upload(&what, Verb::Post, &versions, &body, sent).await?;
     progress.waiting(String::new());
     said.push(format!("layer {name}: published version {}", made["Version"]));
     Ok(text(&made["LayerVersionArn"]))

@@ -9,6 +9,7 @@
 //! Which host (`config`), what it answers and why (`front`).
 
 mod api;
+mod call;
 mod deploy;
 mod error;
 mod ignored;
@@ -22,118 +23,7 @@ mod progress;
 mod remove;
 mod wanted;
 
-use std::process::ExitCode;
-
-use super::Form;
-use super::error::AppError;
-use crate::config::{Color, Deploy, HostCall, InvokeDeployed, Verbosity};
-use crate::usage::{Say, stderr};
-
+pub use call::{ClientCall, client};
 pub(super) use error::ClientError;
 pub use logs::{Logs, LogsForm, LogsUntil};
 pub use operator::UsageLines;
-
-/// Ctrl-C, as shells have it: 128 and the signal's number.
-const EXIT_INTERRUPTED: u8 = 130;
-
-/// What a host is called for.
-#[derive(Debug)]
-pub enum ClientCall {
-    /// Create or update a function.
-    Deploy(Deploy),
-    /// Invoke one.
-    Invoke(InvokeDeployed),
-    /// List all.
-    List {
-        /// The host.
-        host: HostCall,
-        /// What is printed.
-        form: Form,
-    },
-    /// Read a function's log.
-    Logs(Logs),
-    /// Show what environments do.
-    Top {
-        /// The host, where its operator is answered.
-        host: HostCall,
-        /// What is printed.
-        form: Form,
-    },
-    /// Show what was used.
-    Usage {
-        /// The host, where its operator is answered.
-        host: HostCall,
-        /// How it is added up.
-        by: UsageLines,
-        /// What is printed.
-        form: Form,
-    },
-    /// Remove some.
-    Remove {
-        /// The host.
-        host: HostCall,
-        /// Which.
-        names: Vec<String>,
-    },
-}
-
-impl ClientCall {
-    fn manner(&self) -> (Color, Verbosity) {
-        match self {
-            Self::Deploy(deploy) => (deploy.color, deploy.verbosity),
-            Self::Invoke(invoke) => (invoke.color, invoke.verbosity),
-            Self::Logs(logs) => (logs.host.color, logs.host.verbosity),
-            Self::List { host, .. }
-            | Self::Remove { host, .. }
-            | Self::Top { host, .. }
-            | Self::Usage { host, .. } => (host.color, host.verbosity),
-        }
-    }
-}
-
-/// Calls a host.
-pub fn client(call: &ClientCall) -> ExitCode {
-    let (color, verbosity) = call.manner();
-    let say = Say::new(color, verbosity);
-    let failed = |error: AppError| {
-        say.error(&error, error.hint().as_deref());
-        error.exit_code()
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.and_then(|runtime| stderr::start().map(|()| runtime));
-    ExitCode::from(match runtime.map_err(AppError::EventLoop) {
-        Ok(runtime) => {
-            let code = runtime.block_on(async {
-                let code = tokio::select! {
-                    code = act(call, say) => code.unwrap_or_else(failed),
-                    // What was sent is the host's to finish.
-                    _interrupted = tokio::signal::ctrl_c() => EXIT_INTERRUPTED,
-                };
-                stderr::written().await;
-                code
-            });
-            // Whoever interrupts does not wait for a package to be packed.
-            runtime.shutdown_background();
-            code
-        }
-        Err(error) => failed(error),
-    })
-}
-
-/// Runs what does not wait, without holding up Ctrl-C.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    let working = tokio::task::spawn_blocking(work);
-    working.await.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))
-}
-
-async fn act(call: &ClientCall, say: Say) -> Result<u8, AppError> {
-    match call {
-        ClientCall::Deploy(deploy) => deploy::deploy(deploy, say).await,
-        ClientCall::Invoke(invoke) => invoke::invoke(invoke, say).await,
-        ClientCall::List { host, form } => list::list(host, *form).await,
-        ClientCall::Logs(asked) => logs::logs(asked, say).await,
-        ClientCall::Top { host, form } => operator::top(host, *form).await,
-        ClientCall::Usage { host, by, form } => operator::usage(host, *by, *form).await,
-        ClientCall::Remove { host, names } => remove::remove(host, names, say).await,
-    }
-}

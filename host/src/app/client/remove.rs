@@ -1,9 +1,7 @@
 //! `lambdabox rm`: DeleteFunction, of each name.
 
-use http::Method;
-
 use super::super::error::AppError;
-use super::api::{Api, function_path};
+use super::api::{Api, Verb, function_path};
 use super::error::ClientError;
 use crate::config::HostCall;
 use crate::usage::Say;
@@ -13,7 +11,7 @@ pub(super) async fn remove(host: &HostCall, names: &[String], say: Say) -> Resul
     let mut code = 0;
     for name in names {
         let what = format!("remove {name}");
-        match api.json(&what, Method::DELETE, &function_path(name, ""), None).await {
+        match api.json(&what, Verb::Delete, &function_path(name, ""), None).await {
             Ok(_) => say.notice(&format!("{name}: removed")),
             // The others are removed all the same.
             Err(error @ ClientError::Refused { .. }) => {

@@ -1,5 +1,6 @@
 //! Functions: created, changed, made to serve, deleted.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -282,6 +283,25 @@ impl Deployed {
                 }
                 Ok(())
             }
+        }
+    }
+
+    /// Changes a function's tags, and with them its revision; what serves stays.
+    ///
+    /// # Errors
+    /// [`DeployError::NoFunction`].
+    pub async fn tag(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut BTreeMap<String, String>),
+    ) -> Result<(), DeployError> {
+        let _changing = self.changing.lock().await;
+        let mut record = self.stored(name).await?;
+        let seen = std::mem::replace(&mut record.revision, random_id());
+        change(&mut record.tags);
+        match self.store.put_tags(record, seen).await? {
+            Put::Stored => Ok(()),
+            Put::Conflict => Err(DeployError::Busy { name: name.to_owned() }),
         }
     }
 
