@@ -135,10 +135,9 @@ pub fn resolve_deploy(asked: AskedDeploy, caller: &Caller) -> Result<ResolvedDep
             EPHEMERAL_STORAGE_MB,
             "MB",
         ),
-        log_format: match raw.get(Setting::LogFormat) {
-            None => None,
-            Some(_) => Some(checks.or(log_format(&raw), LogFormat::Text)),
-        },
+        log_format: raw
+            .get(Setting::LogFormat)
+            .map(|_| checks.or(log_format(&raw), LogFormat::Text)),
         environment: environment_of(&raw, &asked.env, caller, &mut checks, &mut notices),
         layers: layers(&raw, caller, &mut checks.problems),
         reserved_concurrency: asked.reserved_concurrency.as_deref().and_then(|text| {
