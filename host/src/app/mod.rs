@@ -30,7 +30,7 @@ mod table;
 mod timings;
 mod tree;
 
-pub use client::{ClientCall, client};
+pub use client::{ClientCall, Logs, LogsForm, LogsUntil, UsageLines, client};
 pub use doctor::{Doctor, Form, doctor};
 pub use run::invoke;
 pub use runtimes::{Runtimes, runtimes};

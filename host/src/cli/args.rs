@@ -8,6 +8,7 @@ use clap_complete::Shell;
 use super::client::{
     DEPLOY_EXAMPLES, Deploy, HostArgs, LIST_EXAMPLES, List, REMOVE_EXAMPLES, Remove,
 };
+use super::observe::{LOGS_EXAMPLES, Logs, TOP_EXAMPLES, Top, USAGE_EXAMPLES, Usage};
 use super::words::Words;
 use crate::config::{Raw, Setting};
 
@@ -110,6 +111,15 @@ pub(crate) enum Command {
     /// List the functions of a host
     #[command(visible_alias = "ls", after_help = LIST_EXAMPLES)]
     List(List),
+    /// Show what a function of a host wrote, and follow it
+    #[command(after_help = LOGS_EXAMPLES)]
+    Logs(Box<Logs>),
+    /// Show a host's environments by function and state, and its memory
+    #[command(after_help = TOP_EXAMPLES)]
+    Top(Top),
+    /// Show what a host's functions used, and what AWS would charge for it
+    #[command(after_help = USAGE_EXAMPLES)]
+    Usage(Usage),
     /// Remove functions from a host
     #[command(name = "rm", visible_alias = "remove", after_help = REMOVE_EXAMPLES)]
     Remove(Remove),

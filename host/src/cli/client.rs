@@ -35,7 +35,7 @@ Exit status: 0 removed, 1 the host refused it (there is none of that name), 2 ba
 answers.";
 
 /// Which host a command calls.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct HostArgs {
     /// The host to call [default: AWS_ENDPOINT_URL_LAMBDA, else http://127.0.0.1:9000]
     #[arg(long, value_name = "URL", help_heading = "Host")]

@@ -16,6 +16,7 @@ mod client;
 mod doctor;
 mod documents;
 mod invoke;
+mod observe;
 mod run;
 mod serve;
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use super::args::{Cli, Command};
+use super::client::HostArgs;
 use super::doctor;
 use super::documents;
 use super::invoke::{self, Purpose};
@@ -140,6 +141,18 @@ pub(crate) fn run_with(
             on_host(typed.host.asked(&cli.output), caller, streams, |host| {
                 start(Call::Client(Box::new(app::ClientCall::List { host, form })))
             })
+        }
+        Command::Logs(mut typed) => {
+            let asked = std::mem::take(&mut typed.host).asked(&cli.output);
+            on_host(asked, caller, streams, |host| start(Call::Client(Box::new(typed.call(host)))))
+        }
+        Command::Top(typed) => {
+            let asked = HostArgs::default().asked(&cli.output);
+            on_host(asked, caller, streams, |host| start(Call::Client(Box::new(typed.call(host)))))
+        }
+        Command::Usage(typed) => {
+            let asked = HostArgs::default().asked(&cli.output);
+            on_host(asked, caller, streams, |host| start(Call::Client(Box::new(typed.call(host)))))
         }
         Command::Remove(typed) => {
             let names = typed.names;

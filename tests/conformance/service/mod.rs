@@ -18,6 +18,7 @@ mod layers;
 mod logs;
 mod network;
 mod objects;
+mod observing;
 mod operating;
 mod pages;
 mod refusals;

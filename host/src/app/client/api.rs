@@ -24,6 +24,7 @@ use crate::config::Endpoint;
 /// What a segment of a path holds as it is.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 const REQUEST_ID: &str = "x-amzn-requestid";
+const TARGET: &str = "x-amz-target";
 const ERROR_TYPE: &str = "x-amzn-errortype";
 /// An upload's pieces, between which progress is told.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -126,6 +127,31 @@ impl Api {
         self.send(what, Verb::Post, path, headers, full(body)).await
     }
 
+    /// An operation of CloudWatch Logs.
+    pub(super) async fn logs(
+        &self,
+        what: &str,
+        operation: &str,
+        body: &Value,
+    ) -> Result<Value, ClientError> {
+        let target = [(TARGET, format!("Logs_20140328.{operation}"))];
+        let answer = self.call(what, "/", &target, body.to_string().into()).await?;
+        self.parsed(&answer)
+    }
+
+    /// A question for the operator's listener, which is no Lambda service.
+    pub(super) async fn operator(&self, what: &str, path: &str) -> Result<Value, ClientError> {
+        let (status, answer) = self.exchange(Verb::Get, path, &[], full(Bytes::new())).await?;
+        let said: Option<Value> = serde_json::from_slice(&answer.body).ok();
+        match said {
+            Some(said) if status.is_success() => Ok(said),
+            Some(said) if said.get("message").or(said.get("Message")).is_some() => {
+                Err(refused(what, status, &answer))
+            }
+            _ => Err(ClientError::NotAnOperator { endpoint: self.endpoint.clone() }),
+        }
+    }
+
     async fn send(
         &self,
         what: &str,
@@ -134,6 +160,23 @@ impl Api {
         headers: &[(&str, String)],
         body: Body,
     ) -> Result<Answer, ClientError> {
+        let (status, answer) = self.exchange(verb, path, headers, body).await?;
+        if answer.header(REQUEST_ID).is_none() {
+            return Err(self.not_a_host(status));
+        }
+        match status.is_success() {
+            true => Ok(answer),
+            false => Err(refused(what, status, &answer)),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        verb: Verb,
+        path: &str,
+        headers: &[(&str, String)],
+        body: Body,
+    ) -> Result<(StatusCode, Answer), ClientError> {
         let url = format!("{}{path}", self.endpoint.url);
         let broken = |source| ClientError::Broken { url: url.clone(), source };
         let mut request = Request::builder().method(verb.method()).uri(&url);
@@ -151,14 +194,7 @@ impl Api {
         })?;
         let (head, body) = response.into_parts();
         let body = body.collect().await.map_err(|error| broken(error.into()))?.to_bytes();
-        let answer = Answer { headers: head.headers, body };
-        if answer.header(REQUEST_ID).is_none() {
-            return Err(self.not_a_host(head.status));
-        }
-        match head.status.is_success() {
-            true => Ok(answer),
-            false => Err(refused(what, head.status, &answer)),
-        }
+        Ok((head.status, Answer { headers: head.headers, body }))
     }
 
     fn parsed(&self, answer: &Answer) -> Result<Value, ClientError> {

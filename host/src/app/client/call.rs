@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::super::Form;
 use super::super::error::AppError;
-use super::{deploy, invoke, list, remove};
+use super::{Logs, UsageLines, deploy, invoke, list, logs, operator, remove};
 use crate::config::{Color, Deploy, HostCall, InvokeDeployed, Verbosity};
 use crate::usage::{Say, stderr};
 
@@ -25,6 +25,24 @@ pub enum ClientCall {
         /// What is printed.
         form: Form,
     },
+    /// Read a function's log.
+    Logs(Logs),
+    /// Show what environments do.
+    Top {
+        /// The host, where its operator is answered.
+        host: HostCall,
+        /// What is printed.
+        form: Form,
+    },
+    /// Show what was used.
+    Usage {
+        /// The host, where its operator is answered.
+        host: HostCall,
+        /// How it is added up.
+        by: UsageLines,
+        /// What is printed.
+        form: Form,
+    },
     /// Remove some.
     Remove {
         /// The host.
@@ -39,7 +57,11 @@ impl ClientCall {
         match self {
             Self::Deploy(deploy) => (deploy.color, deploy.verbosity),
             Self::Invoke(invoke) => (invoke.color, invoke.verbosity),
-            Self::List { host, .. } | Self::Remove { host, .. } => (host.color, host.verbosity),
+            Self::Logs(logs) => (logs.host.color, logs.host.verbosity),
+            Self::List { host, .. }
+            | Self::Remove { host, .. }
+            | Self::Top { host, .. }
+            | Self::Usage { host, .. } => (host.color, host.verbosity),
         }
     }
 }
@@ -84,6 +106,9 @@ async fn act(call: &ClientCall, say: Say) -> Result<u8, AppError> {
         ClientCall::Deploy(deploy) => deploy::deploy(deploy, say).await,
         ClientCall::Invoke(invoke) => invoke::invoke(invoke, say).await,
         ClientCall::List { host, form } => list::list(host, *form).await,
+        ClientCall::Logs(asked) => logs::logs(asked, say).await,
+        ClientCall::Top { host, form } => operator::top(host, *form).await,
+        ClientCall::Usage { host, by, form } => operator::usage(host, *by, *form).await,
         ClientCall::Remove { host, names } => remove::remove(host, names, say).await,
     }
 }

@@ -34,6 +34,8 @@ pub(crate) enum ClientError {
     NeitherPathNorFunction { path: PathBuf, name: String, endpoint: Endpoint },
     #[error("what answers at {} is no Lambda service (status {status})", endpoint.url)]
     NotAHost { endpoint: Endpoint, status: u16 },
+    #[error("what answers at {} is not where a host answers its operator", endpoint.url)]
+    NotAnOperator { endpoint: Endpoint },
     #[error("the connection to {url} broke")]
     Broken { url: String, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("the host refused to {what}: {kind}: {message}")]
@@ -55,7 +57,10 @@ pub(crate) enum ClientError {
 impl ClientError {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::NoHost { .. } | Self::NotAHost { .. } | Self::Broken { .. } => EXIT_NO_HOST,
+            Self::NoHost { .. }
+            | Self::NotAHost { .. }
+            | Self::NotAnOperator { .. }
+            | Self::Broken { .. } => EXIT_NO_HOST,
             Self::NeitherPathNorHost { .. }
             | Self::NeitherPathNorFunction { .. }
             | Self::Unreadable { .. }
@@ -76,6 +81,9 @@ impl ClientError {
                 }
                 Some(place) => format!("{place} says so; `lambdabox serve` starts a host"),
             }),
+            Self::NotAnOperator { .. } => {
+                Some("--admin names the address that the host says as `/ready on`".to_owned())
+            }
             Self::NeitherPathNorFunction { .. } => {
                 Some("`lambdabox list` shows what it has, `lambdabox deploy` adds to it".to_owned())
             }

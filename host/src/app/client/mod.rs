@@ -16,6 +16,8 @@ mod ignored;
 mod invoke;
 mod layers;
 mod list;
+mod logs;
+mod operator;
 mod packing;
 mod progress;
 mod remove;
@@ -23,3 +25,5 @@ mod wanted;
 
 pub use call::{ClientCall, client};
 pub(super) use error::ClientError;
+pub use logs::{Logs, LogsForm, LogsUntil};
+pub use operator::UsageLines;
