@@ -23,6 +23,7 @@ fn main() -> ExitCode {
     cli::run(std::env::args_os(), |call| match call {
         Call::Doctor(asked) => app::doctor(&asked),
         Call::Runtimes(asked) => app::runtimes(&asked),
+        Call::Client(asked) => app::client(&asked),
         Call::Invoke(config) => with(started, |started| app::invoke(&config, started)),
         Call::Serve(config) => with(started, |started| app::serve(&config, started)),
     })

@@ -33,6 +33,13 @@ impl Host {
         Self::started(data, arguments, |command| command.args(without).as_user())
     }
 
+    /// The same with variables of its own.
+    pub(crate) fn start_with(data: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        Self::started(data, arguments, |command| {
+            variables.iter().fold(command, |command, (name, value)| command.env(name, value))
+        })
+    }
+
     /// The same, for tests that hold the machine alone.
     pub(crate) fn start_while_alone(data: &Path, arguments: &[&str]) -> Self {
         Self::started(data, arguments, Invoke::while_alone)

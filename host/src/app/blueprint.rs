@@ -309,7 +309,7 @@ fn log_stream(version: &str) -> String {
 }
 
 /// `thumbnail` of `thumbnail/app.py`, `thumbnail/` and `thumbnail.zip`: what AWS lets a name hold.
-fn name_of(path: &Path) -> String {
+pub(super) fn name_of(path: &Path) -> String {
     let named = if path.is_dir() || path.extension().is_some_and(|e| e == "zip") {
         path.file_stem()
     } else {

@@ -8,6 +8,7 @@ use thiserror::Error;
 use lambdabox_runtimes::discover::DiscoverError;
 use lambdabox_runtimes::packages::VenvError;
 
+use super::client::ClientError;
 use crate::catalog::{DeployError, InferError, PackageError};
 use crate::front::ListenError;
 use crate::model::Failed;
@@ -77,6 +78,8 @@ pub(crate) enum AppError {
     NoIds,
     #[error("--network nat: {0}")]
     NoNat(NatMissing),
+    #[error(transparent)]
+    Client(#[from] ClientError),
     #[error("failed to write {}", path.display())]
     Write { path: PathBuf, source: io::Error },
     #[error("failed to start the event loop")]
@@ -92,6 +95,7 @@ impl AppError {
             | Self::Venv(_)
             | Self::Usage { .. }
             | Self::Write { .. } => EXIT_USAGE,
+            Self::Client(error) => error.exit_code(),
             _ => EXIT_SANDBOX,
         }
     }
@@ -121,6 +125,7 @@ impl AppError {
                     .to_owned(),
             ),
             Self::Network(Failed(error)) => error.remedy().map(str::to_owned),
+            Self::Client(error) => error.hint(),
             Self::NoNat(missing) => Some(missing.remedy().to_owned()),
             _ => None,
         }

@@ -30,6 +30,8 @@ pub enum Call {
     Doctor(app::Doctor),
     /// List the runtimes.
     Runtimes(app::Runtimes),
+    /// Call a host.
+    Client(Box<app::ClientCall>),
 }
 
 /// Parses the arguments (the program's name first), and calls `start` for what is not the command
@@ -107,10 +109,7 @@ pub(crate) fn run_with(
             let verbosity = asked.verbosity;
             let resolved = match config::resolve_serve(asked, caller) {
                 Ok(resolved) => resolved,
-                Err(problems) => {
-                    let say = Say::on(streams.stderr_device, color, verbosity);
-                    return streams.complain(&say.problem_lines(&problems));
-                }
+                Err(problems) => return streams.refuse(color, verbosity, &problems),
             };
             let say = Say::on(streams.stderr_device, resolved.serve.color, verbosity);
             streams.tell(&say.notice_lines(&resolved.notices));
@@ -123,16 +122,55 @@ pub(crate) fn run_with(
             let form = if json { app::Form::Json } else { app::Form::Text };
             start(Call::Runtimes(app::Runtimes { form }))
         }
+        Command::Deploy(typed) => {
+            let asked = typed.asked(&cli.output);
+            let color = config::color_of_problems(&asked.settings, caller);
+            let verbosity = asked.verbosity;
+            match config::resolve_deploy(asked, caller) {
+                Ok(resolved) => {
+                    let say = Say::on(streams.stderr_device, resolved.deploy.color, verbosity);
+                    streams.tell(&say.notice_lines(&resolved.notices));
+                    start(Call::Client(Box::new(app::ClientCall::Deploy(resolved.deploy))))
+                }
+                Err(problems) => streams.refuse(color, verbosity, &problems),
+            }
+        }
+        Command::List(typed) => {
+            let form = if typed.json { app::Form::Json } else { app::Form::Text };
+            on_host(typed.host.asked(&cli.output), caller, streams, |host| {
+                start(Call::Client(Box::new(app::ClientCall::List { host, form })))
+            })
+        }
+        Command::Remove(typed) => {
+            let names = typed.names;
+            on_host(typed.host.asked(&cli.output), caller, streams, |host| {
+                start(Call::Client(Box::new(app::ClientCall::Remove { host, names })))
+            })
+        }
+        Command::Invoke(typed)
+            if typed.later || config::could_be_deployed(typed.path.as_deref(), caller) =>
+        {
+            let when = if typed.later { config::When::Later } else { config::When::Now };
+            let (asked, _) = invoke::asked(*typed, &cli.output);
+            let color = config::color_of_problems(&asked.settings, caller);
+            let verbosity = asked.verbosity;
+            let asked = config::AskedDeployed { asked, when };
+            match config::resolve_deployed(asked, caller, streams.stdin) {
+                Ok(resolved) => {
+                    let say = Say::on(streams.stderr_device, resolved.invoke.color, verbosity);
+                    streams.tell(&say.notice_lines(&resolved.notices));
+                    start(Call::Client(Box::new(app::ClientCall::Invoke(resolved.invoke))))
+                }
+                Err(problems) => streams.refuse(color, verbosity, &problems),
+            }
+        }
         Command::Invoke(typed) => {
             let (asked, purpose) = invoke::asked(*typed, &cli.output);
             let color = config::color_of_problems(&asked.settings, caller);
             let verbosity = asked.verbosity;
             let resolved = match config::resolve(asked, caller, streams.stdin) {
                 Ok(resolved) => resolved,
-                Err(problems) => {
-                    let say = Say::on(streams.stderr_device, color, verbosity);
-                    return streams.complain(&say.problem_lines(&problems));
-                }
+                Err(problems) => return streams.refuse(color, verbosity, &problems),
             };
             let say = Say::on(streams.stderr_device, resolved.invoke.color, verbosity);
             streams.tell(&say.notice_lines(&resolved.notices));
@@ -141,6 +179,21 @@ pub(crate) fn run_with(
                 Purpose::Run => start(Call::Invoke(Box::new(resolved.invoke))),
             }
         }
+    }
+}
+
+/// Goes on with whom to call, and how to speak.
+fn on_host(
+    asked: config::AskedHost,
+    caller: &Caller,
+    streams: &mut Streams<'_>,
+    go_on: impl FnOnce(config::HostCall) -> ExitCode,
+) -> ExitCode {
+    let color = config::color_of_problems(&asked.settings, caller);
+    let verbosity = asked.verbosity;
+    match config::resolve_host(asked, caller) {
+        Ok(host) => go_on(host),
+        Err(problems) => streams.refuse(color, verbosity, &problems),
     }
 }
 
@@ -184,6 +237,16 @@ impl Streams<'_> {
     fn tell(&mut self, lines: &str) {
         // Nobody is left to tell if standard error is closed.
         let _unheard = self.stderr.write_all(lines.as_bytes());
+    }
+
+    fn refuse(
+        &mut self,
+        color: Color,
+        verbosity: Verbosity,
+        problems: &config::Problems,
+    ) -> ExitCode {
+        let say = Say::on(self.stderr_device, color, verbosity);
+        self.complain(&say.problem_lines(problems))
     }
 
     fn complain(&mut self, lines: &str) -> ExitCode {

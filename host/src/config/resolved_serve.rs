@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::credentials::Credentials;
 use super::forward::Forward;
+use super::object_store::ObjectStore;
 use super::resolved::{Color, Cpu, Isolation, RuntimeCompat, Sdk, Verbosity};
 use crate::model::Network;
 
@@ -51,6 +52,8 @@ pub struct Serve {
     pub credentials: Credentials,
     /// How much of the sandbox there is to be.
     pub isolation: Isolation,
+    /// Where code in S3 is read from, if anywhere.
+    pub object_store: Option<ObjectStore>,
     /// Processor time.
     pub cpu: Cpu,
     /// Whether an installed SDK is offered.
