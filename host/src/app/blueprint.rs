@@ -18,7 +18,7 @@ use super::resources::Resources;
 use super::runtime::{Parts, Running, custom};
 use super::timings;
 use super::tree::tree;
-use crate::catalog::{self, Client};
+use crate::catalog::{self, Client, Diagnosis, Suspect};
 use crate::config::{self, Cpu, DevShm, Isolation, RuntimeClient, RuntimeCompat};
 use crate::model::{Function, Network, patience, time_scale};
 use crate::pool::{Blueprint, CpuShare, INIT_LIMIT, Kept, Tmp};
@@ -56,6 +56,7 @@ pub(super) struct Code {
     trees: Vec<Tree>,
     links: Vec<Link>,
     running: Running,
+    diagnosis: Arc<Diagnosis>,
 }
 
 /// Opens package, layers and interpreter; `workspace` is empty and ours.
@@ -86,8 +87,9 @@ pub(super) fn open_code(asked: &Asked<'_>, workspace: &Path) -> Result<Code, App
         workspace,
         task_root: package.source(),
     };
-    let running = if inference.runtime.is_custom() {
-        custom(&inference)
+    let (running, suspect) = if inference.runtime.is_custom() {
+        let bootstrap = inference.bootstrap.unwrap_or(catalog::BOOTSTRAP_IN_TASK);
+        (custom(&inference), Suspect::of_bootstrap(bootstrap, &package, &layers))
     } else {
         let compat = match asked.runtime_compat {
             RuntimeCompat::Exact => Compat::Exact,
@@ -95,10 +97,12 @@ pub(super) fn open_code(asked: &Asked<'_>, workspace: &Path) -> Result<Code, App
         };
         let (language, identifier) = (inference.runtime.language, inference.runtime.identifier);
         let interpreter = discover::find(language, identifier, compat, &search)?;
-        parts.managed(&inference, &interpreter)?
+        let suspect = Suspect::of_interpreter(&interpreter, language, &inference.handler);
+        (parts.managed(&inference, &interpreter)?, suspect)
     };
     let Parts { trees, links, .. } = parts;
-    Ok(Code { said, handler: inference.handler, trees, links, running })
+    let diagnosis = Arc::new(Diagnosis::new(suspect, &package, &layers));
+    Ok(Code { said, handler: inference.handler, trees, links, running, diagnosis })
 }
 
 /// A function opened: everything known before a sandbox is needed.
@@ -268,6 +272,7 @@ impl Code {
             lap: timings::lap,
             log_waiting_bytes: site.log_waiting_bytes.clone(),
             notes,
+            diagnosis: Arc::clone(&self.diagnosis),
             notices,
             kept: seat.kept,
         })
@@ -309,7 +314,7 @@ fn log_stream(version: &str) -> String {
 }
 
 /// `thumbnail` of `thumbnail/app.py`, `thumbnail/` and `thumbnail.zip`: what AWS lets a name hold.
-fn name_of(path: &Path) -> String {
+pub(super) fn name_of(path: &Path) -> String {
     let named = if path.is_dir() || path.extension().is_some_and(|e| e == "zip") {
         path.file_stem()
     } else {

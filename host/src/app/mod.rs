@@ -9,10 +9,12 @@
 //!   swept by the next start.
 
 mod blueprint;
+mod build;
 mod deployed;
 mod doctor;
 mod error;
 mod host;
+mod init;
 mod language_loop;
 mod official;
 mod pooled;
@@ -26,7 +28,9 @@ mod serve;
 mod timings;
 mod tree;
 
+pub use build::build;
 pub use doctor::{Doctor, Form, doctor};
+pub use init::{Init, init};
 pub use run::invoke;
 pub use runtimes::{Runtimes, runtimes};
 pub use serve::serve;

@@ -60,6 +60,7 @@ pub(crate) fn asked(invoke: args::Invoke, output: &args::Output) -> (Asked, Purp
         verbosity,
         explain: if invoke.explain { Explain::Explain } else { Explain::Run },
         isolation: invoke.isolation,
+        build: invoke.build.asked(),
     };
     (asked, purpose)
 }

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use super::args::{Cli, Command};
+use super::build;
 use super::doctor;
 use super::documents;
 use super::invoke::{self, Purpose};
@@ -24,6 +25,10 @@ pub const EXIT_USAGE: u8 = 2;
 pub enum Call {
     /// Run a function.
     Invoke(Box<config::Invoke>),
+    /// Make a package; of the settings only what that takes counts.
+    Build(Box<config::Invoke>),
+    /// Begin a function.
+    Init(app::Init),
     /// Be a host.
     Serve(Box<config::Serve>),
     /// Look at the machine.
@@ -123,16 +128,26 @@ pub(crate) fn run_with(
             let form = if json { app::Form::Json } else { app::Form::Text };
             start(Call::Runtimes(app::Runtimes { form }))
         }
+        Command::Init { template, directory, .. } => start(Call::Init(match template {
+            None => app::Init::List,
+            Some(template) => {
+                let directory = directory.unwrap_or_else(|| template.clone().into());
+                app::Init::Write { template, directory: caller.cwd.join(directory) }
+            }
+        })),
+        Command::Build(typed) => {
+            // Notices are about what the function gets when it runs.
+            match resolved(build::asked(*typed, &cli.output), caller, streams) {
+                Ok(resolved) => start(Call::Build(Box::new(resolved.invoke))),
+                Err(refused) => refused,
+            }
+        }
         Command::Invoke(typed) => {
             let (asked, purpose) = invoke::asked(*typed, &cli.output);
-            let color = config::color_of_problems(&asked.settings, caller);
             let verbosity = asked.verbosity;
-            let resolved = match config::resolve(asked, caller, streams.stdin) {
+            let resolved = match resolved(asked, caller, streams) {
                 Ok(resolved) => resolved,
-                Err(problems) => {
-                    let say = Say::on(streams.stderr_device, color, verbosity);
-                    return streams.complain(&say.problem_lines(&problems));
-                }
+                Err(refused) => return refused,
             };
             let say = Say::on(streams.stderr_device, resolved.invoke.color, verbosity);
             streams.tell(&say.notice_lines(&resolved.notices));
@@ -142,6 +157,20 @@ pub(crate) fn run_with(
             }
         }
     }
+}
+
+/// Checks what was asked; what is wrong with it is told, and the status says so.
+fn resolved(
+    asked: config::Asked,
+    caller: &Caller,
+    streams: &mut Streams<'_>,
+) -> Result<config::Resolved, ExitCode> {
+    let color = config::color_of_problems(&asked.settings, caller);
+    let verbosity = asked.verbosity;
+    config::resolve(asked, caller, streams.stdin).map_err(|problems| {
+        let say = Say::on(streams.stderr_device, color, verbosity);
+        streams.complain(&say.problem_lines(&problems))
+    })
 }
 
 /// There is no such page.

@@ -52,7 +52,7 @@ pub use raw::{Raw, Value, Written};
 pub use resolve::{Asked, Resolved, color_of, color_of_problems, isolation_of, resolve};
 pub use resolve_serve::{AskedServe, ResolvedServe, resolve_serve};
 pub use resolved::{
-    Color, Cpu, DevShm, Explain, Invoke, Isolation, Keep, RuntimeClient, RuntimeCompat, Sdk,
+    Build, Color, Cpu, DevShm, Explain, Invoke, Isolation, Keep, RuntimeClient, RuntimeCompat, Sdk,
     Verbosity,
 };
 pub use resolved_serve::{FreezeAfter, Serve};

@@ -229,7 +229,7 @@ pub(crate) const ROWS: [Row; 35] = [
 ];
 
 /// Flags that `lambdabox.toml` cannot hold, so that a key of that name gets a fitting answer.
-pub(crate) const FLAGS_ALONE: [&str; 9] = [
+pub(crate) const FLAGS_ALONE: [&str; 11] = [
     "repeat",
     "output",
     "keep",
@@ -239,6 +239,8 @@ pub(crate) const FLAGS_ALONE: [&str; 9] = [
     "explain",
     "path",
     "isolation",
+    "build",
+    "build_cmd",
 ];
 
 impl Setting {

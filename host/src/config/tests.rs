@@ -51,6 +51,7 @@ impl Project {
             verbosity: Verbosity::Normal,
             explain: Explain::Run,
             isolation: None,
+            build: None,
         }
     }
 

@@ -21,6 +21,7 @@ use super::life::{Effect, End, Ending, Input, Life};
 use super::signals::signal_name;
 use super::start::{Opened, connect, error_name, open, pipes};
 use super::variables::{Platform, variables};
+use crate::catalog::Moment;
 use crate::model::{Event, Invocation, LogLine, Network, Outcome, Report};
 use crate::runtime_api::{OutputCollector, Peer, RuntimeApi, Signal};
 use crate::sandbox::{
@@ -282,6 +283,7 @@ impl Environment {
                 Effect::InitReport { phase, duration, status, error_type } => {
                     self.sample();
                     self.drain().await;
+                    self.blueprint.explain(error_type.as_deref(), Moment::Init);
                     (self.log)(Event::InitReport { phase, duration, status, error_type });
                 }
                 Effect::LogStart(request_id) => {
@@ -415,6 +417,7 @@ impl Environment {
         } else {
             used_mb
         };
+        self.blueprint.explain(ending.error_type.as_deref(), Moment::Invocation);
         (self.log)(Event::End { request_id: ending.id.clone(), status: ending.status });
         (self.log)(Event::Report(Report {
             billed_ms: ending.billed_ms(),
