@@ -3,8 +3,11 @@
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::json;
+
+use super::callers::source;
 use super::hello;
-use crate::harness::{Host, alone, boto3_is_there, invoke};
+use crate::harness::{Caller, Collector, Host, alone, boto3_is_there, invoke, wait_until};
 
 /// A small file system on a directory, gone with it.
 struct SmallDisk<'a>(&'a Path);
@@ -81,6 +84,68 @@ assert answer(c.invoke(FunctionName='kept', Payload=json.dumps({'a': 1}))) == {'
     // What did not come in takes no room.
     let blobs = std::fs::read_dir(data.path().join("blobs")).unwrap().count();
     assert_eq!(blobs, 1, "{}", host.log());
+    host.end().expect_code(0);
+    drop(disk);
+}
+
+const FILLER: &str = "filler";
+
+/// Takes all room of a file system but so much.
+fn fill(directory: &Path, but_bytes: usize) {
+    let room = nix::sys::statvfs::statvfs(directory).unwrap();
+    let free_bytes = usize::try_from(room.blocks_available() * room.fragment_size()).unwrap();
+    let content = vec![1; free_bytes.checked_sub(but_bytes).expect("there is more than that")];
+    std::fs::write(directory.join(FILLER), content).unwrap();
+}
+
+#[test]
+fn an_event_that_the_disk_has_no_room_for_is_refused_and_no_accepted_one_is_lost() {
+    let _machine = alone();
+    let data = tempfile::tempdir().unwrap();
+    let Some(disk) = SmallDisk::mount(data.path(), 12 << 10) else {
+        skip!("a small file system cannot be mounted here");
+    };
+    let collector = Collector::start();
+    let forward = collector.port.to_string();
+    let start = || Host::start_while_alone(data.path(), &["--forward", &forward]);
+    let host = start();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (accepted, refused) = runtime.block_on(async {
+        let mut caller = Caller::connect(host.port).await.unwrap();
+        // Slower than they come, so that they wait on the disk.
+        caller.create("f", &source(&collector, "time.sleep(1)", 0), &json!({})).await;
+        fill(data.path(), 3 << 20);
+        let (mut accepted, mut refused) = (Vec::new(), Vec::new());
+        let padding = "x".repeat(900 << 10);
+        for number in 0..12 {
+            let nonce = format!("full-{number}");
+            let event = json!({ "nonce": nonce, "tell": true, "padding": padding });
+            let answer = caller.send("f", &event).await.unwrap();
+            match answer.status {
+                202 => accepted.push(nonce),
+                500 => {
+                    let said = answer.json().to_string();
+                    assert!(said.contains("no space is left in the data directory"), "{said}");
+                    refused.push(nonce);
+                }
+                status => panic!("{status}: {}", answer.json()),
+            }
+        }
+        // What only reads goes on.
+        caller.active("f").await;
+        (accepted, refused)
+    });
+    assert!(!accepted.is_empty() && !refused.is_empty(), "{accepted:?} {refused:?}");
+    // Killed while it is full, and started again when somebody has made room.
+    host.signal(nix::sys::signal::Signal::SIGKILL);
+    host.wait();
+    std::fs::remove_file(data.path().join(FILLER)).unwrap();
+    let host = start();
+    let all_run =
+        wait_until(std::time::Duration::from_secs(120), || collector.missing(&accepted).is_empty());
+    assert!(all_run, "{:?} of {accepted:?}\n{}", collector.missing(&accepted), host.log());
+    assert_eq!(collector.missing(&refused), refused, "what was refused was not run");
+    eprintln!("{} accepted and run, {} refused", accepted.len(), refused.len());
     host.end().expect_code(0);
     drop(disk);
 }

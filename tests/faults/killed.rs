@@ -4,11 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use nix::unistd::Pid;
 
 use super::{hello, one_start, repetitions};
 use crate::harness::{Function, Leftovers, Running, Server};
-use crate::harness::{alone, invoke, stretched, wait_until_gone};
+use crate::harness::{alone, children_of, invoke, stretched, wait_until_gone};
 
 /// The longest a victim lives; a cold start and its invocation fit in.
 const LONGEST_LIFE: Duration = Duration::from_millis(400);
@@ -163,19 +162,6 @@ fn a_helper_process_that_is_killed_ends_the_invocation_with_an_error() {
     one_start(data.path());
     let left = before.since(data.path());
     assert!(left.is_empty(), "{left:#?}");
-}
-
-fn children_of(pid: Pid) -> Vec<Pid> {
-    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
-    tasks
-        .flatten()
-        .filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok())
-        .flat_map(|list| {
-            list.split_whitespace()
-                .map(|pid| Pid::from_raw(pid.parse().unwrap()))
-                .collect::<Vec<_>>()
-        })
-        .collect()
 }
 
 #[test]

@@ -1,15 +1,20 @@
 //! Does nothing stay behind, whatever dies, and does nothing alive get swept?
 //!
-//! How often the heavy tests repeat is set by `LAMBDABOX_SOAK_INVOKES` and `LAMBDABOX_SOAK_KILLS`;
-//! `scripts/soak` runs them whole.
+//! How long or often the heavy tests go is set by `LAMBDABOX_SOAK_LOAD_SECS`, `LAMBDABOX_SOAK_HOST_KILLS`,
+//! `LAMBDABOX_SOAK_INVOKES` and `LAMBDABOX_SOAK_KILLS`; `scripts/soak` runs them whole.
 //!
 //! # Sources
 //! `reference/sandbox.md` 3, "Sweep and neighbours"; the Proof.
 
+mod callers;
+mod clients;
 mod disk;
 mod frozen;
+mod held;
+mod hosts_killed;
 mod killed;
 mod leaks;
+mod load;
 
 use std::path::Path;
 

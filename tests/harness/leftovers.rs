@@ -18,6 +18,8 @@ use std::rc::{Rc, Weak};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
+use nix::unistd::Pid;
+
 use super::wait_until;
 
 /// How long the kernel and detached helpers may take to finish what was begun.
@@ -152,6 +154,20 @@ pub(crate) fn processes_with(text: &str) -> Vec<String> {
         .map(|(line, pid)| (String::from_utf8_lossy(&line).replace('\0', " "), pid))
         .filter(|(line, _)| line.contains(text))
         .map(|(line, pid)| format!("{pid}: {line}"))
+        .collect()
+}
+
+/// Processes that this one has begun, and that live.
+pub(crate) fn children_of(pid: Pid) -> Vec<Pid> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    tasks
+        .flatten()
+        .filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok())
+        .flat_map(|list| {
+            list.split_whitespace()
+                .map(|pid| Pid::from_raw(pid.parse().unwrap()))
+                .collect::<Vec<_>>()
+        })
         .collect()
 }
 

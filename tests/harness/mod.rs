@@ -11,6 +11,8 @@
 mod skip;
 
 mod built;
+mod caller;
+mod collector;
 mod function;
 mod host;
 mod leftovers;
@@ -27,15 +29,19 @@ mod terminal;
 pub(crate) use built::{
     Built, go_fixture, has_jdk, java_fixture, official_java_client, rust_fixture,
 };
+pub(crate) use caller::Caller;
+pub(crate) use collector::{Collector, TELL};
 pub(crate) use function::{Function, zip_bytes};
 pub(crate) use host::{Host, python_client_of};
-pub(crate) use leftovers::{Leftovers, alone, processes_with, shared, wait_until_gone};
+pub(crate) use leftovers::{
+    Leftovers, alone, children_of, processes_with, shared, wait_until_gone,
+};
 pub(crate) use machine::{networks, no_nat, settings, short_timeout_secs, stretched, stretched_ms};
 pub(crate) use node::{node_tree, official_node_client};
 pub(crate) use program::{Invoke, Run, Running, binary, invoke, lambdabox, quiet_environment};
 pub(crate) use python::{Client, default_minor, e2e_cache, e2e_venv, interpreter, vendored};
 pub(crate) use report::Report;
 pub(crate) use server::{Server, wait_until};
-pub(crate) use serving::{Serving, boto3_is_there};
+pub(crate) use serving::{Serving, boto3_is_there, pool_of};
 pub(crate) use skip::note_skip;
 pub(crate) use terminal::on_a_terminal;

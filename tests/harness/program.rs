@@ -8,6 +8,7 @@ use std::fs::File;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -21,9 +22,15 @@ use super::{Client, Function, Report, ordinary_user, vendored, wait_until};
 /// How long any run may take before the test gives up on it.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// Another program than the one built beside the tests: `scripts/soak` measures what users run.
+const PROGRAM: &str = "LAMBDABOX_TEST_PROGRAM";
+
 /// The program.
 pub(crate) fn binary() -> &'static Path {
-    Path::new(env!("CARGO_BIN_EXE_lambdabox"))
+    static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
+        std::env::var_os(PROGRAM).map_or(env!("CARGO_BIN_EXE_lambdabox").into(), PathBuf::from)
+    });
+    &BINARY
 }
 
 /// Takes the tester's own settings out of a command's environment.

@@ -74,13 +74,7 @@ impl Serving {
 
     /// What the pool does, as the operator sees it.
     pub(crate) fn pool(&self) -> Value {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.admin)).unwrap();
-        let request = "GET /pool HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (_, body) = answer.split_once("\r\n\r\n").expect("a whole answer");
-        serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"))
+        pool_of(&self.0)
     }
 
     /// Waits until the pool is as asked.
@@ -110,4 +104,15 @@ pub(crate) fn boto3_is_there() -> Result<(), String> {
         Ok(output) if output.status.success() => Ok(()),
         _ => Err(format!("no boto3 in {} (scripts/test makes it)", python.display())),
     }
+}
+
+/// What the pool of a host does, as the operator sees it.
+pub(crate) fn pool_of(host: &Host) -> Value {
+    let mut stream = TcpStream::connect(("127.0.0.1", host.admin)).unwrap();
+    let request = "GET /pool HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (_, body) = answer.split_once("\r\n\r\n").expect("a whole answer");
+    serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"))
 }

@@ -148,6 +148,79 @@ json.dump(refused, sys.stdout)"
 }
 
 #[test]
+fn who_finds_all_memory_busy_waits_is_refused_and_is_served_once_there_is_some() {
+    // Room for two.
+    let (_data, serving) = match host(&["--memory-budget", "300"]) {
+        Ok(host) => host,
+        Err(reason) => skip!("{reason}"),
+    };
+    let answers = serving.boto3(&format!(
+        "{WHO}
+for name in ('a', 'b', 'c'):
+    deploy(name, source, Timeout=900)
+def pool():
+    import urllib.request
+    return json.load(urllib.request.urlopen('http://127.0.0.1:{admin}/pool'))
+def refused(name):
+    try:
+        return call(name, {{}})
+    except Exception as error:
+        return [error.response['ResponseMetadata']['HTTPStatusCode'], error.response.get('Reason')]
+with ThreadPoolExecutor(3) as callers:
+    # Longer than anybody waits, so that the third is refused while both are busy.
+    busy = [callers.submit(call, name, {{'nonce': name, 'sleep': 40}}) for name in ('a', 'b')]
+    while pool()['environments']['busy'] < 2:
+        time.sleep(0.05)
+    begun = time.monotonic()
+    full = refused('c')
+    waited = time.monotonic() - begun
+    busy = [one.result()['nonce'] for one in busy]
+# Now one of the idle two goes for it.
+later = call('c', {{'nonce': 'later'}})['nonce']
+json.dump([full, waited, busy, later], sys.stdout)",
+        admin = serving.admin
+    ));
+    assert_eq!(answers[0], json!([429, "ConcurrentInvocationLimitExceeded"]), "{answers}");
+    assert!(answers[1].as_f64().unwrap() >= 9.5, "it waits for 10 s: {answers}");
+    assert_eq!((&answers[2], &answers[3]), (&json!(["a", "b"]), &json!("later")));
+    let pool = serving.pool();
+    assert!(pool["memory_promised_mb"].as_u64().unwrap() <= 300, "{pool}");
+    serving.end().expect_code(0);
+}
+
+#[test]
+fn a_change_of_code_lets_the_old_environment_finish_and_starts_a_fresh_one() {
+    let (_data, serving) = match host(&[]) {
+        Ok(host) => host,
+        Err(reason) => skip!("{reason}"),
+    };
+    let answers = serving.boto3(&format!(
+        "{WHO}
+deploy('who', source, Timeout=900)
+call('who', {{}})
+with ThreadPoolExecutor(1) as callers:
+    old = callers.submit(call, 'who', {{'nonce': 'old', 'sleep': 8}})
+    client.update_function_code(FunctionName='who',
+        ZipFile=package(source.replace(\"'nonce': event\", \"'new': True, 'nonce': event\")))
+    client.get_waiter('function_updated_v2').wait(FunctionName='who')
+    new = call('who', {{'nonce': 'new'}})
+    json.dump([old.done(), old.result(), new], sys.stdout)"
+    ));
+    let (old, new) = (&answers[1], &answers[2]);
+    assert_eq!(answers[0], false, "the old one still ran: {answers}");
+    assert_eq!(
+        (&old["nonce"], &old["calls"], &old["new"]),
+        (&json!("old"), &json!(2), &json!(null))
+    );
+    assert_eq!(
+        (&new["nonce"], &new["calls"], &new["new"]),
+        (&json!("new"), &json!(1), &json!(true))
+    );
+    serving.wait_for_pool(|pool| pool["functions"].as_array().unwrap().len() == 1);
+    serving.end().expect_code(0);
+}
+
+#[test]
 fn a_caller_that_hangs_up_does_not_stop_its_invocation() {
     let (_data, serving) = match host(&[]) {
         Ok(host) => host,

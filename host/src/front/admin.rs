@@ -7,6 +7,7 @@ use hyper::body::Incoming;
 use serde_json::json;
 use tokio::sync::watch;
 
+use super::answers::Answers;
 use super::guard::Guard;
 use super::listener::Serving;
 use super::reply;
@@ -60,7 +61,7 @@ impl Admin {
             let admin = Arc::clone(&admin);
             async move { admin.answer(&request).await }
         };
-        on.serve(answer, stop).await;
+        on.serve(answer, &Answers::default(), stop).await;
     }
 
     async fn answer(&self, request: &Request<Incoming>) -> http::Response<reply::Body> {

@@ -13,12 +13,16 @@ use super::error::ApiError;
 
 /// Longest pause between two pieces of a body.
 const PIECE_WITHIN: Duration = Duration::from_secs(20);
-/// Longest time for all of it: 70 MB at 2 Mbit/s.
-const ALL_WITHIN: Duration = Duration::from_secs(300);
+/// Longest time for all of it: so long, and as long as it takes at 2 Mbit/s.
+const ALL_WITHIN: Duration = Duration::from_secs(20);
+const BYTES_PER_SECOND: usize = 256 * 1024;
 /// How long a body that is too large is still read, so that its sender reads the answer.
 const DISCARD_WITHIN: Duration = Duration::from_secs(10);
 /// Memory of all bodies together; who comes later waits to be read.
 const ALL_BODIES_KIB: usize = 512 * 1024;
+/// Bodies up to this size wait for nobody, nor does anybody for them: connections are bounded, and
+/// senders that hold all memory and are slow must not hold up ordinary events.
+const SMALL_KIB: u32 = 16;
 
 /// The memory that bodies may take.
 #[derive(Debug, Clone)]
@@ -61,11 +65,14 @@ impl Bodies {
             return Err(Unread::TooLarge { declared });
         }
         let most = declared.unwrap_or(limit_bytes);
-        let kib = u32::try_from(most / 1024 + 1).unwrap_or(u32::MAX).saturating_mul(copies);
+        let kib = u32::try_from(most / 1024 + 1).unwrap_or(u32::MAX);
+        let kib = if kib <= SMALL_KIB { 0 } else { kib.saturating_mul(copies) };
         let held = Arc::clone(&self.kib).acquire_many_owned(kib.min(all_kib())).await;
         let held = held.map_err(|_| Unread::Error(ApiError::shutting_down()))?;
         let mut bytes = Vec::with_capacity(usize::try_from(declared.unwrap_or(0)).unwrap_or(0));
-        let end = Instant::now() + ALL_WITHIN;
+        let slowest_secs = usize::try_from(most).unwrap_or(limit) / BYTES_PER_SECOND;
+        let slowest = Duration::from_secs(u64::try_from(slowest_secs).unwrap_or(0));
+        let end = Instant::now() + ALL_WITHIN + slowest;
         loop {
             let until = end.min(Instant::now() + PIECE_WITHIN);
             let Ok(frame) = timeout_at(until, body.frame()).await else {

@@ -109,8 +109,9 @@ pub(super) async fn invoke(front: &Front, name: &str, call: Call) -> Answer {
                 trace_id: Some(asked.trace_id.clone()),
                 client_context: asked.client_context.clone(),
             };
+            front.answers.room().await;
             match front.service.invoke(request).await {
-                Ok(invoked) => Ok(answered(invoked, &asked)),
+                Ok(invoked) => Ok(answered(invoked, &asked, front)),
                 Err(InvokeError::Resolve(error)) => Err(failed(error)),
                 Err(InvokeError::Refused(refused)) => Err(throttled(&refused, front)),
             }
@@ -223,12 +224,12 @@ async fn by_any_name(front: &Front, named: Named) -> Result<Named, ApiError> {
     })
 }
 
-fn answered(invoked: Invoked, asked: &Asked) -> Response<Body> {
+fn answered(invoked: Invoked, asked: &Asked, front: &Front) -> Response<Body> {
     let (payload, content_type, failed) = match invoked.outcome {
         Outcome::Answered { payload, content_type } => (payload, content_type, None),
         Outcome::Failed(failure) => (failure.payload, None, Some("Unhandled")),
     };
-    let mut response = reply::bytes(StatusCode::OK, payload);
+    let mut response = reply::bytes(StatusCode::OK, front.answers.count(payload));
     if let Some(content_type) = content_type {
         put(&mut response, CONTENT_TYPE, &content_type);
     }

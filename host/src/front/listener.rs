@@ -20,10 +20,11 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustix::process::{Resource, getrlimit};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::answers::Answers;
 use super::paced::Paced;
 use super::reply::Body;
 use crate::invoke::Stop;
@@ -75,7 +76,7 @@ pub async fn listen(address: SocketAddr) -> Result<Serving, ListenError> {
 
 impl Serving {
     /// Answers requests until the host is to end; ends when the last connection has.
-    pub(super) async fn serve<S, F>(self, answer: S, mut stop: Stop)
+    pub(super) async fn serve<S, F>(self, answer: S, answers: &Answers, mut stop: Stop)
     where
         S: Fn(Request<Incoming>) -> F + Send + Sync + 'static,
         F: Future<Output = Response<Body>> + Send + 'static,
@@ -89,7 +90,11 @@ impl Serving {
             tokio::select! {
                 accepted = self.listener.accept(), if connections.len() < most => match accepted {
                     Ok((stream, _)) => {
+                        // Without it an answer of two segments could wait for the client's delayed
+                        // ACK. A socket that refuses is gone, which reading will tell.
+                        let _ = stream.set_nodelay(true);
                         let (answer, at_work) = (Arc::clone(&answer), at_work.clone());
+                        let stream = Paced::new(stream, answers.clone());
                         connections.spawn(converse(stream, answer, stop.clone(), at_work));
                     }
                     Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
@@ -109,14 +114,11 @@ impl Serving {
     }
 }
 
-async fn converse<S, F>(stream: TcpStream, answer: Arc<S>, mut stop: Stop, at_work: AtWork)
+async fn converse<S, F>(stream: Paced, answer: Arc<S>, mut stop: Stop, at_work: AtWork)
 where
     S: Fn(Request<Incoming>) -> F + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    // Without it an answer of two segments could wait for the client's delayed ACK. A socket that
-    // refuses is gone, which reading will tell.
-    let _ = stream.set_nodelay(true);
     let service = service_fn(|request| {
         let (answering, at_work) = (answer(request), at_work.clone());
         // A task of its own: hyper drops what answers a client that has hung up, and a request that was
@@ -138,7 +140,7 @@ where
         .header_read_timeout(HEAD_WITHIN)
         .max_buf_size(MAX_HEADER_BYTES)
         .max_header_size(MAX_HEADER_BYTES)
-        .serve_connection(TokioIo::new(Paced::new(stream)), service);
+        .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     // An error of a connection is the client's: it hung up or does not speak HTTP, and hyper has
     // answered it.

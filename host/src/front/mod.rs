@@ -17,6 +17,7 @@
 
 mod account;
 mod admin;
+mod answers;
 mod body;
 mod concurrency;
 mod download;

@@ -1,7 +1,7 @@
 //! A connection whose reader must make progress.
 //!
 //! An answer of megabytes waits in memory until its reader takes it. One that takes nothing for too
-//! long is cut off.
+//! long is cut off, and much sooner while all such answers together take too much.
 
 use std::io;
 use std::pin::Pin;
@@ -12,18 +12,29 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
+use super::answers::Answers;
+
 /// Longest time without a byte being taken.
 const TAKEN_WITHIN: Duration = Duration::from_secs(30);
+/// The same while memory for answers is short, and how often that is looked at.
+const TAKEN_SOON: Duration = Duration::from_secs(1);
 
 /// A stream that fails when it could not be written to for too long.
 pub(crate) struct Paced {
     stream: TcpStream,
-    waiting: Option<Pin<Box<Sleep>>>,
+    answers: Answers,
+    waiting: Option<Waiting>,
+}
+
+/// A write that could not be done yet.
+struct Waiting {
+    since: Instant,
+    look: Pin<Box<Sleep>>,
 }
 
 impl Paced {
-    pub(crate) fn new(stream: TcpStream) -> Self {
-        Self { stream, waiting: None }
+    pub(crate) fn new(stream: TcpStream, answers: Answers) -> Self {
+        Self { stream, answers, waiting: None }
     }
 
     fn paced<T>(
@@ -35,12 +46,18 @@ impl Paced {
             self.waiting = None;
             return polled;
         }
-        let sleep = || Box::pin(tokio::time::sleep_until(Instant::now() + TAKEN_WITHIN));
-        let waiting = self.waiting.get_or_insert_with(sleep);
-        match waiting.as_mut().poll(context) {
-            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
-            Poll::Pending => Poll::Pending,
+        let now = Instant::now();
+        let begin = || Waiting { since: now, look: Box::pin(tokio::time::sleep(TAKEN_SOON)) };
+        let waiting = self.waiting.get_or_insert_with(begin);
+        // A sleep that is over is begun anew and asked again, so that it wakes this task.
+        while waiting.look.as_mut().poll(context).is_ready() {
+            let waited = now.duration_since(waiting.since);
+            if waited >= TAKEN_WITHIN || waited >= TAKEN_SOON && self.answers.are_too_many() {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            waiting.look.as_mut().reset(now + TAKEN_SOON);
         }
+        Poll::Pending
     }
 }
 

@@ -30,9 +30,11 @@ pub(crate) enum Route {
     GetAccountSettings,
     /// Not AWS's: where `Code.Location` leads.
     Download(String),
+    /// Not AWS's: the body comes back. What this costs, no function can be faster than.
+    Echo,
 }
 
-/// Where downloads live.
+/// Where downloads and the echo live.
 pub(crate) const DOWNLOADS: &str = "_lambdabox";
 
 /// The operation; `None` if there is none here.
@@ -78,6 +80,7 @@ pub(crate) fn route(method: &Method, path: &str, query: &Query) -> Option<Route>
         }
         ("GET", ["2018-10-31", "layers"]) => Route::ListLayers,
         ("GET", ["2016-08-19", "account-settings"]) => Route::GetAccountSettings,
+        ("POST", [DOWNLOADS, "echo"]) => Route::Echo,
         ("GET", [DOWNLOADS, "code", token]) => Route::Download(name(token)),
         _ => return None,
     })

@@ -7,6 +7,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use uuid::Uuid;
 
+use super::answers::Answers;
 use super::body::{Bodies, Unread, discard};
 use super::download::Downloads;
 use super::error::ApiError;
@@ -54,6 +55,7 @@ pub struct Front {
     pub(super) concurrency: u32,
     pub(super) say: Arc<dyn Fn(&str) + Send + Sync>,
     pub(super) bodies: Bodies,
+    pub(super) answers: Answers,
     guard: Guard,
 }
 
@@ -72,18 +74,20 @@ impl Front {
         let Parts { deployed, service, queue, allow_origin, concurrency, say } = parts;
         let guard = Guard { allowed: allow_origin };
         let (downloads, bodies) = (Downloads::default(), Bodies::new());
-        Self { deployed, service, queue, downloads, concurrency, say, bodies, guard }
+        let answers = Answers::default();
+        Self { deployed, service, queue, downloads, concurrency, say, bodies, answers, guard }
     }
 
     /// Answers until the host is to end, and every caller has its answer.
     pub async fn serve(self, on: Serving, stop: Stop) {
         let front = Arc::new(self);
+        let answers = front.answers.clone();
         let stopping = stop.clone();
         let answer = move |request| {
             let (front, stop) = (Arc::clone(&front), stopping.clone());
             async move { front.answer(request, &stop).await }
         };
-        on.serve(answer, stop).await;
+        on.serve(answer, &answers, stop).await;
     }
 
     async fn answer(self: Arc<Self>, request: Request<Incoming>, stop: &Stop) -> Response<Body> {
@@ -148,12 +152,24 @@ impl Front {
             Route::ListLayers => layers::list(self, &call).await,
             Route::ListLayerVersions(name) => layers::list_versions(self, &name, &call).await,
             Route::GetAccountSettings => account::get(self).await,
+            Route::Echo => self.echo(call.body).await,
             Route::Download(token) => self.downloads.answer(self, &token).await,
         }
     }
 
     pub(super) fn identity(&self) -> &Identity {
         self.deployed.identity()
+    }
+
+    /// The same bytes back: what `scripts/bench warm` holds an invocation against.
+    async fn echo(&self, body: Incoming) -> Answer {
+        match self.bodies.read(body, MAX_SETTINGS_BYTES, 1).await {
+            Ok(read) => Ok(reply::bytes(StatusCode::OK, read.bytes)),
+            Err(Unread::TooLarge { .. }) => Err(ApiError::too_large(format!(
+                "Request must be smaller than {MAX_SETTINGS_BYTES} bytes"
+            ))),
+            Err(Unread::Error(error)) => Err(error),
+        }
     }
 
     /// The members of a body that holds settings.

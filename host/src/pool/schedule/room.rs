@@ -23,10 +23,19 @@ impl Schedule {
         // Of each version, environments that start will serve this many.
         let mut covered: BTreeMap<Key, u32> = BTreeMap::new();
         let mut blocked = false;
+        // How many can be served by who idles: with these gone and no start to be had, nobody else can.
+        let with_work =
+            self.groups.values().map(|group| group.idle.len().min(group.waiting as usize));
+        let mut servable: usize = with_work.sum();
         for job in self.waiting.clone() {
+            let can_start = !blocked && self.starting < self.settings.starts_at_once;
+            if servable == 0 && !can_start {
+                break;
+            }
             let key = self.jobs[&job].key.clone();
             if let Some(env) = self.best_idle(&key) {
                 effects.push(self.assign(env, job));
+                servable = servable.saturating_sub(1);
                 continue;
             }
             let starting = self.groups[&key].starting;
@@ -35,7 +44,7 @@ impl Schedule {
                 *served += 1;
                 continue;
             }
-            if blocked || self.starting >= self.settings.starts_at_once {
+            if !can_start {
                 continue;
             }
             match self.room(&key, now) {
@@ -76,11 +85,22 @@ impl Schedule {
             if free_mb >= needed_mb && places > 0 {
                 break;
             }
+            if !self.may_end_for(env, key) {
+                continue;
+            }
             free_mb += u64::from(self.envs[&env].mb);
             places += 1;
             chosen.push(env);
         }
         if free_mb >= needed_mb && places > 0 { Room::After(chosen) } else { Room::No }
+    }
+
+    /// One that nobody of its own version waits for may be ended for anybody. One that somebody waits for
+    /// only for a version that has none, or at least two fewer: else versions that have more work than
+    /// memory would end each other's environments for every single invocation.
+    fn may_end_for(&self, env: EnvId, key: &Key) -> bool {
+        let (its, others) = (&self.groups[&self.envs[&env].key], &self.groups[key]);
+        its.waiting == 0 || others.envs == 0 || its.envs >= others.envs + 2
     }
 
     /// Refuses those who have waited for memory for as long as anybody may. Who waits for something

@@ -103,6 +103,40 @@ fn the_most_recently_used_serves_first() {
 }
 
 #[test]
+fn who_has_work_for_its_environment_keeps_it_from_those_who_have_as_many() {
+    let mut case = Case::new(settings(2));
+    let [f, g] = ["f", "g"].map(|name| need(name, "1"));
+    let envs = [&f, &g].map(|need| started(&case.invoke(need)));
+    assert_eq!(case.ready(envs[0]), [Effect::Assign { env: envs[0], job: JobId(1) }]);
+    assert_eq!(case.ready(envs[1]), [Effect::Assign { env: envs[1], job: JobId(2) }]);
+    // One more of each, the other's first.
+    assert_eq!((case.invoke(&g), case.invoke(&f)), (vec![], vec![]));
+    assert_eq!(case.done(envs[0]), [Effect::Assign { env: envs[0], job: JobId(4) }]);
+    assert_eq!(case.done(envs[1]), [Effect::Assign { env: envs[1], job: JobId(3) }]);
+    // With nothing to do it goes for whoever waits.
+    assert_eq!(case.invoke(&g), []);
+    assert_eq!(case.done(envs[0]), [Effect::End { env: envs[0] }]);
+}
+
+#[test]
+fn who_has_no_environment_gets_one_of_those_who_have_work_and_who_has_few_of_those_who_have_many() {
+    let mut case = Case::new(settings(4));
+    let [f, g] = ["f", "g"].map(|name| need(name, "1"));
+    let envs: Vec<EnvId> = (0..4).map(|_| started(&case.invoke(&f))).collect();
+    envs.iter().for_each(|env| drop(case.ready(*env)));
+    for need in [&g, &g, &g, &f, &f, &f] {
+        assert_eq!(case.invoke(need), []);
+    }
+    // None and four; then one and three; then two and two.
+    for env in &envs[..2] {
+        assert_eq!(case.done(*env), [Effect::End { env: *env }]);
+        let fresh = started(&case.gone(*env));
+        assert!(matches!(case.ready(fresh)[..], [Effect::Assign { env, .. }] if env == fresh));
+    }
+    assert_eq!(case.done(envs[2]), [Effect::Assign { env: envs[2], job: JobId(8) }]);
+}
+
+#[test]
 fn one_with_a_runtime_serves_before_one_that_was_reset() {
     let mut case = Case::new(settings(10));
     let (a, b) = (started(&case.invoke(&need("f", "1"))), started(&case.invoke(&need("f", "1"))));

@@ -1,0 +1,145 @@
+//! Many callers for minutes: nothing lost, nothing doubled, nothing that grows; and bad neighbours.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::callers::{Load, Stop, Tally};
+use super::held::Held;
+use super::repetitions;
+use crate::harness::{Caller, Collector, Host, alone, stretched, wait_until};
+
+const FUNCTIONS: usize = 20;
+const CALLERS_OF_EACH: usize = 10;
+/// The longest that accepted events may take after the last one.
+const CATCH_UP: Duration = Duration::from_secs(120);
+/// From here on the pool has all it needs: what the host holds is compared with this moment.
+const SETTLED_AT_MOST: Duration = Duration::from_secs(60);
+/// The most that memory and descriptors may grow from there on, percent.
+const GROWTH_PERCENT: u64 = 10;
+/// What an environment that came later may hold. A short run on a busy machine is still starting them;
+/// in a long one there are none.
+const ENVIRONMENT_KIB: u64 = 512;
+const ENVIRONMENT_DESCRIPTORS: u64 = 32;
+
+#[test]
+fn under_load_nothing_is_lost_or_doubled_or_grows_and_bad_neighbours_are_bounded() {
+    let _machine = alone();
+    let length = Duration::from_secs(repetitions("LAMBDABOX_SOAK_LOAD_SECS", 20).into());
+    let data = tempfile::tempdir().unwrap();
+    let collector = Collector::start();
+    let forward = collector.port.to_string();
+    let host = Host::start_while_alone(data.path(), &["--forward", &forward]);
+    let functions = (0..FUNCTIONS).map(|number| format!("f{number}")).collect();
+    let (port, name) = (host.port, "quiet".to_owned());
+    let load = Load { port, functions, callers_of_each: CALLERS_OF_EACH, collector, name };
+
+    let runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = { runtime }.worker_threads(1).enable_all().build().unwrap();
+    runtime.block_on(load.deploy());
+    let settled = (length / 2).min(SETTLED_AT_MOST);
+    let (quiet, early, late) = runtime.block_on(async {
+        let stop = Stop::default();
+        let watching = async {
+            tokio::time::sleep(settled).await;
+            let early = Held::by(&host);
+            tokio::time::sleep(length - settled).await;
+            let late = Held::by(&host);
+            stop.now();
+            (early, late)
+        };
+        let (tally, (early, late)) = tokio::join!(load.run(stop.clone()), watching);
+        (tally, early, late)
+    });
+    tell("quiet", &quiet, settled);
+    eprintln!("host after {settled:?}: {early:?}; after {length:?}: {late:?}");
+    expect_all(&load, &host, &quiet);
+    let more = late.environments.saturating_sub(early.environments);
+    let bound = |early: u64, each: u64| early * (100 + GROWTH_PERCENT) / 100 + more * each;
+    let most_kib = bound(early.resident_kib, ENVIRONMENT_KIB);
+    assert!(late.resident_kib <= most_kib, "memory grows: over {most_kib} KiB");
+    let most = bound(early.descriptors, ENVIRONMENT_DESCRIPTORS);
+    assert!(late.descriptors <= most, "descriptors grow: over {most}");
+
+    let load = Load { name: "noisy".to_owned(), ..load };
+    let noisy = runtime.block_on(with_bad_neighbours(&load, length.min(SETTLED_AT_MOST)));
+    tell("with a CPU hog and one that runs out of memory", &noisy, Duration::ZERO);
+    let ratio = noisy.percentile(99, Duration::ZERO).as_secs_f64()
+        / quiet.percentile(99, settled).as_secs_f64();
+    eprintln!("p99 with bad neighbours is {ratio:.2} times the quiet one (aim: under 3)");
+    expect_all(&load, &host, &noisy);
+    host.end().expect_code(0);
+}
+
+/// The load beside a function that uses all CPU it gets and one that asks for more memory than it has,
+/// both called again and again.
+async fn with_bad_neighbours(load: &Load, length: Duration) -> Tally {
+    let mut caller = Caller::connect(load.port).await.unwrap();
+    let hog = "def handler(event, context):
+    while context.get_remaining_time_in_millis() > 500: pass
+    return 'burnt'
+";
+    let fills = "def handler(event, context):\n    return len(b'x' * (1 << 30))\n";
+    caller.create("hog", hog, &json!({ "MemorySize": 1769, "Timeout": 5 })).await;
+    caller.create("fills", fills, &json!({})).await;
+    let stop = Stop::default();
+    let bad = |name: &'static str| {
+        let (stop, port) = (stop.clone(), load.port);
+        async move {
+            let mut caller = Caller::connect(port).await.unwrap();
+            let mut calls = 0_u32;
+            while !stop.is_over() {
+                let answer = caller.invoke(name, &json!({})).await.unwrap();
+                let text = String::from_utf8_lossy(&answer.body).into_owned();
+                let is_right = match name {
+                    "hog" => text == "\"burnt\"",
+                    _ => text.contains("Runtime.OutOfMemory") && answer.function_error,
+                };
+                assert!(is_right, "{name}: {} {text}", answer.status);
+                calls += 1;
+            }
+            eprintln!("{name} was called {calls} times");
+        }
+    };
+    let ending = async {
+        tokio::time::sleep(length).await;
+        stop.now();
+    };
+    tokio::join!(load.run(stop.clone()), ending, bad("hog"), bad("fills")).0
+}
+
+/// Every call had its answer, and every accepted event was run.
+#[track_caller]
+fn expect_all(load: &Load, host: &Host, tally: &Tally) {
+    assert!(tally.broken.is_empty(), "connections broke: {:?}", tally.broken);
+    assert!(tally.wrong.is_empty(), "answers were wrong: {:?}", tally.wrong);
+    let since = Instant::now();
+    let mut missing = Vec::new();
+    wait_until(CATCH_UP, || {
+        missing = load.collector.missing(&tally.accepted);
+        missing.is_empty()
+    });
+    let pool = crate::harness::pool_of(host);
+    assert!(missing.is_empty(), "{} events were accepted and not run; {pool}", missing.len());
+    eprintln!(
+        "{} accepted events were all run, the last {:.1} s after the load; {} more than once",
+        tally.accepted.len(),
+        since.elapsed().as_secs_f64(),
+        load.collector.repeated(),
+    );
+    assert!(since.elapsed() < stretched(CATCH_UP));
+}
+
+fn tell(what: &str, tally: &Tally, from: Duration) {
+    let took = |percent| tally.percentile(percent, from).as_secs_f64() * 1e3;
+    let last = tally.answered.iter().map(|(begun, _)| *begun).max().unwrap_or_default();
+    eprintln!(
+        "{what}: {} answers ({:.0}/s), p50 {:.1} ms, p90 {:.1} ms, p99 {:.1} ms; {} events accepted",
+        tally.answered.len(),
+        tally.answered.len() as f64 / last.as_secs_f64().max(0.001),
+        took(50),
+        took(90),
+        took(99),
+        tally.accepted.len(),
+    );
+}
