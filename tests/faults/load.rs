@@ -11,6 +11,10 @@ use crate::harness::{Caller, Collector, Host, alone, stretched, wait_until};
 
 const FUNCTIONS: usize = 20;
 const CALLERS_OF_EACH: usize = 10;
+/// What an environment of 128 MB is promised, and room for so many, of fewer functions.
+const PLACE_MB: u64 = 128 + 8;
+const SCARCE_PLACES: u64 = 16;
+const SCARCE_FUNCTIONS: usize = 6;
 /// The longest that accepted events may take after the last one.
 const CATCH_UP: Duration = Duration::from_secs(120);
 /// From here on the pool has all it needs: what the host holds is compared with this moment.
@@ -52,7 +56,14 @@ fn under_load_nothing_is_lost_or_doubled_or_grows_and_bad_neighbours_are_bounded
         (tally, early, late)
     });
     tell("quiet", &quiet, settled);
-    eprintln!("host after {settled:?}: {early:?}; after {length:?}: {late:?}");
+    let times = |early: u64, late: u64| late as f64 / early as f64;
+    eprintln!(
+        "host after {settled:?}: {early:?}; after {length:?}: {late:?}: {:.2} times the memory, {:.2} \
+         times the descriptors, {:.2} times the environments",
+        times(early.resident_kib, late.resident_kib),
+        times(early.descriptors, late.descriptors),
+        times(early.environments, late.environments),
+    );
     expect_all(&load, &host, &quiet);
     let more = late.environments.saturating_sub(early.environments);
     let bound = |early: u64, each: u64| early * (100 + GROWTH_PERCENT) / 100 + more * each;
@@ -71,16 +82,53 @@ fn under_load_nothing_is_lost_or_doubled_or_grows_and_bad_neighbours_are_bounded
     host.end().expect_code(0);
 }
 
+#[test]
+fn versions_with_more_work_than_memory_share_it_and_all_are_served() {
+    let _machine = alone();
+    let length = Duration::from_secs(repetitions("LAMBDABOX_SOAK_LOAD_SECS", 20).into()) / 4;
+    let data = tempfile::tempdir().unwrap();
+    let collector = Collector::start();
+    let forward = collector.port.to_string();
+    let budget = (SCARCE_PLACES * PLACE_MB).to_string();
+    let arguments = ["--forward", &forward, "--memory-budget", &budget];
+    let host = Host::start_while_alone(data.path(), &arguments);
+    let functions = (0..SCARCE_FUNCTIONS).map(|number| format!("f{number}")).collect();
+    let (port, name) = (host.port, "scarce".to_owned());
+    let load = Load { port, functions, callers_of_each: CALLERS_OF_EACH, collector, name };
+    let runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = { runtime }.worker_threads(1).enable_all().build().unwrap();
+    runtime.block_on(load.deploy());
+    let tally = runtime.block_on(async {
+        let stop = Stop::default();
+        let ending = async {
+            tokio::time::sleep(length).await;
+            stop.now();
+        };
+        tokio::join!(load.run(stop.clone()), ending).0
+    });
+    tell("with more work than memory", &tally, Duration::ZERO);
+    expect_all(&load, &host, &tally);
+    let pool = crate::harness::pool_of(&host);
+    assert!(pool["memory_promised_mb"].as_u64().unwrap() <= SCARCE_PLACES * PLACE_MB, "{pool}");
+    let log = host.end().expect_code(0).stderr;
+    let (starts, runs) = (log.matches("Init Duration: ").count(), log.matches("REPORT ").count());
+    eprintln!("{starts} environments were started for {runs} invocations");
+    // One for each invocation is what versions that end each other's environments would come to.
+    assert!(starts < runs / 3 + SCARCE_FUNCTIONS * CALLERS_OF_EACH, "{starts} for {runs}");
+}
+
 /// The load beside a function that uses all CPU it gets and one that asks for more memory than it has,
 /// both called again and again.
 async fn with_bad_neighbours(load: &Load, length: Duration) -> Tally {
     let mut caller = Caller::connect(load.port).await.unwrap();
-    let hog = "def handler(event, context):
-    while context.get_remaining_time_in_millis() > 500: pass
+    let hog = "import time
+def handler(event, context):
+    end = time.monotonic() + 4
+    while time.monotonic() < end: pass
     return 'burnt'
 ";
     let fills = "def handler(event, context):\n    return len(b'x' * (1 << 30))\n";
-    caller.create("hog", hog, &json!({ "MemorySize": 1769, "Timeout": 5 })).await;
+    caller.create("hog", hog, &json!({ "MemorySize": 1769 })).await;
     caller.create("fills", fills, &json!({})).await;
     let stop = Stop::default();
     let bad = |name: &'static str| {
