@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         Call::Init(asked) => app::init(&asked),
         Call::Doctor(asked) => app::doctor(&asked),
         Call::Runtimes(asked) => app::runtimes(&asked),
+        Call::Client(asked) => app::client(&asked),
         Call::Invoke(config) => with(started, |started| app::invoke(&config, started)),
         Call::Serve(config) => with(started, |started| app::serve(&config, started)),
     })

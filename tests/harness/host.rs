@@ -21,15 +21,20 @@ pub(crate) struct Host {
 impl Host {
     /// Starts one with these arguments and waits until it is ready.
     pub(crate) fn start(data: &Path, arguments: &[&str]) -> Self {
-        Self::started(data, arguments, false)
+        Self::started(data, arguments, &[], false)
+    }
+
+    /// The same with variables of its own.
+    pub(crate) fn start_with(data: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        Self::started(data, arguments, variables, false)
     }
 
     /// The same, for tests that hold the machine alone.
     pub(crate) fn start_while_alone(data: &Path, arguments: &[&str]) -> Self {
-        Self::started(data, arguments, true)
+        Self::started(data, arguments, &[], true)
     }
 
-    fn started(data: &Path, arguments: &[&str], alone: bool) -> Self {
+    fn started(data: &Path, arguments: &[&str], variables: &[(&str, &str)], alone: bool) -> Self {
         let config = data.join("empty.toml");
         std::fs::create_dir_all(data).unwrap();
         std::fs::write(&config, "").unwrap();
@@ -42,6 +47,8 @@ impl Host {
             .args([&config])
             .args(arguments)
             .data(data);
+        let command =
+            variables.iter().fold(command, |command, (name, value)| command.env(name, value));
         let command = if alone { command.while_alone() } else { command };
         let running = command.start();
         running.wait_for_log("ready: AWS clients on ");

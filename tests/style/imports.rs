@@ -115,10 +115,13 @@ fn bootstrap_and_runtimes_know_neither_the_host_nor_each_other() {
 
 #[test]
 fn http_types_stay_at_the_edge() {
+    // Where lambdabox is itself a client: of a host, and of S3.
+    let clients = ["host/src/app/client/api.rs", "host/src/catalog/deployed/object.rs"];
     let broken: Vec<String> = files(".rs")
         .into_iter()
         .filter(|(path, _)| {
             module(path).is_some_and(|name| !["front", "runtime_api"].contains(&name))
+                && !clients.contains(&path.as_str())
         })
         .filter(|(_, source)| {
             code_lines(source).any(|(_, l)| {

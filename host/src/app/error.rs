@@ -8,6 +8,7 @@ use thiserror::Error;
 use lambdabox_runtimes::discover::DiscoverError;
 use lambdabox_runtimes::packages::VenvError;
 
+use super::client::ClientError;
 use crate::build::BuildError;
 use crate::catalog::{DeployError, InferError, PackageError};
 use crate::front::ListenError;
@@ -81,6 +82,8 @@ pub(crate) enum AppError {
     NoIds,
     #[error("--network nat: {0}")]
     NoNat(NatMissing),
+    #[error(transparent)]
+    Client(#[from] ClientError),
     #[error("failed to write {}", path.display())]
     Write { path: PathBuf, source: io::Error },
     #[error("failed to start the event loop")]
@@ -97,6 +100,7 @@ impl AppError {
             | Self::Venv(_)
             | Self::Usage { .. }
             | Self::Write { .. } => EXIT_USAGE,
+            Self::Client(error) => error.exit_code(),
             _ => EXIT_SANDBOX,
         }
     }
@@ -126,6 +130,7 @@ impl AppError {
                 "run as root of the machine, or map ids 60706 to 61183 into this namespace"
                     .to_owned(),
             ),
+            Self::Client(error) => error.hint(),
             Self::NoNat(missing) => Some(missing.remedy().to_owned()),
             _ => None,
         }

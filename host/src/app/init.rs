@@ -26,15 +26,20 @@ pub enum Init {
         template: String,
         /// Absolute; of the template's name in the working directory if nobody said.
         directory: PathBuf,
+        /// How much is said.
+        verbosity: Verbosity,
     },
 }
 
 /// Lists templates or writes one.
 pub fn init(asked: &Init) -> ExitCode {
-    let say = Say::new(Color::Auto, Verbosity::Normal);
-    let result = match asked {
-        Init::List => list(),
-        Init::Write { template, directory } => write(template, directory, &say),
+    let speaks = |verbosity| Say::new(Color::Auto, verbosity);
+    let (say, result) = match asked {
+        Init::List => (speaks(Verbosity::Normal), list()),
+        Init::Write { template, directory, verbosity } => {
+            let say = speaks(*verbosity);
+            (say, write(template, directory, &say))
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

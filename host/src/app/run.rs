@@ -1,7 +1,6 @@
 //! One `lambdabox invoke`, from checked settings to an exit status.
 
-use std::fs::File;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc};
 
+use super::answers::Answers;
 use super::blueprint::{self, Opened};
 use super::build::built;
 use super::error::AppError;
@@ -168,7 +168,7 @@ async fn run_with(
             AppError::Write { path, source }
         });
     }
-    let mut answers = Answers::new(config)?;
+    let mut answers = Told::new(config)?;
     let result = tokio::select! {
         result = invocations(config, &function, &mut environment, &mut answers, say) => result,
         () = interrupted.notified() => Ok(EXIT_INTERRUPTED),
@@ -195,7 +195,7 @@ async fn invocations(
     config: &config::Invoke,
     function: &Function,
     environment: &mut Environment,
-    answers: &mut Answers,
+    answers: &mut Told,
     say: &Say,
 ) -> Result<u8, AppError> {
     environment.begin().await?;
@@ -292,56 +292,27 @@ fn log(config: &config::Invoke, function: &Function, say: &Say) -> Log {
     })
 }
 
-/// Where responses go.
-struct Answers {
-    target: Target,
-    newline: bool,
+/// Answers on their way out, and what is remembered of them.
+struct Told {
+    answers: Answers,
     last_failure: Option<Failure>,
 }
 
-enum Target {
-    Stdout,
-    File { path: PathBuf, file: File },
-}
-
-impl Answers {
+impl Told {
     fn new(config: &config::Invoke) -> Result<Self, AppError> {
-        let target = match &config.output {
-            None => Target::Stdout,
-            Some(path) => {
-                let file = File::create(path)
-                    .map_err(|source| AppError::Write { path: path.clone(), source })?;
-                Target::File { path: path.clone(), file }
-            }
-        };
-        let terminal = matches!(target, Target::Stdout) && io::stdout().is_terminal();
-        Ok(Self { target, newline: terminal || config.repeat > 1, last_failure: None })
+        let answers = Answers::new(config.output.as_deref(), config.repeat)?;
+        Ok(Self { answers, last_failure: None })
     }
 
-    /// One answer: bytes unchanged, a newline only between several or for a person.
     fn write(&mut self, outcome: Outcome) -> Result<(), AppError> {
-        let mut bytes = match outcome {
-            Outcome::Answered { payload, .. } => payload.to_vec(),
+        match outcome {
+            Outcome::Answered { payload, .. } => self.answers.write(&payload),
             Outcome::Failed(failure) => {
-                let payload = failure.payload.to_vec();
+                let written = self.answers.write(&failure.payload);
                 self.last_failure = Some(failure);
-                payload
+                written
             }
-        };
-        if self.newline {
-            bytes.push(b'\n');
         }
-        let (path, written) = match &mut self.target {
-            Target::Stdout => {
-                let mut stdout = io::stdout().lock();
-                (
-                    Path::new("standard output"),
-                    stdout.write_all(&bytes).and_then(|()| stdout.flush()),
-                )
-            }
-            Target::File { path, file } => (path.as_path(), file.write_all(&bytes)),
-        };
-        written.map_err(|source| AppError::Write { path: path.to_owned(), source })
     }
 
     /// Whether the error is that of a client that nobody answered, as Python and its SDK word it.

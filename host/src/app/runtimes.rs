@@ -11,14 +11,13 @@ use lambdabox_runtimes::{Catalogue, Identifier, Kind, Language};
 use serde_json::{Value, json};
 
 use super::doctor::Form;
+use super::table;
 use crate::config::{Color, Verbosity};
 use crate::usage::Say;
 
 /// The list could not be printed.
 const EXIT_UNPRINTED: u8 = 2;
 const HEAD: [&str; 4] = ["IDENTIFIER", "STATUS", "VERSION", "PATH"];
-/// Blanks between columns.
-const GAP: usize = 2;
 
 /// What was asked for.
 #[derive(Debug, Clone)]
@@ -149,20 +148,7 @@ impl Row<'_> {
 }
 
 fn text(rows: &[Row<'_>]) -> String {
-    let mut lines = vec![HEAD.map(str::to_owned)];
-    lines.extend(rows.iter().map(Row::cells));
-    let width = |column: usize| lines.iter().map(|cells| cells[column].len()).max().unwrap_or(0);
-    let widths = [width(0), width(1), width(2)];
-    let mut text = String::new();
-    for cells in &lines {
-        let mut line = String::new();
-        for (cell, width) in cells.iter().zip(widths) {
-            line.push_str(&format!("{cell:<0$}", width + GAP));
-        }
-        line.push_str(&cells[3]);
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
+    let mut text = table::text(HEAD, rows.iter().map(Row::cells));
     if rows.iter().any(|row| matches!(row.runs, Runs::Near(_))) {
         text.push_str("near: of another version; `invoke --runtime-compat near` takes it\n");
     }

@@ -132,6 +132,7 @@ async fn open(
         data_dir: &config.data_dir,
         identity: Identity { account: ACCOUNT.to_owned(), region: config.region.clone() },
         allowed: config.allow_code.clone(),
+        object_store: config.object_store.clone(),
         observer: Arc::new(move |change: Change| telling.changed(change)),
     })
     .await?)

@@ -28,13 +28,15 @@ mod module;
 mod other_language;
 mod package;
 mod unpack;
+mod zipped;
 
 pub use access::{Access, Survey, survey};
 pub use copy::copy_tree;
 #[cfg(test)]
 pub(crate) use deployed::tiny_zip;
 pub use deployed::{
-    Change, DeployError, Deployed, DirectoryRefusal, Identity, Observer, Opening, Source, Taken,
+    Change, DeployError, Deployed, DirectoryRefusal, Identity, Object, Observer, Opening, Source,
+    Taken,
 };
 pub use diagnosis::{Diagnosis, Moment, Suspect};
 pub use error::{MemberFault, PackageError};
@@ -42,3 +44,4 @@ pub use infer::{BOOTSTRAP_IN_TASK, Client, Inference, RuntimeChoice, Wanted, inf
 pub use infer_error::InferError;
 pub use layers::{Layers, MAX_LAYERS, open_layers};
 pub use package::{MAX_UNPACKED_BYTES, Origin, Package, open};
+pub use zipped::{MemberKind, zip_tree};

@@ -6,6 +6,9 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::build::{self, BuildArguments, BuildFirst};
+use super::client::{
+    DEPLOY_EXAMPLES, Deploy, HostArgs, LIST_EXAMPLES, List, REMOVE_EXAMPLES, Remove,
+};
 use super::words::Words;
 use crate::config::{Raw, Setting};
 
@@ -26,6 +29,7 @@ const INVOKE_EXAMPLES: &str = "Examples:
   lambdabox invoke . --forward 5432                  reach a database on this host's loopback
   lambdabox invoke . --profile dev                   with real AWS keys
   lambdabox invoke . --repeat 10 -o answers.jsonl    ten times in one warm environment
+  lambdabox invoke hello -e event.json               a function of a host, by its name
 
 Every setting can also stand in lambdabox.toml, in the function's directory or one above it
 (memory_size = 512), or in a variable (LAMBDABOX_MEMORY_SIZE=512). A flag wins over a variable, a
@@ -33,7 +37,7 @@ variable over the file. Variables of the function: --env wins over --env-file ov
 [env] of the file.
 
 Exit status: 0 answered, 1 the function failed, 2 bad usage, configuration or package,
-3 the sandbox could not be made, 130 after Ctrl-C.";
+3 the sandbox could not be made, or no host answers, 130 after Ctrl-C.";
 
 const SERVE_EXAMPLES: &str = "Examples:
   sudo lambdabox serve                               AWS clients are answered on 127.0.0.1:9000
@@ -124,6 +128,15 @@ pub(crate) enum Command {
         #[arg(long, conflicts_with = "template")]
         list: bool,
     },
+    /// Create or update a function on a host, and wait until it is active
+    #[command(after_help = DEPLOY_EXAMPLES)]
+    Deploy(Box<Deploy>),
+    /// List the functions of a host
+    #[command(visible_alias = "ls", after_help = LIST_EXAMPLES)]
+    List(List),
+    /// Remove functions from a host
+    #[command(name = "rm", visible_alias = "remove", after_help = REMOVE_EXAMPLES)]
+    Remove(Remove),
     /// Say what this machine offers, what is missing, and the command that adds it
     #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(Doctor),
@@ -284,12 +297,79 @@ pub(crate) struct Doctor {
     pub(crate) root: PathBuf,
 }
 
+/// What a function is, whether it is run from here or deployed.
+#[derive(Debug, Args)]
+pub(crate) struct FunctionArgs {
+    /// The handler, such as app.handler [default: found in the package]
+    #[arg(long, help_heading = "Function")]
+    pub(crate) handler: Option<String>,
+    /// AWS's runtime identifier, such as python3.13 [default: found in the package]
+    #[arg(long, help_heading = "Function")]
+    pub(crate) runtime: Option<String>,
+    /// A layer, shown under /opt; up to five, a later one over an earlier one (repeatable)
+    ///
+    /// `deploy` publishes it if its content is new, and takes the ARN of a layer version, too.
+    #[arg(long, value_name = "DIR|ZIP", help_heading = "Function")]
+    pub(crate) layer: Vec<String>,
+    /// Take the runtime's own version of the interpreter, or the nearest there is [default: exact]
+    #[arg(long, value_name = "HOW", help_heading = "Function")]
+    #[arg(value_parser = Words(&["exact", "near"]))]
+    pub(crate) runtime_compat: Option<String>,
+
+    /// Memory in MB, 128 to 10240; processor time is in proportion [default: 128]
+    #[arg(long, value_name = "MB", help_heading = "Limits", allow_negative_numbers = true)]
+    pub(crate) memory_size: Option<String>,
+    /// Longest time of one invocation in seconds, 1 to 900 [default: 3]
+    #[arg(long, value_name = "SECONDS", help_heading = "Limits", allow_negative_numbers = true)]
+    pub(crate) timeout: Option<String>,
+    /// Size of /tmp in MB, 512 to 10240 [default: 512]
+    #[arg(long, value_name = "MB", help_heading = "Limits", allow_negative_numbers = true)]
+    pub(crate) ephemeral_storage: Option<String>,
+
+    /// Set a variable of the function; --env NAME copies it from here (repeatable)
+    #[arg(long, value_name = "NAME=VALUE|NAME", help_heading = "Variables of the function")]
+    pub(crate) env: Vec<String>,
+    /// Set variables from a file of NAME=value lines (repeatable)
+    #[arg(long, value_name = "FILE", help_heading = "Variables of the function")]
+    pub(crate) env_file: Vec<String>,
+    /// Set variables from a JSON file as SAM has it: {"Parameters": {…}} or {"FunctionName": {…}}
+    #[arg(long, value_name = "FILE.json", help_heading = "Variables of the function")]
+    pub(crate) env_vars: Option<String>,
+
+    /// Form of the function's log [default: text]
+    #[arg(long, value_name = "FORM", help_heading = "Output")]
+    #[arg(value_parser = Words(&["text", "json"]))]
+    pub(crate) log_format: Option<String>,
+}
+
+impl FunctionArgs {
+    /// Notes what was typed; `--env` is no setting and comes back.
+    pub(super) fn set(self, settings: &mut Raw) -> Vec<String> {
+        for (setting, text) in [
+            (Setting::Handler, self.handler),
+            (Setting::Runtime, self.runtime),
+            (Setting::RuntimeCompat, self.runtime_compat),
+            (Setting::MemorySize, self.memory_size),
+            (Setting::Timeout, self.timeout),
+            (Setting::EphemeralStorage, self.ephemeral_storage),
+            (Setting::LogFormat, self.log_format),
+            (Setting::EnvVars, self.env_vars),
+        ] {
+            settings.set_flag(setting, text);
+        }
+        settings.set_flags(Setting::Layers, self.layer);
+        settings.set_flags(Setting::EnvFile, self.env_file);
+        self.env
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Invoke {
     /// The function: a file, a directory or a zip; the current directory if not given
     ///
-    /// Of a file, its directory is what the function sees as /var/task.
-    #[arg(value_name = "PATH")]
+    /// Of a file, its directory is what the function sees as /var/task. Where there is no such path,
+    /// NAME or NAME:QUALIFIER is a function of the host that answers at --endpoint-url.
+    #[arg(value_name = "PATH|NAME")]
     pub(crate) path: Option<PathBuf>,
     /// The handler, as with --handler
     #[arg(value_name = "HANDLER", conflicts_with = "handler")]
@@ -310,19 +390,15 @@ pub(crate) struct Invoke {
     /// Invoke N times in the same, warm environment; one answer a line [default: 1]
     #[arg(long, value_name = "N", help_heading = "Event", allow_negative_numbers = true)]
     pub(crate) repeat: Option<String>,
+    /// Of a deployed function: end once the event is accepted, which the host then keeps
+    #[arg(long = "async", help_heading = "Event")]
+    pub(crate) later: bool,
 
-    /// The handler, such as app.handler [default: found in the package]
-    #[arg(long, help_heading = "Function")]
-    pub(crate) handler: Option<String>,
-    /// AWS's runtime identifier, such as python3.13 [default: found in the package]
-    #[arg(long, help_heading = "Function")]
-    pub(crate) runtime: Option<String>,
+    #[command(flatten)]
+    pub(crate) function: FunctionArgs,
     /// Name of the function [default: after the package]
     #[arg(long, value_name = "NAME", help_heading = "Function")]
     pub(crate) function_name: Option<String>,
-    /// A layer, shown under /opt; up to five, a later one over an earlier one (repeatable)
-    #[arg(long, value_name = "DIR|ZIP", help_heading = "Function")]
-    pub(crate) layer: Vec<String>,
     /// A virtual environment whose packages the function may import
     #[arg(long, value_name = "DIR", help_heading = "Function")]
     pub(crate) venv: Option<String>,
@@ -335,37 +411,14 @@ pub(crate) struct Invoke {
     #[arg(long, value_name = "CLIENT", help_heading = "Function")]
     #[arg(value_parser = Words(&["managed", "official"]))]
     pub(crate) runtime_client: Option<String>,
-    /// Take the runtime's own version of the interpreter, or the nearest there is [default: exact]
-    #[arg(long, value_name = "HOW", help_heading = "Function")]
-    #[arg(value_parser = Words(&["exact", "near"]))]
-    pub(crate) runtime_compat: Option<String>,
 
     #[command(flatten)]
     pub(crate) build: BuildFirst,
 
-    /// Memory in MB, 128 to 10240; processor time is in proportion [default: 128]
-    #[arg(long, value_name = "MB", help_heading = "Limits", allow_negative_numbers = true)]
-    pub(crate) memory_size: Option<String>,
-    /// Longest time of one invocation in seconds, 1 to 900 [default: 3]
-    #[arg(long, value_name = "SECONDS", help_heading = "Limits", allow_negative_numbers = true)]
-    pub(crate) timeout: Option<String>,
-    /// Size of /tmp in MB, 512 to 10240 [default: 512]
-    #[arg(long, value_name = "MB", help_heading = "Limits", allow_negative_numbers = true)]
-    pub(crate) ephemeral_storage: Option<String>,
     /// Processor time: by memory, or all there is [default: proportional]
     #[arg(long, value_name = "HOW", help_heading = "Limits")]
     #[arg(value_parser = Words(&["proportional", "unlimited"]))]
     pub(crate) cpu: Option<String>,
-
-    /// Set a variable of the function; --env NAME copies it from here (repeatable)
-    #[arg(long, value_name = "NAME=VALUE|NAME", help_heading = "Variables of the function")]
-    pub(crate) env: Vec<String>,
-    /// Set variables from a file of NAME=value lines (repeatable)
-    #[arg(long, value_name = "FILE", help_heading = "Variables of the function")]
-    pub(crate) env_file: Vec<String>,
-    /// Set variables from a JSON file as SAM has it: {"Parameters": {…}} or {"FunctionName": {…}}
-    #[arg(long, value_name = "FILE.json", help_heading = "Variables of the function")]
-    pub(crate) env_vars: Option<String>,
 
     #[command(flatten)]
     pub(crate) reach: Reach,
@@ -373,10 +426,6 @@ pub(crate) struct Invoke {
     /// Write the answer to a file instead of standard output
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     pub(crate) output: Option<PathBuf>,
-    /// Form of the function's log [default: text]
-    #[arg(long, value_name = "FORM", help_heading = "Output")]
-    #[arg(value_parser = Words(&["text", "json"]))]
-    pub(crate) log_format: Option<String>,
     /// Print every setting in effect and where it came from, as TOML, and stop
     #[arg(long, help_heading = "Output")]
     pub(crate) print_config: bool,
@@ -403,4 +452,7 @@ pub(crate) struct Invoke {
     /// Print every step of the sandbox, in order, instead of running the function in it
     #[arg(long, help_heading = "Sandbox")]
     pub(crate) explain: bool,
+
+    #[command(flatten)]
+    pub(crate) host: HostArgs,
 }

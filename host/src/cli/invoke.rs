@@ -18,30 +18,22 @@ pub(crate) fn asked(invoke: args::Invoke, output: &args::Output) -> (Asked, Purp
     let verbosity = verbosity(output);
     let mut settings = Raw::default();
     for (setting, text) in [
-        (Setting::Handler, invoke.handler),
-        (Setting::Runtime, invoke.runtime),
-        (Setting::MemorySize, invoke.memory_size),
-        (Setting::Timeout, invoke.timeout),
-        (Setting::EphemeralStorage, invoke.ephemeral_storage),
         (Setting::FunctionName, invoke.function_name),
         (Setting::ClientContext, invoke.client_context),
-        (Setting::LogFormat, invoke.log_format),
         (Setting::Cpu, invoke.cpu),
         (Setting::Sdk, invoke.sdk),
         (Setting::Venv, invoke.venv),
         (Setting::RuntimeClient, invoke.runtime_client),
-        (Setting::RuntimeCompat, invoke.runtime_compat),
         (Setting::Event, invoke.event),
-        (Setting::EnvVars, invoke.env_vars),
         (Setting::DevShm, invoke.dev_shm),
         (Setting::Color, output.color.clone()),
         (Setting::DataDir, invoke.data_dir),
     ] {
         settings.set_flag(setting, text);
     }
-    settings.set_flags(Setting::Layers, invoke.layer);
+    invoke.host.set(&mut settings);
+    let env = invoke.function.set(&mut settings);
     invoke.reach.set(&mut settings);
-    settings.set_flags(Setting::EnvFile, invoke.env_file);
     for (setting, name, text) in [
         (Setting::Handler, "HANDLER", invoke.handler_positional),
         (Setting::Event, "EVENT", invoke.event_positional),
@@ -53,7 +45,7 @@ pub(crate) fn asked(invoke: args::Invoke, output: &args::Output) -> (Asked, Purp
     let asked = Asked {
         path: invoke.path,
         settings,
-        env: invoke.env,
+        env,
         repeat: invoke.repeat,
         output: invoke.output,
         keep: if invoke.keep { Keep::Keep } else { Keep::Remove },

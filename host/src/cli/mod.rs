@@ -13,6 +13,7 @@
 
 mod args;
 mod build;
+mod client;
 mod doctor;
 mod documents;
 mod invoke;

@@ -10,7 +10,7 @@ use super::args::{Cli, Command};
 use super::build;
 use super::doctor;
 use super::documents;
-use super::invoke::{self, Purpose};
+use super::invoke::{self, Purpose, verbosity};
 use super::serve;
 use crate::app;
 use crate::config::{self, Caller, Color, Verbosity};
@@ -35,6 +35,8 @@ pub enum Call {
     Doctor(app::Doctor),
     /// List the runtimes.
     Runtimes(app::Runtimes),
+    /// Call a host.
+    Client(Box<app::ClientCall>),
 }
 
 /// Parses the arguments (the program's name first), and calls `start` for what is not the command
@@ -112,10 +114,7 @@ pub(crate) fn run_with(
             let verbosity = asked.verbosity;
             let resolved = match config::resolve_serve(asked, caller) {
                 Ok(resolved) => resolved,
-                Err(problems) => {
-                    let say = Say::on(streams.stderr_device, color, verbosity);
-                    return streams.complain(&say.problem_lines(&problems));
-                }
+                Err(problems) => return streams.refuse(color, verbosity, &problems),
             };
             let say = Say::on(streams.stderr_device, resolved.serve.color, verbosity);
             streams.tell(&say.notice_lines(&resolved.notices));
@@ -132,7 +131,11 @@ pub(crate) fn run_with(
             None => app::Init::List,
             Some(template) => {
                 let directory = directory.unwrap_or_else(|| template.clone().into());
-                app::Init::Write { template, directory: caller.cwd.join(directory) }
+                app::Init::Write {
+                    template,
+                    directory: caller.cwd.join(directory),
+                    verbosity: verbosity(&cli.output),
+                }
             }
         })),
         Command::Build(typed) => {
@@ -140,6 +143,48 @@ pub(crate) fn run_with(
             match resolved(build::asked(*typed, &cli.output), caller, streams) {
                 Ok(resolved) => start(Call::Build(Box::new(resolved.invoke))),
                 Err(refused) => refused,
+            }
+        }
+        Command::Deploy(typed) => {
+            let asked = typed.asked(&cli.output);
+            let color = config::color_of_problems(&asked.settings, caller);
+            let verbosity = asked.verbosity;
+            match config::resolve_deploy(asked, caller) {
+                Ok(resolved) => {
+                    let say = Say::on(streams.stderr_device, resolved.deploy.color, verbosity);
+                    streams.tell(&say.notice_lines(&resolved.notices));
+                    start(Call::Client(Box::new(app::ClientCall::Deploy(resolved.deploy))))
+                }
+                Err(problems) => streams.refuse(color, verbosity, &problems),
+            }
+        }
+        Command::List(typed) => {
+            let form = if typed.json { app::Form::Json } else { app::Form::Text };
+            on_host(typed.host.asked(&cli.output), caller, streams, |host| {
+                start(Call::Client(Box::new(app::ClientCall::List { host, form })))
+            })
+        }
+        Command::Remove(typed) => {
+            let names = typed.names;
+            on_host(typed.host.asked(&cli.output), caller, streams, |host| {
+                start(Call::Client(Box::new(app::ClientCall::Remove { host, names })))
+            })
+        }
+        Command::Invoke(typed)
+            if typed.later || config::could_be_deployed(typed.path.as_deref(), caller) =>
+        {
+            let when = if typed.later { config::When::Later } else { config::When::Now };
+            let (asked, _) = invoke::asked(*typed, &cli.output);
+            let color = config::color_of_problems(&asked.settings, caller);
+            let verbosity = asked.verbosity;
+            let asked = config::AskedDeployed { asked, when };
+            match config::resolve_deployed(asked, caller, streams.stdin) {
+                Ok(resolved) => {
+                    let say = Say::on(streams.stderr_device, resolved.invoke.color, verbosity);
+                    streams.tell(&say.notice_lines(&resolved.notices));
+                    start(Call::Client(Box::new(app::ClientCall::Invoke(resolved.invoke))))
+                }
+                Err(problems) => streams.refuse(color, verbosity, &problems),
             }
         }
         Command::Invoke(typed) => {
@@ -167,10 +212,23 @@ fn resolved(
 ) -> Result<config::Resolved, ExitCode> {
     let color = config::color_of_problems(&asked.settings, caller);
     let verbosity = asked.verbosity;
-    config::resolve(asked, caller, streams.stdin).map_err(|problems| {
-        let say = Say::on(streams.stderr_device, color, verbosity);
-        streams.complain(&say.problem_lines(&problems))
-    })
+    config::resolve(asked, caller, streams.stdin)
+        .map_err(|problems| streams.refuse(color, verbosity, &problems))
+}
+
+/// Goes on with whom to call, and how to speak.
+fn on_host(
+    asked: config::AskedHost,
+    caller: &Caller,
+    streams: &mut Streams<'_>,
+    go_on: impl FnOnce(config::HostCall) -> ExitCode,
+) -> ExitCode {
+    let color = config::color_of_problems(&asked.settings, caller);
+    let verbosity = asked.verbosity;
+    match config::resolve_host(asked, caller) {
+        Ok(host) => go_on(host),
+        Err(problems) => streams.refuse(color, verbosity, &problems),
+    }
 }
 
 /// There is no such page.
@@ -213,6 +271,16 @@ impl Streams<'_> {
     fn tell(&mut self, lines: &str) {
         // Nobody is left to tell if standard error is closed.
         let _unheard = self.stderr.write_all(lines.as_bytes());
+    }
+
+    fn refuse(
+        &mut self,
+        color: Color,
+        verbosity: Verbosity,
+        problems: &config::Problems,
+    ) -> ExitCode {
+        let say = Say::on(self.stderr_device, color, verbosity);
+        self.complain(&say.problem_lines(problems))
     }
 
     fn complain(&mut self, lines: &str) -> ExitCode {

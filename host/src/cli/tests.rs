@@ -22,6 +22,7 @@ struct Ran {
     built: Option<Invoke>,
     begun: Option<app::Init>,
     runtimes: Option<app::Runtimes>,
+    client: Option<app::ClientCall>,
 }
 
 struct Place {
@@ -52,6 +53,7 @@ impl Place {
         let runtimes = RefCell::new(None);
         let built = RefCell::new(None);
         let begun = RefCell::new(None);
+        let client = RefCell::new(None);
         let mut streams = Streams {
             stdin,
             stdout: &mut out,
@@ -68,6 +70,7 @@ impl Place {
                 Call::Doctor(asked) => *doctor.borrow_mut() = Some(asked),
                 Call::Serve(asked) => *served.borrow_mut() = Some(*asked),
                 Call::Runtimes(asked) => *runtimes.borrow_mut() = Some(asked),
+                Call::Client(asked) => *client.borrow_mut() = Some(*asked),
             }
             ExitCode::from(7)
         });
@@ -81,6 +84,7 @@ impl Place {
             runtimes: runtimes.into_inner(),
             built: built.into_inner(),
             begun: begun.into_inner(),
+            client: client.into_inner(),
         }
     }
 }
@@ -218,11 +222,11 @@ fn notices_are_said_before_the_start_and_quiet_silences_them() {
 #[test]
 fn errors_are_coloured_on_terminals_only() {
     for (env, args, device, colored) in [
-        (&[][..], &["invoke", "nope"][..], Device::Terminal, true),
-        (&[], &["invoke", "nope"], Device::Other, false),
-        (&[("NO_COLOR", "1")], &["invoke", "nope"], Device::Terminal, false),
-        (&[], &["invoke", "nope", "--color", "never"], Device::Terminal, false),
-        (&[], &["invoke", "nope", "--color", "always"], Device::Other, true),
+        (&[][..], &["invoke", "nope.py"][..], Device::Terminal, true),
+        (&[], &["invoke", "nope.py"], Device::Other, false),
+        (&[("NO_COLOR", "1")], &["invoke", "nope.py"], Device::Terminal, false),
+        (&[], &["invoke", "nope.py", "--color", "never"], Device::Terminal, false),
+        (&[], &["invoke", "nope.py", "--color", "always"], Device::Other, true),
         (&[], &["invoke", "--nope"], Device::Terminal, true),
         (&[("LAMBDABOX_COLOR", "never")], &["invoke", "--nope"], Device::Terminal, false),
     ] {
@@ -295,11 +299,13 @@ fn help_names_every_flag_with_its_meaning_and_hides_what_is_hidden() {
         "--explain",
         "--dev-shm[=<WHETHER>]",
         "--data-dir <DIR>",
+        "--async",
+        "--endpoint-url <URL>",
         "--color <WHEN>",
         "-q, --quiet",
         "-v, --verbose",
         "-h, --help",
-        "[PATH]",
+        "[PATH|NAME]",
         "[HANDLER]",
         "[EVENT]",
     ] {
@@ -328,11 +334,12 @@ fn help_names_every_flag_with_its_meaning_and_hides_what_is_hidden() {
 #[test]
 fn every_setting_has_its_flag() {
     let command = Cli::command();
-    for (name, other) in [("invoke", Scope::Host), ("serve", Scope::Function)] {
+    use Scope::{Both, Client, Function, Host};
+    for (name, scopes) in [("invoke", &[Function, Both, Client][..]), ("serve", &[Host, Both])] {
         let subcommand = command.find_subcommand(name).unwrap();
         let mut flags: Vec<_> = subcommand.get_arguments().chain(command.get_arguments()).collect();
         flags.retain(|arg| arg.get_long().is_some());
-        for setting in crate::config::Setting::all().filter(|s| s.scope() != other) {
+        for setting in crate::config::Setting::all().filter(|s| scopes.contains(&s.scope())) {
             let long = setting.flag().trim_start_matches("--");
             let flag = flags.iter().any(|arg| arg.get_long() == Some(long));
             assert!(flag, "{name} {}", setting.flag());
@@ -414,10 +421,72 @@ fn a_template_goes_where_it_was_said_or_into_a_directory_of_its_name() {
         [(&["init", "hello-go"][..], "hello-go"), (&["init", "hello-go", "fn"], "fn")]
     {
         let directory = place.root.path().join(directory);
-        let asked = app::Init::Write { template: "hello-go".to_owned(), directory };
+        let verbosity = Verbosity::Normal;
+        let asked = app::Init::Write { template: "hello-go".to_owned(), directory, verbosity };
         assert_eq!(place.run(args, b"").begun, Some(asked));
     }
     assert_eq!(place.run(&["init", "--list"], b"").begun, Some(app::Init::List));
     let ran = place.run(&["init"], b"");
     assert!(ran.begun.is_none() && ran.err.contains("<TEMPLATE>"), "{}", ran.err);
+}
+
+#[test]
+fn a_name_without_a_path_is_a_function_of_a_host_and_what_is_of_its_making_is_refused() {
+    let place = Place::new(&[("LAMBDABOX_ENDPOINT_URL", "http://127.0.0.1:1")]);
+    let asked = ["invoke", "hello:prod", "-e", "[1]", "--client-context", "{}", "--repeat", "2"];
+    let ran = place.run(&asked, b"");
+    assert_eq!(ran.status, status(7), "{}", ran.err);
+    let Some(app::ClientCall::Invoke(invoke)) = ran.client else { panic!("{}", ran.err) };
+    assert_eq!((invoke.name.as_str(), &invoke.event[..]), ("hello:prod", &b"[1]"[..]));
+    assert_eq!((invoke.repeat, invoke.when), (2, crate::config::When::Now));
+    assert_eq!(invoke.endpoint.url, "http://127.0.0.1:1");
+    let later = place.run(&["invoke", "hello", "--async"], b"");
+    assert!(matches!(&later.client, Some(app::ClientCall::Invoke(invoke))
+        if invoke.when == crate::config::When::Later && &invoke.event[..] == b"{}"));
+    for (args, said) in [
+        (&["invoke", "hello", "--memory-size", "512"][..], "--memory-size is of a function that"),
+        (
+            &["invoke", "hello", "{}"],
+            "hint: `lambdabox deploy PATH --name hello` changes a deployed",
+        ),
+        (&["invoke", "./app.py", "--async"], "--async is of a deployed function"),
+        (&["invoke", "--async"], "`` is not the name of a function"),
+        (&["invoke", "f", "--async", "--client-context", "{}"], "contradicts --async"),
+    ] {
+        let ran = place.run(args, b"");
+        assert!(ran.err.contains(said), "{args:?} said:\n{}", ran.err);
+        assert!(ran.status == status(2) && ran.client.is_none(), "{args:?}");
+    }
+}
+
+#[test]
+fn a_host_is_called_with_what_was_typed() {
+    let place = Place::new(&[]);
+    let typed = [
+        "deploy",
+        "./app.py",
+        "app.go",
+        "--name",
+        "f",
+        "--timeout",
+        "7",
+        "--env",
+        "A1=b",
+        "--reserved-concurrency",
+        "3",
+        "--endpoint-url",
+        "http://127.0.0.1:2",
+    ];
+    let Some(app::ClientCall::Deploy(deploy)) = place.run(&typed, b"").client else {
+        panic!("it is not deployed")
+    };
+    assert_eq!((deploy.name.as_deref(), deploy.handler.as_deref()), (Some("f"), Some("app.go")));
+    assert_eq!((deploy.timeout_seconds, deploy.reserved_concurrency), (Some(7), Some(3)));
+    assert_eq!(deploy.environment.unwrap()["A1"], "b");
+    assert_eq!(deploy.endpoint.url, "http://127.0.0.1:2");
+    let listed = place.run(&["ls", "--json"], b"").client;
+    assert!(matches!(listed, Some(app::ClientCall::List { form: app::Form::Json, .. })));
+    let removed = place.run(&["rm", "a", "b"], b"").client;
+    assert!(matches!(removed, Some(app::ClientCall::Remove { names, .. }) if names == ["a", "b"]));
+    assert_eq!(place.run(&["rm"], b"").status, status(2));
 }

@@ -23,16 +23,20 @@ mod client_context;
 mod code_path;
 mod credentials;
 mod dotenv;
+mod endpoint;
 mod environment;
 mod event;
 mod file;
 mod forward;
 mod notice;
+mod object_store;
 mod place;
 mod print;
 mod problem;
 mod raw;
 mod resolve;
+mod resolve_deploy;
+mod resolve_deployed;
 mod resolve_serve;
 mod resolved;
 mod resolved_serve;
@@ -43,13 +47,19 @@ mod variables;
 
 pub use caller::Caller;
 pub use credentials::{Credentials, CredentialsOrigin};
+pub use endpoint::{AskedHost, Endpoint, HostCall, resolve_host};
 pub use forward::Forward;
 pub(crate) use forward::with_implied;
 pub use notice::{Notice, NoticeLevel};
+pub use object_store::ObjectStore;
 pub use place::{Origin, Place};
 pub use problem::{Bom, IsFile, Problem, Problems};
 pub use raw::{Raw, Value, Written};
 pub use resolve::{Asked, Resolved, color_of, color_of_problems, isolation_of, resolve};
+pub use resolve_deploy::{AskedDeploy, Deploy, LayerSource, ResolvedDeploy, resolve_deploy};
+pub use resolve_deployed::{
+    AskedDeployed, InvokeDeployed, ResolvedDeployed, When, could_be_deployed, resolve_deployed,
+};
 pub use resolve_serve::{AskedServe, ResolvedServe, resolve_serve};
 pub use resolved::{
     Build, Color, Cpu, DevShm, Explain, Invoke, Isolation, Keep, RuntimeClient, RuntimeCompat, Sdk,

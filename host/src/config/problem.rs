@@ -109,6 +109,16 @@ pub enum Problem {
     #[error("{place} takes {bytes} bytes as base64, over Lambda's limit of {limit}")]
     ClientContextTooLarge { place: Place, bytes: usize, limit: usize },
 
+    // A deployed function.
+    #[error("`{name}` is not the name of a function")]
+    NotADeployedName { name: String },
+    #[error("{flag} is of a function that runs from a path, and there is no path `{name}`")]
+    NotOfAnInvocation { flag: String, name: String },
+    #[error("the event takes {bytes} bytes, over Lambda's limit of {limit} (1 MiB) for --async")]
+    AsyncTooLarge { bytes: usize, limit: usize },
+    #[error("--async is of a deployed function, and {} is a path", path.display())]
+    AsyncOfAPath { path: PathBuf },
+
     // Keys.
     #[error("--credentials env needs {name}, which is not set here")]
     KeyUnset { name: &'static str },
@@ -236,6 +246,18 @@ impl Problem {
                 "signatures are not verified yet, so whoever reaches it could run code here; use a \
                  loopback address such as 127.0.0.1"
                     .into()
+            }
+            Self::NotADeployedName { .. } => {
+                "NAME, NAME:QUALIFIER or an ARN; --async invokes deployed functions only".into()
+            }
+            Self::NotOfAnInvocation { name, .. } => {
+                format!(
+                    "`lambdabox deploy PATH --name {name}` changes a deployed function; an event \
+                     goes after -e"
+                )
+            }
+            Self::AsyncOfAPath { .. } => {
+                "deploy it first with `lambdabox deploy`, then invoke it by its name".into()
             }
             Self::NoDataDir => "set LAMBDABOX_DATA_DIR".into(),
             _ => return None,

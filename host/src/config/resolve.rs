@@ -28,7 +28,7 @@ const DEFAULT_TIMEOUT_SECS: u32 = 3;
 const DEFAULT_EPHEMERAL_STORAGE_MB: u32 = 512;
 const DEFAULT_REGION: &str = "us-east-1";
 /// Layers a function may have (Lambda quotas).
-const MAX_LAYERS: usize = 5;
+pub(super) const MAX_LAYERS: usize = 5;
 /// Longest bare function name (lambda-service.md 3).
 const MAX_FUNCTION_NAME_BYTES: usize = 64;
 /// Longest handler (lambda-service.md 5).
@@ -269,7 +269,7 @@ fn unmixed(credentials: Credentials, variables: &Variables) -> Result<Credential
     }
 }
 
-fn handler(raw: &Raw) -> Result<Option<String>, Problem> {
+pub(super) fn handler(raw: &Raw) -> Result<Option<String>, Problem> {
     const RULE: &str = "1 to 128 characters without blanks, such as app.handler (an event goes \
                         after -e)";
     let holds = |text: &str| {
@@ -280,7 +280,7 @@ fn handler(raw: &Raw) -> Result<Option<String>, Problem> {
     text(raw, Setting::Handler, RULE, holds)
 }
 
-fn function_name(raw: &Raw) -> Result<Option<String>, Problem> {
+pub(super) fn function_name(raw: &Raw) -> Result<Option<String>, Problem> {
     text(raw, Setting::FunctionName, "1 to 64 letters, digits, `-` and `_`", |name| {
         (1..=MAX_FUNCTION_NAME_BYTES).contains(&name.len()) && name.chars().all(is_name_character)
     })
@@ -303,7 +303,7 @@ pub(super) fn network(raw: &Raw) -> Result<Option<Network>, Problem> {
     choice(raw, Setting::Network, &["none", "nat", "host"], &values, None)
 }
 
-fn log_format(raw: &Raw) -> Result<LogFormat, Problem> {
+pub(super) fn log_format(raw: &Raw) -> Result<LogFormat, Problem> {
     let values = [LogFormat::Text, LogFormat::Json];
     choice(raw, Setting::LogFormat, &["text", "json"], &values, LogFormat::Text)
 }
@@ -375,7 +375,7 @@ pub fn color_of_problems(flags: &Raw, caller: &Caller) -> Color {
     color_of(flags, caller).unwrap_or(Color::Never)
 }
 
-fn layers(raw: &Raw, caller: &Caller, problems: &mut Vec<Problem>) -> Vec<PathBuf> {
+pub(super) fn layers(raw: &Raw, caller: &Caller, problems: &mut Vec<Problem>) -> Vec<PathBuf> {
     let Some((texts, place)) = raw.list(Setting::Layers) else { return Vec::new() };
     if texts.len() > MAX_LAYERS {
         let (count, limit) = (texts.len(), MAX_LAYERS);
@@ -409,7 +409,7 @@ fn venv(raw: &Raw, caller: &Caller) -> Result<Option<PathBuf>, Problem> {
 
 /// The file need not exist, but it must be possible to write it; better known before the function
 /// has run than after.
-fn output(given: Option<&Path>, caller: &Caller) -> Result<Option<PathBuf>, Problem> {
+pub(super) fn output(given: Option<&Path>, caller: &Caller) -> Result<Option<PathBuf>, Problem> {
     let Some(given) = given.filter(|given| *given != Path::new("-")) else { return Ok(None) };
     let path = caller.cwd.join(given);
     let refuse = |source| Problem::OutputUnwritable { path: path.clone(), source };

@@ -16,7 +16,9 @@ use super::resolve::{
 };
 use super::resolved::{Color, Cpu, RuntimeCompat, Sdk, Verbosity};
 use super::resolved_serve::{FreezeAfter, Serve};
-use super::{Caller, Credentials, Setting, credentials, file, forward, print, variables};
+use super::{
+    Caller, Credentials, Setting, credentials, file, forward, object_store, print, variables,
+};
 
 /// A host's own file.
 const SYSTEM_FILE: &str = "/etc/lambdabox/config.toml";
@@ -82,6 +84,7 @@ pub fn resolve_serve(asked: AskedServe, caller: &Caller) -> Result<ResolvedServe
     let no_variables = Variables::default();
     let forwards = forward::read(&raw, &no_variables, network, &mut checks.problems, &mut notices);
     let credentials = credentials::read(&raw, caller, &mut notices);
+    let credentials = checks.or(credentials, Credentials::placeholder());
     let seconds =
         |raw: &Raw, setting, default| number(raw, setting, 0..=MAX_SECONDS, "seconds", default);
     let drain = seconds(&raw, Setting::DrainTimeout, DEFAULT_DRAIN_SECONDS);
@@ -106,7 +109,8 @@ pub fn resolve_serve(asked: AskedServe, caller: &Caller) -> Result<ResolvedServe
         region: checks.or(region(&raw), String::new()),
         network,
         forwards,
-        credentials: checks.or(credentials, Credentials::placeholder()),
+        object_store: object_store::read(caller, &credentials, &mut notices),
+        credentials,
         cpu: checks.or(cpu(&raw), Cpu::Proportional),
         sdk: checks.or(sdk(&raw), Sdk::Auto),
         runtime_compat: checks.or(runtime_compat(&raw), RuntimeCompat::Exact),

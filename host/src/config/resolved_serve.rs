@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::credentials::Credentials;
 use super::forward::Forward;
+use super::object_store::ObjectStore;
 use super::resolved::{Color, Cpu, RuntimeCompat, Sdk, Verbosity};
 use crate::model::Network;
 
@@ -49,6 +50,8 @@ pub struct Serve {
     pub forwards: Vec<Forward>,
     /// Keys every function gets.
     pub credentials: Credentials,
+    /// Where code in S3 is read from, if anywhere.
+    pub object_store: Option<ObjectStore>,
     /// Processor time.
     pub cpu: Cpu,
     /// Whether an installed SDK is offered.

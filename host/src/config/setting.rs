@@ -93,6 +93,8 @@ pub enum Setting {
     FreezeAfter,
     /// `ConcurrentExecutions` of the account.
     Concurrency,
+    /// Which host is called.
+    EndpointUrl,
 }
 
 /// Whose settings a row is among.
@@ -104,6 +106,8 @@ pub enum Scope {
     Host,
     /// Of either.
     Both,
+    /// Of a call of a host: in no file, or whoever wrote a function would choose where it goes.
+    Client,
 }
 
 impl Scope {
@@ -137,6 +141,10 @@ const fn both(row: Row) -> Row {
     Row { scope: Scope::Both, ..row }
 }
 
+const fn client(row: Row) -> Row {
+    Row { scope: Scope::Client, ..row }
+}
+
 const fn row(
     setting: Setting,
     key: &'static str,
@@ -148,7 +156,7 @@ const fn row(
 }
 
 /// Every setting, in the order of [`Setting`]. Numbers are AWS's defaults.
-pub(crate) const ROWS: [Row; 35] = [
+pub(crate) const ROWS: [Row; 36] = [
     row(Setting::Handler, "handler", "--handler", Kind::Text, Err("found in the package")),
     row(Setting::Runtime, "runtime", "--runtime", Kind::Text, Err("found in the package")),
     row(Setting::MemorySize, "memory_size", "--memory-size", Kind::Number, Ok("128")),
@@ -226,6 +234,13 @@ pub(crate) const ROWS: [Row; 35] = [
     host(row(Setting::IdleTimeout, "idle_timeout", "--idle-timeout", Kind::Number, Ok("600"))),
     host(row(Setting::FreezeAfter, "freeze_after", "--freeze-after", Kind::Text, Ok("\"50\""))),
     host(row(Setting::Concurrency, "concurrency", "--concurrency", Kind::Number, Ok("1000"))),
+    client(row(
+        Setting::EndpointUrl,
+        "endpoint_url",
+        "--endpoint-url",
+        Kind::Text,
+        Ok("\"http://127.0.0.1:9000\""),
+    )),
 ];
 
 /// Flags that `lambdabox.toml` cannot hold, so that a key of that name gets a fitting answer.

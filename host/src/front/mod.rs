@@ -34,6 +34,7 @@ mod query;
 mod reply;
 mod routes;
 mod state;
+mod tags;
 mod validate;
 
 pub use admin::{Admin, Readiness};

@@ -17,6 +17,12 @@ impl Query {
         Self { pairs: pairs.collect() }
     }
 
+    /// Every value of this name.
+    pub(crate) fn all(&self, name: &str) -> Vec<&str> {
+        let found = self.pairs.iter().filter(|(key, _)| key == name);
+        found.map(|(_, value)| value.as_str()).collect()
+    }
+
     /// The first value of this name, unless it is empty.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         let found = self.pairs.iter().find(|(key, _)| key == name)?;

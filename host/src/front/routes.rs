@@ -28,6 +28,9 @@ pub(crate) enum Route {
     ListLayers,
     ListLayerVersions(String),
     GetAccountSettings,
+    ListTags(String),
+    TagResource(String),
+    UntagResource(String),
     /// Not AWS's: where `Code.Location` leads.
     Download(String),
     /// Not AWS's: the body comes back. What this costs, no function can be faster than.
@@ -80,6 +83,9 @@ pub(crate) fn route(method: &Method, path: &str, query: &Query) -> Option<Route>
         }
         ("GET", ["2018-10-31", "layers"]) => Route::ListLayers,
         ("GET", ["2016-08-19", "account-settings"]) => Route::GetAccountSettings,
+        ("GET", ["2017-03-31", "tags", arn]) => Route::ListTags(name(arn)),
+        ("POST", ["2017-03-31", "tags", arn]) => Route::TagResource(name(arn)),
+        ("DELETE", ["2017-03-31", "tags", arn]) => Route::UntagResource(name(arn)),
         ("POST", [DOWNLOADS, "echo"]) => Route::Echo,
         ("GET", [DOWNLOADS, "code", token]) => Route::Download(name(token)),
         _ => return None,

@@ -17,7 +17,7 @@ use super::members::Members;
 use super::query::Query;
 use super::reply::{self, Answer, Body, REQUEST_ID};
 use super::routes::{Route, route};
-use super::{account, concurrency, functions, invoke, layers};
+use super::{account, concurrency, functions, invoke, layers, tags};
 use crate::catalog::{Deployed, Identity};
 use crate::invoke::{Queue, Service, Stop};
 
@@ -152,6 +152,9 @@ impl Front {
             Route::ListLayers => layers::list(self, &call).await,
             Route::ListLayerVersions(name) => layers::list_versions(self, &name, &call).await,
             Route::GetAccountSettings => account::get(self).await,
+            Route::ListTags(arn) => tags::list(self, &arn).await,
+            Route::TagResource(arn) => tags::add(self, &arn, call).await,
+            Route::UntagResource(arn) => tags::remove(self, &arn, &call).await,
             Route::Echo => self.echo(call.body).await,
             Route::Download(token) => self.downloads.answer(self, &token).await,
         }

@@ -76,7 +76,8 @@ impl Place {
         let data = tempfile::tempdir().unwrap();
         let identity = Identity { account: "0".repeat(12), region: "us-east-1".to_owned() };
         let (data_dir, observer) = (data.path(), Arc::new(|_| {}));
-        let opening = Opening { data_dir, identity, allowed: Vec::new(), observer };
+        let opening =
+            Opening { data_dir, identity, allowed: Vec::new(), object_store: None, observer };
         let deployed = Deployed::open(opening).await.unwrap();
         let stage = Arc::new(Stage::default());
         let service = Service::new(Arc::clone(&deployed), Arc::clone(&stage) as _);

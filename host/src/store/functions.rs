@@ -87,6 +87,28 @@ impl Store {
         .await
     }
 
+    /// Stores a function's tags with the record's new revision, if its revision was still `seen`.
+    pub async fn put_tags(&self, record: FunctionRecord, seen: String) -> Result<Put, StoreError> {
+        self.ask(move |transaction| {
+            let body = json(&record.name, &record)?;
+            let changed = transaction
+                .prepare_cached(
+                    "UPDATE versions SET revision = ?4, body = ?5
+                     WHERE name = ?1 AND version = ?2 AND revision = ?3",
+                )?
+                .execute(params![record.name, record.version, seen, record.revision, body])?;
+            if changed == 0 {
+                return Ok(Put::Conflict);
+            }
+            let tags = json("tags", &record.tags)?;
+            transaction
+                .prepare_cached("UPDATE functions SET tags = ?2 WHERE name = ?1")?
+                .execute(params![record.name, tags])?;
+            Ok(Put::Stored)
+        })
+        .await
+    }
+
     /// One version of a function.
     pub async fn function(
         &self,

@@ -8,6 +8,7 @@
 
 mod aws_cli;
 mod callers;
+mod deployments;
 mod durable;
 mod ending;
 mod functions;
@@ -15,8 +16,11 @@ mod invoke;
 mod languages;
 mod layers;
 mod network;
+mod objects;
+mod pages;
 mod refusals;
 mod requests;
+mod tags;
 
 use crate::harness::Host;
 

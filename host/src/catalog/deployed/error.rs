@@ -61,6 +61,25 @@ pub enum DeployError {
         /// Why not.
         refusal: DirectoryRefusal,
     },
+    /// S3 refused; in its words.
+    #[error("get the object from S3: {code}: {message}")]
+    Object {
+        /// S3's code.
+        code: String,
+        /// S3's message.
+        message: String,
+    },
+    /// Nobody has said where S3 is.
+    #[error("get the object from S3: AWS_ENDPOINT_URL_S3 of the host does not say where that is")]
+    NoObjectStore,
+    /// It does not answer.
+    #[error("get the object from S3 at {url}: {why}")]
+    Unreachable {
+        /// Where it should be.
+        url: String,
+        /// What went wrong.
+        why: String,
+    },
     /// No such layer version.
     #[error("find layer version {arn}")]
     NoLayer {

@@ -1,5 +1,7 @@
 //! Functions: created, changed, made to serve, deleted.
 
+use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,9 +10,11 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::error::DeployError;
+use super::object::{Object, fetch};
 use super::packages::Packages;
 use super::serving::{Change, Observer, Serving};
 use super::snapshot::snapshot;
+use crate::config::ObjectStore;
 use crate::model::{Function, LogFormat, Version};
 use crate::store::{
     Blobs, Code, Dead, Expected, FunctionRecord, LastUpdate, Pinned, Put, Reserve, State, Store,
@@ -39,6 +43,8 @@ pub struct Opening<'a> {
     pub identity: Identity,
     /// Directories below which code may be deployed as it lies, without symbolic links.
     pub allowed: Vec<PathBuf>,
+    /// Where code in S3 is read from, if anywhere.
+    pub object_store: Option<ObjectStore>,
     /// Told what no longer serves.
     pub observer: Observer,
 }
@@ -50,6 +56,7 @@ pub struct Deployed {
     packages: Packages,
     identity: Identity,
     allowed: Vec<PathBuf>,
+    object_store: Option<ObjectStore>,
     workspace: PathBuf,
     serving: Serving,
     observer: Observer,
@@ -64,6 +71,15 @@ pub enum Source {
     Zip(Bytes),
     /// A directory of this machine.
     Directory(PathBuf),
+    /// In S3.
+    Object(Object),
+}
+
+/// A package at hand.
+enum Package {
+    Zip(Bytes),
+    Directory(PathBuf),
+    Fetched(File),
 }
 
 /// A package that was taken in; it stays while this is held.
@@ -80,7 +96,7 @@ impl Deployed {
     /// # Errors
     /// A store that cannot be opened or read.
     pub async fn open(opening: Opening<'_>) -> Result<Arc<Self>, DeployError> {
-        let Opening { data_dir, identity, allowed, observer } = opening;
+        let Opening { data_dir, identity, allowed, object_store, observer } = opening;
         let store = Store::open(data_dir)?;
         let blobs = Blobs::open(data_dir)?;
         let packages = Packages::open(data_dir, blobs.clone())?;
@@ -91,6 +107,7 @@ impl Deployed {
             packages,
             identity,
             allowed,
+            object_store,
             workspace,
             serving: Serving::default(),
             observer,
@@ -126,7 +143,15 @@ impl Deployed {
     /// A package that is none, is too large, or may not be deployed.
     pub async fn take_in(self: &Arc<Self>, source: Source) -> Result<Taken, DeployError> {
         let deployed = Arc::clone(self);
-        let taking = tokio::task::spawn_blocking(move || deployed.take_in_here(source));
+        let package = match source {
+            Source::Zip(bytes) => Package::Zip(bytes),
+            Source::Directory(path) => Package::Directory(path),
+            Source::Object(object) => {
+                let (store, region) = (self.object_store.as_ref(), &self.identity.region);
+                Package::Fetched(fetch(store, region, &object, &self.workspace).await?)
+            }
+        };
+        let taking = tokio::task::spawn_blocking(move || deployed.take_in_here(package));
         let taken = taking.await;
         let taken =
             taken.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()));
@@ -138,10 +163,11 @@ impl Deployed {
         taken
     }
 
-    fn take_in_here(&self, source: Source) -> Result<Taken, DeployError> {
-        let pinned = match source {
-            Source::Zip(bytes) => self.blobs.keep(&bytes)?,
-            Source::Directory(path) => {
+    fn take_in_here(&self, package: Package) -> Result<Taken, DeployError> {
+        let pinned = match package {
+            Package::Zip(bytes) => self.blobs.keep(&bytes)?,
+            Package::Fetched(file) => self.blobs.take_in(file)?,
+            Package::Directory(path) => {
                 self.blobs.take_in(snapshot(&path, &self.allowed, &self.workspace)?)?
             }
         };
@@ -257,6 +283,25 @@ impl Deployed {
                 }
                 Ok(())
             }
+        }
+    }
+
+    /// Changes a function's tags, and with them its revision; what serves stays.
+    ///
+    /// # Errors
+    /// [`DeployError::NoFunction`].
+    pub async fn tag(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut BTreeMap<String, String>),
+    ) -> Result<(), DeployError> {
+        let _changing = self.changing.lock().await;
+        let mut record = self.stored(name).await?;
+        let seen = std::mem::replace(&mut record.revision, random_id());
+        change(&mut record.tags);
+        match self.store.put_tags(record, seen).await? {
+            Put::Stored => Ok(()),
+            Put::Conflict => Err(DeployError::Busy { name: name.to_owned() }),
         }
     }
 

@@ -19,6 +19,7 @@
 mod error;
 mod functions;
 mod layers;
+mod object;
 mod packages;
 mod serving;
 mod snapshot;
@@ -27,6 +28,7 @@ mod tests;
 
 pub use error::{DeployError, DirectoryRefusal};
 pub use functions::{Deployed, Identity, Opening, Source, Taken};
+pub use object::Object;
 pub use serving::{Change, Observer};
 #[cfg(test)]
 pub(crate) use tests::tiny_zip;

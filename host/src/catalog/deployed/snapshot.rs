@@ -1,20 +1,16 @@
 //! A directory as a zip, for code that is deployed straight from where it is worked on.
 //!
-//! The same files give the same bytes: members are sorted and carry no dates. What is zipped is a
-//! copy, made descriptor by descriptor, so that nobody changes or redirects it meanwhile.
+//! What is zipped is a copy, made descriptor by descriptor, so that nobody changes or redirects it meanwhile.
 
 use std::fs::{self, File};
 use std::io::{self, Seek as _, SeekFrom};
 use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use super::super::package::MAX_UNPACKED_BYTES;
-use super::super::{PackageError, copy_tree, survey};
+use super::super::{PackageError, copy_tree, survey, zip_tree};
 use super::error::{DeployError, DirectoryRefusal};
 
 /// Fast: the zip stays on this machine.
@@ -50,7 +46,7 @@ pub(super) fn snapshot(
     let copy = tempfile::tempdir_in(workspace).map_err(written)?;
     copy_tree(&source, copy.path()).map_err(|error| named(error, path))?;
     let mut file = tempfile::tempfile_in(workspace).map_err(written)?;
-    zip_of(copy.path(), &file).map_err(written)?;
+    zip_tree(copy.path(), &file, COMPRESSION_LEVEL, |_, _| true).map_err(written)?;
     file.seek(SeekFrom::Start(0)).map_err(written)?;
     Ok(file)
 }
@@ -73,38 +69,4 @@ fn named(error: PackageError, path: &Path) -> DeployError {
         PackageError::Read { source, .. } => PackageError::Read { path: path.to_owned(), source },
         other => other,
     })
-}
-
-fn zip_of(root: &Path, file: &File) -> io::Result<()> {
-    let mut zip = ZipWriter::new(file);
-    let mut ahead = vec![PathBuf::new()];
-    while let Some(directory) = ahead.pop() {
-        let mut entries = fs::read_dir(root.join(&directory))?.collect::<io::Result<Vec<_>>>()?;
-        entries.sort_by_key(fs::DirEntry::file_name);
-        for entry in entries {
-            let name = directory.join(entry.file_name());
-            let Some(text) = name.to_str() else {
-                let words = format!("{} is not a name that a zip can hold", name.display());
-                return Err(io::Error::new(io::ErrorKind::InvalidFilename, words));
-            };
-            let meta = fs::symlink_metadata(entry.path())?;
-            let options = SimpleFileOptions::default()
-                .compression_method(CompressionMethod::Deflated)
-                .compression_level(Some(COMPRESSION_LEVEL))
-                .last_modified_time(DateTime::default())
-                .unix_permissions(meta.permissions().mode() & 0o777);
-            if meta.is_symlink() {
-                let target = fs::read_link(entry.path())?;
-                zip.add_symlink(text, target.to_string_lossy(), options)?;
-            } else if meta.is_dir() {
-                zip.add_directory(text, options)?;
-                ahead.push(name);
-            } else {
-                zip.start_file(text, options)?;
-                io::copy(&mut File::open(entry.path())?, &mut zip)?;
-            }
-        }
-    }
-    zip.finish()?;
-    Ok(())
 }

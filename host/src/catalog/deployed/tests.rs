@@ -43,6 +43,7 @@ impl Place {
             data_dir: self.data.path(),
             identity: Identity { account: "0".repeat(12), region: "us-east-1".to_owned() },
             allowed: vec![self.code.path().canonicalize().unwrap()],
+            object_store: None,
             observer: Arc::new(move |change| changes.lock().unwrap().push(change)),
         })
         .await
@@ -183,6 +184,7 @@ async fn a_new_start_finishes_what_was_under_way_and_unpacks_what_is_missing() {
             data_dir: place.data.path(),
             identity: Identity { account: "0".repeat(12), region: "us-east-1".to_owned() },
             allowed: Vec::new(),
+            object_store: None,
             observer: Arc::new(|_| {}),
         };
         if let Ok(deployed) = Deployed::open(opening).await {

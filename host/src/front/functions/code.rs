@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::super::error::ApiError;
 use super::super::members::Members;
 use super::super::state::off_thread;
-use crate::catalog::Source;
+use crate::catalog::{Object, Source};
 
 /// A zip sent with the request (Lambda quotas: 50 MB).
 const MAX_ZIP_BYTES: usize = 52_428_800;
@@ -61,10 +61,11 @@ pub(in super::super) async fn code_of(
             }
         }
         (None, Some(HOT_RELOAD), Some(path)) => Ok(Source::Directory(PathBuf::from(path))),
-        (None, Some(_), Some(_)) => Err(ApiError::invalid(
-            "lambdabox does not read code from S3 yet; provide ZipFile, or S3Bucket=hot-reload \
-             with an absolute path as S3Key",
-        )),
+        (None, Some(bucket), Some(key)) => Ok(Source::Object(Object {
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+            version: members.text("S3ObjectVersion")?.map(str::to_owned),
+        })),
         (None, None, None) => Err(ApiError::invalid("Please provide a source for function code.")),
         (None, ..) => Err(ApiError::invalid(
             "Both S3Bucket and S3Key are needed to find the function's code.",

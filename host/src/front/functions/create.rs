@@ -23,7 +23,8 @@ use crate::store::{Configuration, FunctionRecord, Logging, State};
 
 /// Longest bare name.
 const MAX_NAME: usize = 64;
-const MAX_TAGS: usize = 50;
+pub(in super::super) const MAX_TAGS: usize = 50;
+pub(in super::super) const TOO_MANY_TAGS: &str = "Number of tags exceeds resource tag limit.";
 const MAX_TAG_KEY: usize = 128;
 const MAX_TAG_VALUE: usize = 256;
 /// AWS's defaults (section 4).
@@ -159,13 +160,14 @@ pub(super) fn architecture(
     Ok(list.into_iter().next())
 }
 
-fn tags(
+/// `Tags` of a request.
+pub(in super::super) fn tags(
     members: &Members,
     violations: &mut Violations,
 ) -> Result<BTreeMap<String, String>, ApiError> {
     let tags = members.map("Tags")?.unwrap_or_default();
     if tags.len() > MAX_TAGS {
-        return Err(ApiError::invalid("Number of tags exceeds resource tag limit."));
+        return Err(ApiError::invalid(TOO_MANY_TAGS));
     }
     for (key, value) in &tags {
         violations.length("tags", key, 1..=MAX_TAG_KEY);

@@ -14,7 +14,7 @@ mod update;
 mod variables;
 
 pub(super) use code::{Flat, code_of};
-pub(super) use create::create;
+pub(super) use create::{MAX_TAGS, TOO_MANY_TAGS, create, tags};
 pub(super) use read::{delete, get, get_configuration, list, marker, next_marker, page_size};
 pub(super) use refused::refused;
 pub(super) use shape::base64_of_hex;

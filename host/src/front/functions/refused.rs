@@ -48,6 +48,12 @@ pub(in super::super) fn refused(
                 path.display()
             ))
         }
+        DeployError::Object { code, message } => ApiError::invalid(format!(
+            "Error occurred while GetObject. S3 Error Code: {code}. S3 Error Message: {message}"
+        )),
+        error @ (DeployError::NoObjectStore | DeployError::Unreachable { .. }) => {
+            ApiError::invalid(format!("lambdabox failed to {error}"))
+        }
         DeployError::NoLayer { arn } => {
             ApiError::invalid(format!("Layer version {arn} does not exist."))
         }

@@ -1,0 +1,167 @@
+//! `lambdabox deploy`, `list`, `rm` and `invoke NAME`: the built binary as a client of a host.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::harness::{
+    Function, Host, Invoke, Run, Server, default_minor, lambdabox, wait_until, zip_bytes,
+};
+
+/// Tells what it was given, what it is made of, and every event it has seen.
+const TELLS: &str = "
+import os
+seen = []
+def lambda_handler(event, context):
+    seen.append(event)
+    if event == 'fail':
+        raise ValueError('as asked')
+    print('heard', event)
+    return {'event': event, 'seen': seen, 'stage': os.environ.get('STAGE'),
+            'memory': context.memory_limit_in_mb, 'files': sorted(os.listdir('/var/task')),
+            'layer': open('/opt/word').read() if os.path.exists('/opt/word') else None}
+";
+
+fn on(host: &Host, arguments: &[&str]) -> Invoke {
+    let url = format!("http://127.0.0.1:{}", host.port);
+    lambdabox(arguments).env("LAMBDABOX_ENDPOINT_URL", url)
+}
+
+/// Deploys a function's directory as `hello`, with a timeout that a busy machine keeps.
+fn deployed(host: &Host, path: &Path, more: &[&str]) -> Run {
+    let path = path.display().to_string();
+    let runtime = format!("python3.{}", default_minor());
+    let always = ["deploy", &path, "--name", "hello", "--runtime", &runtime, "--timeout", "30"];
+    on(host, &[&always, more].concat()).run()
+}
+
+#[test]
+fn a_directory_is_deployed_once_changed_where_it_changed_and_invoked_by_its_name() {
+    let data = tempfile::tempdir().unwrap();
+    let host = Host::start(data.path(), &[]);
+    let function = Function::python(TELLS)
+        .file(".git/HEAD", "x")
+        .file("__pycache__/a.pyc", "x")
+        .file("debug.log", "x")
+        .file("keep.log", "x")
+        .file(".lambdaboxignore", "*.log\n!keep.log\n");
+    let made = deployed(&host, function.path(), &[]).answered();
+    assert_eq!(made.text(), "arn:aws:lambda:us-east-1:000000000000:function:hello\n");
+    let made = made.said(&["hello: created (python3.", "lambda_function.lambda_handler, "]);
+    for left_out in ["not in the package: ", ".git/", "__pycache__/", "debug.log"] {
+        assert!(made.stderr.contains(left_out), "{left_out}: {}", made.stderr);
+    }
+    let first = on(&host, &["invoke", "hello", "-e", "\"a\""]).run().answered();
+    let told = first.json();
+    assert_eq!(told["files"], json!(["keep.log", "lambda_function.py"]));
+    assert_eq!((&told["event"], &told["stage"]), (&json!("a"), &json!(null)));
+    assert_eq!(first.function_log(), "heard a");
+    assert_eq!(first.reports().len(), 1, "{}", first.stderr);
+
+    deployed(&host, function.path(), &[]).answered().said(&["hello: unchanged"]);
+    let settings = ["--memory-size", "256", "--env", "STAGE=dev"];
+    let changed = deployed(&host, function.path(), &settings).answered();
+    changed.said(&["hello: updated (configuration)"]);
+    // What is not said stays.
+    deployed(&host, function.path(), &[]).answered().said(&["hello: unchanged"]);
+    let function = function.file("more.txt", "x");
+    deployed(&host, function.path(), &[]).answered().said(&["hello: updated (code)"]);
+    let told = on(&host, &["invoke", "hello:$LATEST"]).run().answered().json();
+    assert_eq!((&told["stage"], &told["memory"]), (&json!("dev"), &json!("256")));
+    assert_eq!(told["files"], json!(["keep.log", "lambda_function.py", "more.txt"]));
+}
+
+#[test]
+fn a_layer_is_published_when_its_content_is_new_and_a_zip_is_deployed_as_it_is() {
+    let data = tempfile::tempdir().unwrap();
+    let host = Host::start(data.path(), &[]);
+    let place = Function::empty()
+        .file("deps/word", "one")
+        .file("fn.zip", zip_bytes(&[("lambda_function.py", TELLS.as_bytes(), 0o644)]));
+    let (zip, layer) = (place.at("fn.zip"), place.at("deps").display().to_string());
+    let with_layer = ["--layer", layer.as_str()];
+    let made = deployed(&host, &zip, &with_layer).answered();
+    made.said(&["layer deps: published version 1", "hello: created"]);
+    let word = || on(&host, &["invoke", "hello"]).run().answered().json()["layer"].clone();
+    assert_eq!(word(), "one");
+    let again = deployed(&host, &zip, &with_layer).answered().said(&["hello: unchanged"]);
+    assert!(!again.stderr.contains("published"), "{}", again.stderr);
+    std::fs::write(place.at("deps/word"), "two").unwrap();
+    let changed = deployed(&host, &zip, &with_layer).answered();
+    changed.said(&["layer deps: published version 2", "hello: updated (configuration)"]);
+    assert_eq!(word(), "two");
+    let arn = "arn:aws:lambda:us-east-1:000000000000:layer:deps:1";
+    deployed(&host, &zip, &["--layer", arn]).answered().said(&["updated (configuration)"]);
+    assert_eq!(word(), "one");
+}
+
+#[test]
+fn a_deployed_function_fails_is_queued_listed_and_removed() {
+    let data = tempfile::tempdir().unwrap();
+    let host = Host::start(data.path(), &[]);
+    let function = Function::python(TELLS);
+    let reserved = ["--reserved-concurrency", "1", "--description", "tells"];
+    deployed(&host, function.path(), &reserved).answered();
+    let failed = on(&host, &["invoke", "hello", "-e", "\"fail\""]).run();
+    failed.failed_with("ValueError").said(&["REPORT RequestId"]);
+    let queued = on(&host, &["invoke", "hello", "--async", "-e", "\"later\""]).run().answered();
+    assert_eq!(queued.text(), "", "what is accepted has no answer");
+    queued.said(&["hello: accepted, request id "]);
+    // One environment serves all: it has seen the event once that was run.
+    let ran = wait_until(Duration::from_secs(60), || {
+        let run = on(&host, &["invoke", "hello", "-q"]).run();
+        run.code() == 0 && run.json()["seen"].as_array().unwrap().contains(&json!("later"))
+    });
+    assert!(ran, "the event never ran: {}", host.log());
+
+    let listed = on(&host, &["list"]).run().answered().text();
+    let rows: Vec<Vec<&str>> =
+        listed.lines().map(|line| line.split("  ").map(str::trim).collect()).collect();
+    assert_eq!(rows.len(), 2, "{listed}");
+    assert!(rows[0][0] == "NAME" && rows[1][0] == "hello", "{listed}");
+    let whole = on(&host, &["ls", "--json"]).run().answered().json();
+    assert_eq!(whole["functions"][0]["Description"], "tells");
+
+    on(&host, &["rm", "hello"]).run().answered().said(&["hello: removed"]);
+    let gone = on(&host, &["rm", "hello"]).run().expect_code(1);
+    gone.said(&["the host refused to remove hello: ResourceNotFoundException: Function not found"]);
+    let listed = on(&host, &["list", "--json"]).run().answered().json();
+    assert_eq!(listed, json!({ "functions": [] }));
+    let neither = on(&host, &["invoke", "hello"]).run().expect_code(2);
+    neither.said(&[
+        "no such file or directory: ",
+        "has no function hello",
+        "hint: `lambdabox list`",
+    ]);
+}
+
+#[test]
+fn who_is_not_there_or_is_no_host_or_refuses_is_said() {
+    let nobody = format!("http://127.0.0.1:{}", Server::free_port());
+    let function = Function::python(TELLS);
+    let path = function.path().display().to_string();
+    let to =
+        |url: &str, arguments: &[&str]| lambdabox(arguments).args(["--endpoint-url", url]).run();
+    for arguments in [&["list"][..], &["rm", "f"], &["deploy", &path], &["invoke", "f", "--async"]]
+    {
+        let said = format!("no host answers at {nobody}");
+        to(&nobody, arguments).expect_code(3).said(&[&said, "hint: --endpoint-url says so"]);
+    }
+    let neither = to(&nobody, &["invoke", "hello"]).expect_code(2);
+    neither.said(&["no such file or directory: ", "and no host answers at", "lambdabox serve"]);
+    let other = Server::http("127.0.0.1:0", "<html>");
+    let url = format!("http://127.0.0.1:{}", other.port());
+    to(&url, &["list"]).expect_code(3).said(&["is no Lambda service (status 200)"]);
+    to("https://127.0.0.1", &["list"]).refused(&["it must be an http:// address"]);
+    let settings = ["invoke", "hello", "--memory-size", "512", "--env", "A=b"];
+    to(&nobody, &settings).refused(&["--memory-size is of a function that runs", "--env is of"]);
+    to(&nobody, &["invoke", &path, "--async"]).refused(&["--async is of a deployed function"]);
+
+    let data = tempfile::tempdir().unwrap();
+    let host = Host::start(data.path(), &[]);
+    let refused = deployed(&host, function.path(), &["--env", "AWS_REGION=x"]).expect_code(1);
+    refused.said(&["the host refused to create hello: InvalidParameterValueException: "]);
+    let bad = function.file(".lambdaboxignore", "[z-a]\n");
+    deployed(&host, bad.path(), &[]).expect_code(2).said(&[".lambdaboxignore"]);
+}
