@@ -4,9 +4,16 @@
 //! its manifest, and its language loop (`bootstrap.<ext>`) if it has one. A table kept by hand would
 //! be a second place to edit and could forget a folder; the manifests themselves are parsed by
 //! `catalogue.rs`, so this script needs no dependency.
+//!
+//! Every folder of `templates` becomes one entry of `TEMPLATES`, each of its files as bytes with its
+//! executable bit.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
+
+/// What tools leave in a template that was tried where it stands.
+const NO_SOURCES: [&str; 6] = ["target", "node_modules", "bin", "obj", "__pycache__", ".lambdabox"];
 
 fn main() {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
@@ -23,6 +30,49 @@ fn main() {
     let entries: String = folders.iter().map(|folder| entry(folder)).collect();
     let source = format!("pub(crate) const FOLDERS: &[Folder] = &[\n{entries}];\n");
     fs::write(out.join("folders.rs"), source).expect("OUT_DIR is writable");
+
+    let entries: String = sorted(&root.join("templates")).iter().map(|t| template(t)).collect();
+    let source = format!("pub(crate) const TEMPLATES: &[Template] = &[\n{entries}];\n");
+    fs::write(out.join("templates.rs"), source).expect("OUT_DIR is writable");
+}
+
+/// One `Template { … }` literal.
+fn template(folder: &Path) -> String {
+    let mut files = String::new();
+    add_files(folder, folder, &mut files);
+    let manifest = folder.join("template.toml").display().to_string();
+    format!(
+        "    Template {{ name: {:?}, manifest: include_str!({manifest:?}), files: &[\n{files}    ] }},\n",
+        file_name(folder)
+    )
+}
+
+fn add_files(folder: &Path, directory: &Path, into: &mut String) {
+    for path in sorted(directory) {
+        if NO_SOURCES.contains(&file_name(&path).as_str()) || path.ends_with("template.toml") {
+            continue;
+        }
+        let metadata = fs::metadata(&path).expect("a file of a template is readable");
+        if metadata.is_dir() {
+            add_files(folder, &path, into);
+            continue;
+        }
+        let name = path.strip_prefix(folder).expect("it is below").display().to_string();
+        let is_executable = metadata.permissions().mode() & 0o111 != 0;
+        let path = path.display().to_string();
+        into.push_str(&format!(
+            "        TemplateFile {{ name: {name:?}, bytes: include_bytes!({path:?}), \
+             is_executable: {is_executable} }},\n"
+        ));
+    }
+}
+
+fn sorted(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).expect("a folder of the crate is readable");
+    let mut paths: Vec<PathBuf> =
+        entries.map(|entry| entry.expect("a folder of the crate is readable").path()).collect();
+    paths.sort();
+    paths
 }
 
 /// One `Folder { … }` literal.

@@ -7,6 +7,8 @@ pub mod cli;
 
 pub mod app;
 
+mod build;
+
 pub mod front;
 
 pub mod usage;

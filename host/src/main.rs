@@ -21,6 +21,8 @@ fn main() -> ExitCode {
         .is_some_and(|word| RUNS_FUNCTIONS.iter().any(|known| word == *known));
     let started = runs_functions.then(spawner::start);
     cli::run(std::env::args_os(), |call| match call {
+        Call::Build(config) => app::build(&config),
+        Call::Init(asked) => app::init(&asked),
         Call::Doctor(asked) => app::doctor(&asked),
         Call::Runtimes(asked) => app::runtimes(&asked),
         Call::Client(asked) => app::client(&asked),

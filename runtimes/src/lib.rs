@@ -1,6 +1,6 @@
 //! Languages: what each needs to run as a Lambda function, and where it is on this machine.
 //!
-//! One folder per language beside `src`, holding `runtime.toml` and, for managed languages, the
+//! One folder per language beside `src` (and `templates`, functions to begin with: [`Template`]), holding `runtime.toml` and, for managed languages, the
 //! language loop. This crate parses the folders ([`Catalogue`]), finds interpreters ([`discover`])
 //! and their packages ([`packages`]), and reads source files lightly ([`scan`]).
 //!
@@ -20,8 +20,10 @@ mod entry;
 mod later;
 pub mod packages;
 pub mod scan;
+mod templates;
 
 pub use catalogue::{Catalogue, HandlerForm, Identifier, Kind, Language, UnknownRuntime};
 pub use embed::LoopFile;
 pub use entry::{Entry, EntryForm, EntryInputs, MissingModule, OfficialClient};
 pub use later::{Later, later_by_extension, later_by_identifier};
+pub use templates::{Template, TemplateFile, TemplateManifest};

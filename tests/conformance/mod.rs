@@ -25,6 +25,7 @@ macro_rules! on_both_loops {
 }
 
 mod bad_input;
+mod broken_programs;
 mod ci_page;
 mod command_line;
 mod config_file;

@@ -56,13 +56,13 @@ export const handler = async () => waited;
 }
 
 #[test]
-fn the_hello_of_the_language_folder_runs() {
+fn the_hello_of_the_templates_runs_as_a_file() {
     if !any_node() {
         skip!("no node on this machine");
     }
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../runtimes/nodejs/hello/index.mjs");
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../runtimes/templates/hello-nodejs/index.mjs");
     let run = lambdabox(["invoke", file]).event(r#"{"name":"Ada"}"#).run().answered();
-    assert_eq!(run.json(), "Hello, Ada!");
+    assert_eq!(run.json(), json!({"message": "Hello, Ada!"}));
 }
 
 #[test]

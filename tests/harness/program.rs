@@ -276,9 +276,14 @@ impl Running {
     }
 
     /// Waits for its end.
-    pub(crate) fn wait(mut self) -> Run {
+    pub(crate) fn wait(self) -> Run {
+        self.wait_for(PATIENCE)
+    }
+
+    /// Waits for its end so long.
+    pub(crate) fn wait_for(mut self, patience: Duration) -> Run {
         let mut status = None;
-        let ended = wait_until(PATIENCE, || {
+        let ended = wait_until(patience, || {
             status = self.child.try_wait().unwrap();
             status.is_some()
         });
@@ -286,7 +291,7 @@ impl Running {
         if !ended {
             self.child.kill().unwrap();
             self.child.wait().unwrap();
-            panic!("the program did not end in {PATIENCE:?}; its log:\n{}", self.stderr_so_far());
+            panic!("the program did not end in {patience:?}; its log:\n{}", self.stderr_so_far());
         }
         let run = Run {
             status: status.expect("it ended"),

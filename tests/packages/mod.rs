@@ -3,9 +3,11 @@
 //! # Not here
 //! Which SDK is offered when none is vendored (`conformance::sdk`).
 
+mod build;
 mod frameworks;
 mod numbers;
 mod sdk;
+mod templates;
 
 use std::path::Path;
 

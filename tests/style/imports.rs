@@ -3,9 +3,10 @@
 use super::{code_lines, files};
 
 /// The order of `ARCHITECTURE.md`, left to right.
-const ORDER: [&str; 14] = [
+const ORDER: [&str; 15] = [
     "cli",
     "app",
+    "build",
     "front",
     "usage",
     "triggers",

@@ -19,7 +19,7 @@ use super::resources::Resources;
 use super::runtime::{Parts, Running, custom};
 use super::timings;
 use super::tree::tree;
-use crate::catalog::{self, Client};
+use crate::catalog::{self, Client, Diagnosis, Suspect};
 use crate::config::{self, Cpu, DevShm, Isolation, RuntimeClient, RuntimeCompat};
 use crate::model::{Function, LogLevels, Network, patience, time_scale};
 use crate::pool::{Blueprint, CpuShare, Extensions, INIT_LIMIT, Kept, NetworkLaid, Tmp};
@@ -62,6 +62,7 @@ pub(super) struct Code {
     links: Vec<Link>,
     running: Running,
     extensions: Extensions,
+    diagnosis: Arc<Diagnosis>,
 }
 
 /// Opens package, layers and interpreter; `workspace` is empty and ours.
@@ -94,8 +95,9 @@ pub(super) fn open_code(asked: &Asked<'_>, workspace: &Path) -> Result<Code, App
         workspace,
         task_root: package.source(),
     };
-    let running = if inference.runtime.is_custom() {
-        custom(&inference)
+    let (running, suspect) = if inference.runtime.is_custom() {
+        let bootstrap = inference.bootstrap.unwrap_or(catalog::BOOTSTRAP_IN_TASK);
+        (custom(&inference), Suspect::of_bootstrap(bootstrap, &package, &layers))
     } else {
         let compat = match asked.runtime_compat {
             RuntimeCompat::Exact => Compat::Exact,
@@ -103,10 +105,12 @@ pub(super) fn open_code(asked: &Asked<'_>, workspace: &Path) -> Result<Code, App
         };
         let (language, identifier) = (inference.runtime.language, inference.runtime.identifier);
         let interpreter = discover::find(language, identifier, compat, &search)?;
-        parts.managed(&inference, &interpreter)?
+        let suspect = Suspect::of_interpreter(&interpreter, language, &inference.handler);
+        (parts.managed(&inference, &interpreter)?, suspect)
     };
     let Parts { trees, links, .. } = parts;
-    Ok(Code { said, handler: inference.handler, trees, links, running, extensions })
+    let diagnosis = Arc::new(Diagnosis::new(suspect, &package, &layers));
+    Ok(Code { said, handler: inference.handler, trees, links, running, extensions, diagnosis })
 }
 
 /// What `/opt` has of extensions, in the order of their names: every entry of `extensions` that is no
@@ -310,6 +314,7 @@ impl Code {
             lap: timings::lap,
             log_waiting_bytes: site.log_waiting_bytes.clone(),
             notes,
+            diagnosis: Arc::clone(&self.diagnosis),
             notices,
             kept: seat.kept,
         })

@@ -9,6 +9,7 @@ use lambdabox_runtimes::discover::DiscoverError;
 use lambdabox_runtimes::packages::VenvError;
 
 use super::client::ClientError;
+use crate::build::BuildError;
 use crate::catalog::{DeployError, InferError, PackageError};
 use crate::front::ListenError;
 use crate::model::Failed;
@@ -34,6 +35,7 @@ macro_rules! failed_to {
 }
 
 failed_to! {
+    Build(BuildError),
     Package(PackageError),
     Infer(InferError),
     Discover(DiscoverError),
@@ -49,6 +51,8 @@ failed_to! {
 /// The function was not run, or its answer could not be handed over.
 #[derive(Debug, Error)]
 pub(crate) enum AppError {
+    #[error(transparent)]
+    Build(Failed<BuildError>),
     #[error(transparent)]
     Package(Failed<PackageError>),
     #[error(transparent)]
@@ -91,7 +95,8 @@ pub(crate) enum AppError {
 impl AppError {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Package(_)
+            Self::Build(_)
+            | Self::Package(_)
             | Self::Infer(_)
             | Self::Discover(_)
             | Self::Venv(_)
@@ -119,6 +124,7 @@ impl AppError {
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Usage { hint, .. } => hint.clone(),
+            Self::Build(Failed(error)) => error.remedy(),
             Self::Sandbox(SandboxError::Cgroup(Failed(error))) | Self::Cgroup(Failed(error)) => {
                 Some(cgroup_hint(error))
             }

@@ -10,12 +10,14 @@
 
 mod answers;
 mod blueprint;
+mod build;
 mod client;
 mod deployed;
 mod doctor;
 mod dotnet;
 mod error;
 mod host;
+mod init;
 mod language_loop;
 mod official;
 mod pooled;
@@ -30,8 +32,10 @@ mod table;
 mod timings;
 mod tree;
 
+pub use build::build;
 pub use client::{ClientCall, Logs, LogsForm, LogsUntil, UsageLines, client};
 pub use doctor::{Doctor, Form, doctor};
+pub use init::{Init, init};
 pub use run::invoke;
 pub use runtimes::{Runtimes, runtimes};
 pub use serve::serve;

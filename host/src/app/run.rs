@@ -11,6 +11,7 @@ use tokio::sync::{Notify, mpsc};
 
 use super::answers::{Answers, Streamed};
 use super::blueprint::{self, Opened};
+use super::build::built;
 use super::error::AppError;
 use super::resources::{Ground, Resources, Wants};
 use super::timings;
@@ -37,10 +38,17 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 pub fn invoke(config: &config::Invoke, started: StartedSpawner) -> ExitCode {
     timings::start();
     let say = Say::new(config.color, config.verbosity);
+    let config = match built(config, &say) {
+        Ok(config) => config,
+        Err(error) => {
+            say.error(&error, error.hint().as_deref());
+            return ExitCode::from(error.exit_code());
+        }
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.and_then(|runtime| stderr::start().map(|()| runtime));
     match runtime.map_err(AppError::EventLoop) {
-        Ok(runtime) => ExitCode::from(runtime.block_on(to_the_end(config, started, &say))),
+        Ok(runtime) => ExitCode::from(runtime.block_on(to_the_end(&config, started, &say))),
         Err(error) => {
             say.error(&error, error.hint().as_deref());
             ExitCode::from(error.exit_code())

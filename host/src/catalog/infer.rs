@@ -20,12 +20,13 @@ use lambdabox_runtimes::{Catalogue, HandlerForm, Kind, Language, later_by_extens
 use super::infer_error::InferError;
 use super::layers::Layers;
 use super::module::{module_file, module_path, split_handler};
+use super::other_language;
 use super::package::{Origin, Package};
 
 /// A custom runtime's program.
 const BOOTSTRAP: &str = "bootstrap";
 /// Where it is inside the sandbox, in order (`reference/runtime-api.md` 6.4).
-const BOOTSTRAP_IN_TASK: &str = "/var/task/bootstrap";
+pub const BOOTSTRAP_IN_TASK: &str = "/var/task/bootstrap";
 const BOOTSTRAP_IN_LAYER: &str = "/opt/bootstrap";
 /// Folder of the language of custom runtimes.
 const CUSTOM: &str = "provided";
@@ -146,7 +147,8 @@ impl Look<'_> {
         {
             return Ok(RuntimeChoice { language, identifier: None });
         }
-        Err(self.later_in_root().unwrap_or_else(|| self.nothing_found()))
+        let unbuilt = other_language::unbuilt(root).map(|file| InferError::NotBuilt { file });
+        Err(unbuilt.or_else(|| self.later_in_root()).unwrap_or_else(|| self.nothing_found()))
     }
 
     /// The language that has the handler's module, or one that it calls usual. A language whose
@@ -329,10 +331,12 @@ impl Look<'_> {
             // A layer may hold it; where in it is the language's own business.
             let extension = language.extensions.first()?;
             return self.layers.root.is_none().then(|| {
+                let other = other_language::hint(&self.package.root, language, self.catalogue);
                 format!(
-                    "handler {handler}: there is no {}.{extension} in {}",
+                    "handler {handler}: there is no {}.{extension} in {}{}",
                     module_path(module, language),
-                    self.package.called.display()
+                    self.package.called.display(),
+                    other.map_or_else(String::new, |other| format!(", but {other}"))
                 )
             });
         };
@@ -417,8 +421,14 @@ impl Look<'_> {
         InferError::NothingFound {
             root: self.package.called.clone(),
             wanted: wanted.join(", "),
-            remedy: pass_handler(&offers),
+            remedy: self.other_language().unwrap_or_else(|| pass_handler(&offers)),
         }
+    }
+
+    /// The runtime that was named is another one than the package's.
+    fn other_language(&self) -> Option<String> {
+        let (language, _) = self.catalogue.find(self.wanted.runtime?).ok()?;
+        other_language::hint(&self.package.root, language, self.catalogue)
     }
 }
 

@@ -32,6 +32,15 @@ pub enum InferError {
         /// How to make it so.
         remedy: &'static str,
     },
+    /// A project that has to be built first.
+    #[error(
+        "run {file}'s project as it is: it has to be built first; add --build, or run what `lambdabox \
+         build` makes of it"
+    )]
+    NotBuilt {
+        /// The file of its tool.
+        file: PathBuf,
+    },
     /// A language that no runtime of AWS runs as it is written.
     #[error(
         "run {file}: TypeScript has to become JavaScript first, on AWS too; for example: npx esbuild \

@@ -18,12 +18,14 @@
 mod access;
 mod copy;
 mod deployed;
+mod diagnosis;
 mod error;
 mod infer;
 mod infer_error;
 mod layers;
 mod member;
 mod module;
+mod other_language;
 mod package;
 mod unpack;
 mod zipped;
@@ -36,8 +38,9 @@ pub use deployed::{
     Change, DeployError, Deployed, DirectoryRefusal, Identity, Object, Observer, Opening, Source,
     Taken,
 };
+pub use diagnosis::{Diagnosis, Moment, Suspect};
 pub use error::{MemberFault, PackageError};
-pub use infer::{Client, Inference, RuntimeChoice, Wanted, infer};
+pub use infer::{BOOTSTRAP_IN_TASK, Client, Inference, RuntimeChoice, Wanted, infer};
 pub use infer_error::InferError;
 pub use layers::{Layers, MAX_LAYERS, open_layers};
 pub use package::{MAX_UNPACKED_BYTES, Origin, Package, open};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+use super::build::{self, BuildArguments, BuildFirst};
 use super::client::{
     DEPLOY_EXAMPLES, Deploy, HostArgs, LIST_EXAMPLES, List, REMOVE_EXAMPLES, Remove,
 };
@@ -67,6 +68,13 @@ const RUNTIMES_EXAMPLES: &str = "Examples:
 Status: installed; near, another version is, which `invoke --runtime-compat near` takes; missing;
 custom, the package brings its own program. A deprecated runtime still runs here.";
 
+const INIT_EXAMPLES: &str = "Examples:
+  lambdabox init --list             what there is
+  lambdabox init hello-python       into ./hello-python
+  lambdabox init thumbnail ./fn     into ./fn; its README.md has the command that runs it
+
+Exit status: 0 written, 2 bad usage, or the directory is not empty.";
+
 /// AWS Lambda's execution environment as one Linux binary
 #[derive(Debug, Parser)]
 #[command(name = "lambdabox", bin_name = "lambdabox", version, after_help = EXAMPLES)]
@@ -105,6 +113,22 @@ pub(crate) enum Command {
     /// Keep functions warm and answer AWS clients (Lambda's own API) on this machine
     #[command(visible_alias = "up", after_help = SERVE_EXAMPLES)]
     Serve(Box<Serve>),
+    /// Make a package of a project with its own tools: go, cargo, mvn, npm, pip, …
+    #[command(after_help = build::EXAMPLES)]
+    Build(Box<BuildArguments>),
+    /// Begin a function: write a template into an empty directory
+    #[command(after_help = INIT_EXAMPLES)]
+    Init {
+        /// Its name
+        #[arg(required_unless_present = "list")]
+        template: Option<String>,
+        /// An empty or a new directory [default: of the template's name, here]
+        #[arg(value_name = "DIR")]
+        directory: Option<PathBuf>,
+        /// Print the templates, each with a line about it
+        #[arg(long, conflicts_with = "template")]
+        list: bool,
+    },
     /// Create or update a function on a host, and wait until it is active
     #[command(after_help = DEPLOY_EXAMPLES)]
     Deploy(Box<Deploy>),
@@ -420,6 +444,9 @@ pub(crate) struct Invoke {
     #[arg(long, value_name = "CLIENT", help_heading = "Function")]
     #[arg(value_parser = Words(&["managed", "official"]))]
     pub(crate) runtime_client: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) build: BuildFirst,
 
     /// Processor time: by memory, or all there is [default: proportional]
     #[arg(long, value_name = "HOW", help_heading = "Limits")]

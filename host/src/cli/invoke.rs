@@ -56,6 +56,7 @@ pub(crate) fn asked(invoke: args::Invoke, output: &args::Output) -> (Asked, Purp
             true => StrangersFile::Trusted,
             false => StrangersFile::Refused,
         },
+        build: invoke.build.asked(),
     };
     (asked, purpose)
 }

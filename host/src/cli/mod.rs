@@ -12,6 +12,7 @@
 //! Checking values (`config`), doing what was asked (`app`), the function's own log (`usage`).
 
 mod args;
+mod build;
 mod client;
 mod doctor;
 mod documents;

@@ -7,10 +7,11 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use super::args::{Cli, Command};
+use super::build;
 use super::client::HostArgs;
 use super::doctor;
 use super::documents;
-use super::invoke::{self, Purpose};
+use super::invoke::{self, Purpose, verbosity};
 use super::serve;
 use crate::app;
 use crate::config::{self, Caller, Color, Verbosity};
@@ -25,6 +26,10 @@ pub const EXIT_USAGE: u8 = 2;
 pub enum Call {
     /// Run a function.
     Invoke(Box<config::Invoke>),
+    /// Make a package; of the settings only what that takes counts.
+    Build(Box<config::Invoke>),
+    /// Begin a function.
+    Init(app::Init),
     /// Be a host.
     Serve(Box<config::Serve>),
     /// Look at the machine.
@@ -123,6 +128,24 @@ pub(crate) fn run_with(
             let form = if json { app::Form::Json } else { app::Form::Text };
             start(Call::Runtimes(app::Runtimes { form }))
         }
+        Command::Init { template, directory, .. } => start(Call::Init(match template {
+            None => app::Init::List,
+            Some(template) => {
+                let directory = directory.unwrap_or_else(|| template.clone().into());
+                app::Init::Write {
+                    template,
+                    directory: caller.cwd.join(directory),
+                    verbosity: verbosity(&cli.output),
+                }
+            }
+        })),
+        Command::Build(typed) => {
+            // Notices are about what the function gets when it runs.
+            match resolved(build::asked(*typed, &cli.output), caller, streams) {
+                Ok(resolved) => start(Call::Build(Box::new(resolved.invoke))),
+                Err(refused) => refused,
+            }
+        }
         Command::Deploy(typed) => {
             let asked = typed.asked(&cli.output);
             let color = config::color_of_problems(&asked.settings, caller);
@@ -179,11 +202,10 @@ pub(crate) fn run_with(
         }
         Command::Invoke(typed) => {
             let (asked, purpose) = invoke::asked(*typed, &cli.output);
-            let color = config::color_of_problems(&asked.settings, caller);
             let verbosity = asked.verbosity;
-            let resolved = match config::resolve(asked, caller, streams.stdin) {
+            let resolved = match resolved(asked, caller, streams) {
                 Ok(resolved) => resolved,
-                Err(problems) => return streams.refuse(color, verbosity, &problems),
+                Err(refused) => return refused,
             };
             let say = Say::on(streams.stderr_device, resolved.invoke.color, verbosity);
             streams.tell(&say.notice_lines(&resolved.notices));
@@ -193,6 +215,18 @@ pub(crate) fn run_with(
             }
         }
     }
+}
+
+/// Checks what was asked; what is wrong with it is told, and the status says so.
+fn resolved(
+    asked: config::Asked,
+    caller: &Caller,
+    streams: &mut Streams<'_>,
+) -> Result<config::Resolved, ExitCode> {
+    let color = config::color_of_problems(&asked.settings, caller);
+    let verbosity = asked.verbosity;
+    config::resolve(asked, caller, streams.stdin)
+        .map_err(|problems| streams.refuse(color, verbosity, &problems))
 }
 
 /// Goes on with whom to call, and how to speak.

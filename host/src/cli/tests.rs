@@ -19,6 +19,8 @@ struct Ran {
     started: Option<Invoke>,
     doctor: Option<app::Doctor>,
     served: Option<Serve>,
+    built: Option<Invoke>,
+    begun: Option<app::Init>,
     runtimes: Option<app::Runtimes>,
     client: Option<app::ClientCall>,
 }
@@ -49,6 +51,8 @@ impl Place {
         let doctor = RefCell::new(None);
         let served = RefCell::new(None);
         let runtimes = RefCell::new(None);
+        let built = RefCell::new(None);
+        let begun = RefCell::new(None);
         let client = RefCell::new(None);
         let mut streams = Streams {
             stdin,
@@ -61,6 +65,8 @@ impl Place {
         let status = run_with(args, &self.caller, &mut streams, |call| {
             match call {
                 Call::Invoke(invoke) => *started.borrow_mut() = Some(*invoke),
+                Call::Init(asked) => *begun.borrow_mut() = Some(asked),
+                Call::Build(invoke) => *built.borrow_mut() = Some(*invoke),
                 Call::Doctor(asked) => *doctor.borrow_mut() = Some(asked),
                 Call::Serve(asked) => *served.borrow_mut() = Some(*asked),
                 Call::Runtimes(asked) => *runtimes.borrow_mut() = Some(asked),
@@ -76,6 +82,8 @@ impl Place {
             doctor: doctor.into_inner(),
             served: served.into_inner(),
             runtimes: runtimes.into_inner(),
+            built: built.into_inner(),
+            begun: begun.into_inner(),
             client: client.into_inner(),
         }
     }
@@ -270,6 +278,8 @@ fn help_names_every_flag_with_its_meaning_and_hides_what_is_hidden() {
         "--venv <DIR>",
         "--sdk <WHETHER>",
         "--runtime-client <CLIENT>",
+        "--build",
+        "--build-cmd <CMD>",
         "--memory-size <MB>",
         "--timeout <SECONDS>",
         "--ephemeral-storage <MB>",
@@ -383,6 +393,41 @@ fn runtimes_are_listed_as_text_or_json() {
     let form = |arguments: &[&str]| place.run(arguments, b"").runtimes.unwrap().form;
     assert_eq!(form(&["runtimes"]), app::Form::Text);
     assert_eq!(form(&["runtimes", "--json"]), app::Form::Json);
+}
+
+#[test]
+fn a_build_is_asked_for_by_its_command_or_before_an_invocation() {
+    let place = Place::new(&[]);
+    let cwd = place.root.path();
+    let ran = place.run(&["build", ".", "--output", "fn.zip", "--runtime", "python3.12"], b"");
+    let asked = ran.built.unwrap_or_else(|| panic!("{}", ran.err));
+    assert_eq!((asked.runtime.as_deref(), asked.path.as_path()), (Some("python3.12"), cwd));
+    let build = asked.build.unwrap();
+    assert_eq!((build.output, build.command), (Some(cwd.join("fn.zip")), None));
+    for (args, command) in [
+        (&["invoke", ".", "--build"][..], None),
+        (&["invoke", ".", "--build-cmd", "make"], Some("make".to_owned())),
+    ] {
+        let build = place.run(args, b"").started.unwrap().build.unwrap();
+        assert_eq!((build.command, build.output), (command, None));
+    }
+    assert!(place.run(&["invoke", "."], b"").started.unwrap().build.is_none());
+}
+
+#[test]
+fn a_template_goes_where_it_was_said_or_into_a_directory_of_its_name() {
+    let place = Place::new(&[]);
+    for (args, directory) in
+        [(&["init", "hello-go"][..], "hello-go"), (&["init", "hello-go", "fn"], "fn")]
+    {
+        let directory = place.root.path().join(directory);
+        let verbosity = Verbosity::Normal;
+        let asked = app::Init::Write { template: "hello-go".to_owned(), directory, verbosity };
+        assert_eq!(place.run(args, b"").begun, Some(asked));
+    }
+    assert_eq!(place.run(&["init", "--list"], b"").begun, Some(app::Init::List));
+    let ran = place.run(&["init"], b"");
+    assert!(ran.begun.is_none() && ran.err.contains("<TEMPLATE>"), "{}", ran.err);
 }
 
 #[test]

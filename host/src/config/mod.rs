@@ -63,7 +63,7 @@ pub use resolve_deployed::{
 };
 pub use resolve_serve::{AskedServe, ResolvedServe, resolve_serve};
 pub use resolved::{
-    Color, Cpu, DevShm, Explain, Invoke, Isolation, Keep, RuntimeClient, RuntimeCompat, Sdk,
+    Build, Color, Cpu, DevShm, Explain, Invoke, Isolation, Keep, RuntimeClient, RuntimeCompat, Sdk,
     StrangersFile, Verbosity,
 };
 pub use resolved_serve::{FreezeAfter, Serve};

@@ -15,7 +15,7 @@ use super::print;
 use super::problem::{Problem, Problems};
 use super::raw::{Raw, Value, merge};
 use super::resolved::{
-    Color, Cpu, DevShm, Explain, Invoke, Isolation, Keep, RuntimeClient, RuntimeCompat, Sdk,
+    Build, Color, Cpu, DevShm, Explain, Invoke, Isolation, Keep, RuntimeClient, RuntimeCompat, Sdk,
     StrangersFile, Verbosity,
 };
 use super::{Caller, Credentials, CredentialsOrigin, Setting};
@@ -61,6 +61,8 @@ pub struct Asked {
     pub isolation: Option<String>,
     /// `--trust-config`.
     pub strangers_file: StrangersFile,
+    /// `--build` or `--build-cmd`, its output as typed. A flag alone, as it runs commands on the host.
+    pub build: Option<Build>,
 }
 
 /// What will be done, and what the user should know about it.
@@ -197,6 +199,10 @@ pub fn resolve(asked: Asked, caller: &Caller, stdin: &mut dyn Read) -> Result<Re
         verbosity: asked.verbosity,
         data_dir: data_dir(&raw, caller),
         explain: asked.explain,
+        build: asked.build.map(|build| Build {
+            output: build.output.map(|output| caller.cwd.join(output)),
+            ..build
+        }),
         // Last, so that nobody types an event into a terminal for a call that cannot be made.
         event: match checks.problems.is_empty() || !is_stdin(&raw) {
             true => checks.or(event::read(&raw, caller, stdin), Default::default()),

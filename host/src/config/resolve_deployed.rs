@@ -168,6 +168,7 @@ fn flags_of_the_function(asked: &Asked) -> Vec<String> {
         ("--env", !asked.env.is_empty()),
         ("--keep", asked.keep == Keep::Keep),
         ("--explain", asked.explain == Explain::Explain),
+        ("--build", asked.build.is_some()),
         ("--isolation", asked.isolation.is_some()),
     ];
     flags.extend(others.iter().filter(|(_, said)| *said).map(|(flag, _)| (*flag).to_owned()));

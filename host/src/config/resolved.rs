@@ -113,6 +113,16 @@ pub enum Explain {
     Explain,
 }
 
+/// A package that is made first. Flags alone ask for it: a file that comes with a function must not
+/// choose what runs on the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Build {
+    /// A shell's command; what the project's kind takes if absent.
+    pub command: Option<String>,
+    /// A directory or a zip, absolute; in the project if absent.
+    pub output: Option<PathBuf>,
+}
+
 /// One `lambdabox invoke`.
 #[derive(Debug, Clone)]
 pub struct Invoke {
@@ -176,4 +186,6 @@ pub struct Invoke {
     pub data_dir: PathBuf,
     /// Whether to run at all.
     pub explain: Explain,
+    /// What is built of `path` first, and then run in its place.
+    pub build: Option<Build>,
 }

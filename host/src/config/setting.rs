@@ -259,7 +259,7 @@ pub(crate) const ROWS: [Row; 39] = [
 ];
 
 /// Flags that `lambdabox.toml` cannot hold, so that a key of that name gets a fitting answer.
-pub(crate) const FLAGS_ALONE: [&str; 10] = [
+pub(crate) const FLAGS_ALONE: [&str; 12] = [
     "repeat",
     "output",
     "keep",
@@ -270,6 +270,8 @@ pub(crate) const FLAGS_ALONE: [&str; 10] = [
     "path",
     "isolation",
     "trust_config",
+    "build",
+    "build_cmd",
 ];
 
 impl Setting {

@@ -52,6 +52,7 @@ impl Project {
             verbosity: Verbosity::Normal,
             explain: Explain::Run,
             isolation: None,
+            build: None,
         }
     }
 

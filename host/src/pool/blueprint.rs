@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
+use crate::catalog::{Diagnosis, Moment};
 use crate::model::Function;
 use crate::sandbox::{
     Ahead, Confinement, HostRoot, Identity, Link, Outbound, Plan, Program, Shell, TmpImage,
@@ -103,6 +104,8 @@ pub(crate) struct Blueprint {
     pub(crate) log_waiting_bytes: watch::Receiver<usize>,
     /// Repeated in each REPORT.
     pub(crate) notes: Vec<String>,
+    /// Asked why a start has failed; it reads files.
+    pub(crate) diagnosis: Arc<Diagnosis>,
     /// Forwarding and network notices for the operator.
     pub(crate) notices: mpsc::Sender<String>,
     /// Its id and address are lent for as long as this is held.
@@ -110,6 +113,22 @@ pub(crate) struct Blueprint {
 }
 
 impl Blueprint {
+    /// Has the operator told why the program could not begin, without anybody waiting for it.
+    pub(super) fn explain(&self, error_type: Option<&str>, moment: Moment) {
+        let diagnosis = &self.diagnosis;
+        let Some(error_type) = error_type.filter(|e| diagnosis.is_wanted(e, moment)) else {
+            return;
+        };
+        let (diagnosis, error_type) = (Arc::clone(diagnosis), error_type.to_owned());
+        let notices = self.notices.clone();
+        tokio::task::spawn_blocking(move || {
+            if let Some(said) = diagnosis.make(&error_type) {
+                // Whoever does not listen any more does not want to know.
+                let _unheard = notices.blocking_send(said);
+            }
+        });
+    }
+
     pub(super) fn tmp_bytes(&self) -> u64 {
         u64::from(self.function.ephemeral_storage_mb) * MIB
     }

@@ -21,6 +21,7 @@ use super::home::Home;
 use super::life::{Effect, Input, Life};
 use super::running::{Running, Who, are_ended, next_ask, next_line};
 use super::start::{Opened, Processes, connect, open, processes};
+use crate::catalog::Moment;
 use crate::model::{Event, Invocation, LogLine, Network, Outcome, ShutdownReason};
 use crate::runtime_api::{Extending, Peer, Phase, RuntimeApi, Signal, SocketAsk};
 use crate::sandbox::{
@@ -307,6 +308,7 @@ impl Environment {
                 Effect::InitReport { phase, duration, status, error_type } => {
                     self.sample();
                     self.drain().await;
+                    self.blueprint.explain(error_type.as_deref(), Moment::Init);
                     self.note(Event::InitReport { phase, duration, status, error_type });
                 }
                 Effect::LogStart(request_id) => {

@@ -12,8 +12,8 @@ use super::reply::{self, Reply};
 use super::response;
 use super::session::{Answer, Delivery, Refusal, Session, Ticket};
 use super::signal::Signal;
-use crate::model::StreamTo;
 use super::telemetry::Hub;
+use crate::model::StreamTo;
 
 /// The session and the ways to hear of it.
 ///

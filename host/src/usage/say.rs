@@ -66,6 +66,21 @@ impl Say {
         self.device.is_colored(self.color)
     }
 
+    /// Says errors and warnings only, and never to a person who watches.
+    pub(crate) fn silent() -> Self {
+        Self::on(Device::Other, Color::Never, Verbosity::Quiet)
+    }
+
+    /// Whether everything is to be said.
+    pub(crate) fn is_verbose(&self) -> bool {
+        self.verbosity == Verbosity::Verbose
+    }
+
+    /// Whether somebody may watch a line that changes.
+    pub(crate) fn shows_progress(&self) -> bool {
+        self.device == Device::Terminal && self.verbosity != Verbosity::Quiet
+    }
+
     /// Says what was decided for the user, unless quiet was asked for.
     pub fn notice(&self, text: &str) {
         self.line(NoticeLevel::Normal, text).iter().for_each(|line| write_to_stderr(line));

@@ -205,7 +205,7 @@ sys.meta_path.insert(0, Finder)
         self.assertEqual(self.answer(text, files=files), [False] * len(names))
 
     def test_the_hello_function_says_hello(self):
-        with open(os.path.join(os.path.dirname(LOOP), "hello", "lambda_function.py")) as file:
+        with open(os.path.join(os.path.dirname(LOOP), "..", "templates", "hello-python", "lambda_function.py")) as file:
             files = {"lambda_function.py": file.read()}
         events = [event({"name": "Ada"}), event(None)]
         seen = run(self.loop, files, events, "lambda_function.lambda_handler")

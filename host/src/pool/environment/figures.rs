@@ -3,6 +3,7 @@
 use std::time::{Instant, SystemTime};
 
 use super::Environment;
+use crate::catalog::Moment;
 use crate::model::{Event, Report, RuntimeMetrics, Span};
 use crate::pool::life::{Answered, Ending, RuntimeDone};
 
@@ -36,6 +37,7 @@ impl Environment {
         } else {
             used_mb
         };
+        self.blueprint.explain(ending.error_type.as_deref(), Moment::Invocation);
         self.note(Event::End { request_id: ending.id.clone() });
         let overhead =
             ending.extensions_since.map(|since| span("extensionOverhead", since, Instant::now()));
