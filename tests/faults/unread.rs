@@ -164,6 +164,6 @@ for lines in 20_000, 1:
     let log = reader.join().unwrap();
     assert!(log.contains("bytes of functions' logs are left out here"), "nothing is said");
     assert!(lines_of(&log).len() < 20_000, "{}", lines_of(&log).len());
-    let last = log.lines().rfind(|line| line.starts_with("REPORT ")).unwrap();
+    let last = log.lines().rfind(|line| line.starts_with("f | REPORT ")).unwrap();
     assert!(last.contains("Status") || last.contains("Duration"), "{last}");
 }

@@ -123,8 +123,10 @@ pub(super) fn open(config: &config::Invoke, workspace: &Path) -> Result<Opened, 
         data_dir: &config.data_dir,
     };
     let code = open_code(&asked, workspace)?;
+    let name = config.function_name.clone().unwrap_or_else(|| name_of(&config.path));
     let function = Function {
-        name: config.function_name.clone().unwrap_or_else(|| name_of(&config.path)),
+        log_group: format!("/aws/lambda/{name}"),
+        name,
         version: "$LATEST".to_owned(),
         account: ACCOUNT.to_owned(),
         region: config.region.clone(),

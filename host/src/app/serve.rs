@@ -5,10 +5,12 @@
 //! - The end: new connections are refused, what was accepted finishes up to the deadline, then
 //!   everything is ended and given back. A second signal brings the deadline to now.
 
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::timeout_at;
@@ -18,17 +20,19 @@ use super::host::Host;
 use super::pooled::{self, Pooled};
 use crate::catalog::{Change, Deployed, Identity, Opening};
 use crate::config::{self, Isolation};
-use crate::front::{Admin, Front, Parts, Readiness, listen};
+use crate::front::{Admin, AdminThread, Front, Parts, Readiness, Sources, listen};
 use crate::invoke::{Invoker, Queue, Service};
 use crate::sandbox::StartedSpawner;
-use crate::store::DirectoryLock;
-use crate::usage::{Say, stderr};
+use crate::store::{DirectoryLock, Limits, Records};
+use crate::usage::{Metrics, Say, stderr};
 
 /// Owner of every function here, as other local stand-ins for AWS have it (design section 6).
 const ACCOUNT: &str = "000000000000";
 /// How long connections may take to end after the answers they wait for are there, and a reader of
 /// standard error to take what is left.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+/// For SHUTDOWN, which AWS gives two seconds at most (runtime-api.md 2.8), and for ending what is left.
+const SHUTDOWN_WITHIN: Duration = Duration::from_secs(3);
 
 /// Is a host until it is asked to end. `started` is the spawner that `main` forked.
 pub fn serve(config: &config::Serve, started: StartedSpawner) -> ExitCode {
@@ -57,18 +61,23 @@ async fn run(config: &config::Serve, started: StartedSpawner, say: Say) -> Resul
     let (readiness, is_ready) = watch::channel(Readiness::Starting);
     let (stop_admin, admin_stopped) = watch::channel(false);
     let (stop, stopped) = watch::channel(false);
-    let admin_on = listen(config.admin).await?;
+    let admin = AdminThread::listen(config.admin).await?;
     let front_on = listen(config.listen).await?;
-    let (front_at, admin_at) = (front_on.address, admin_on.address);
+    let (front_at, admin_at) = (front_on.address, admin.address);
+    let metrics = Arc::new(Metrics::new());
 
-    let (host, notices) = Host::open(started, pooled::plan(config, say), say).await?;
+    let limits = Limits { log_bytes: config.log_bytes, log_age: config.log_age };
+    let records = Records::open(&config.data_dir, limits, move |text| say.warning(text))?;
+    let plan = pooled::plan(config, records.clone(), Arc::clone(&metrics), say);
+    let (host, notices) = Host::open(started, plan, say).await?;
     notices.iter().for_each(|notice| say.notice(notice));
     if config.isolation == Isolation::NoLimits {
         say.notice(
             "isolation is reduced: memory and CPU are not limited, and idle functions run on",
         );
     }
-    let invoker: Arc<dyn Invoker> = Arc::new(Pooled { pool: host.pool().clone() });
+    let invoker: Arc<dyn Invoker> =
+        Arc::new(Pooled { pool: host.pool().clone(), metrics: Arc::clone(&metrics) });
 
     let deployed = match open(config, &invoker).await {
         Ok(deployed) => deployed,
@@ -85,23 +94,30 @@ async fn run(config: &config::Serve, started: StartedSpawner, say: Say) -> Resul
         deployed: Arc::clone(&deployed),
         service,
         queue: Arc::clone(&queue),
+        records: records.clone(),
         allow_origin: config.allow_origin.clone(),
         concurrency: config.concurrency,
         say: Arc::new(move |text| say.warning(text)),
     });
-    let admin = tokio::spawn(
-        Admin::new(is_ready).with_pool(host.pool().clone()).serve(admin_on, admin_stopped),
-    );
+    let sources = Sources {
+        pool: host.pool().clone(),
+        store: deployed.store().clone(),
+        records: records.clone(),
+        metrics,
+    };
+    let admin = admin.serve(Admin::new(is_ready, sources), admin_stopped);
     let fronting = tokio::spawn(front.serve(front_on, stopped.clone()));
     let working = tokio::spawn(Arc::clone(&queue).work(stopped));
     let sweeping = tokio::spawn(Arc::clone(&deployed).sweep_for_ever(move |error| {
         say.warning(&format!("failed to remove packages that nobody needs: {error}"));
     }));
     readiness.send_replace(Readiness::Ready);
+    tell_manager(say, &[NotifyState::Ready, NotifyState::Status("answering")]);
     say.notice(&format!("ready: AWS clients on http://{front_at}, /ready on http://{admin_at}"));
 
     ending.asked().await;
     readiness.send_replace(Readiness::Draining);
+    tell_manager(say, &[NotifyState::Stopping, NotifyState::Status("finishing what was accepted")]);
     say.notice("ending: what is new is refused, what was accepted finishes");
     stop.send_replace(true);
     let deadline = Instant::now() + config.drain_timeout;
@@ -111,17 +127,36 @@ async fn run(config: &config::Serve, started: StartedSpawner, say: Say) -> Resul
         let _worked = working.await;
         queue.idle().await;
     };
-    tokio::select! {
-        finished = timeout_at(deadline.into(), drained) => if finished.is_err() {
-            say.warning("not everything that was accepted finished in time");
+    // Those that wait are told to shut down and have time for it, unless there is none left.
+    let end_by = tokio::select! {
+        finished = timeout_at(deadline.into(), drained) => match finished {
+            Ok(()) => Instant::now() + SHUTDOWN_WITHIN,
+            Err(_late) => {
+                say.warning("not everything that was accepted finished in time");
+                Instant::now()
+            }
         },
-        () = ending.asked() => say.warning("asked again: what still runs is ended now"),
-    }
+        () = ending.asked() => {
+            say.warning("asked again: what still runs is ended now");
+            Instant::now()
+        }
+    };
     sweeping.abort();
     drop((invoker, queue, deployed));
-    for failed in host.close(Instant::now()).await {
+    let pool = host.pool().clone();
+    let mut closing = pin!(host.close(end_by));
+    let left = tokio::select! {
+        left = closing.as_mut() => left,
+        () = ending.asked() => {
+            pool.drain(Instant::now()).await;
+            closing.await
+        }
+    };
+    for failed in left {
         say.warning(&format!("failed to clean up: {failed}"));
     }
+    // After the last environment, whose end may be in its log.
+    records.close().await;
     stop_admin.send_replace(true);
     let _last = tokio::time::timeout(LAST_WORDS, admin).await;
     Ok(())
@@ -141,6 +176,13 @@ async fn open(
         observer: Arc::new(move |change: Change| telling.changed(change)),
     })
     .await?)
+}
+
+/// Tells a service manager that asked to be told (`Type=notify`); others have set no `NOTIFY_SOCKET`.
+fn tell_manager(say: Say, states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        say.warning(&format!("the service manager was not told ({states:?}): {error}"));
+    }
 }
 
 /// Signals that ask for the end.

@@ -141,7 +141,7 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "ADDRESS:PORT", help_heading = "Host")]
     pub(crate) listen: Option<String>,
 
-    /// Where /ready is answered; loopback only [default: 127.0.0.1:9002]
+    /// Where /ready, /pool, /metrics and /usage are answered; loopback only [default: 127.0.0.1:9002]
     #[arg(long, value_name = "ADDRESS:PORT", help_heading = "Host")]
     pub(crate) admin: Option<String>,
 
@@ -161,6 +161,15 @@ pub(crate) struct Serve {
     /// How many seconds the end waits for what was accepted [default: 30]
     #[arg(long, value_name = "SECONDS", help_heading = "Host", allow_negative_numbers = true)]
     pub(crate) drain_timeout: Option<String>,
+
+    /// How many MB of functions' logs are kept; the largest log loses its oldest part
+    /// [default: 1024]
+    #[arg(long, value_name = "MB", help_heading = "Host", allow_negative_numbers = true)]
+    pub(crate) log_size: Option<String>,
+
+    /// How many days functions' logs are kept [default: 30]
+    #[arg(long, value_name = "DAYS", help_heading = "Host", allow_negative_numbers = true)]
+    pub(crate) log_days: Option<String>,
 
     /// Settings from here instead of /etc/lambdabox/config.toml
     #[arg(long, value_name = "FILE", help_heading = "Host")]

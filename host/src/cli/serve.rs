@@ -18,6 +18,8 @@ pub(crate) fn asked(serve: args::Serve, output: &args::Output) -> (AskedServe, P
         (Setting::IdleTimeout, serve.idle_timeout),
         (Setting::FreezeAfter, serve.freeze_after),
         (Setting::Concurrency, serve.concurrency),
+        (Setting::LogSize, serve.log_size),
+        (Setting::LogDays, serve.log_days),
         (Setting::Cpu, serve.cpu),
         (Setting::Sdk, serve.sdk),
         (Setting::RuntimeCompat, serve.runtime_compat),

@@ -33,6 +33,12 @@ const MAX_SECONDS: u32 = 86_400;
 /// `ConcurrentExecutions` of an account (lambda-service.md 12), and room for more.
 const DEFAULT_CONCURRENCY: u32 = 1_000;
 const CONCURRENCY: std::ops::RangeInclusive<u32> = 1..=100_000;
+const DEFAULT_LOG_MB: u32 = 1_024;
+/// Less would lose what was just written.
+const LOG_MB: std::ops::RangeInclusive<u32> = 8..=16_777_216;
+const DEFAULT_LOG_DAYS: u32 = 30;
+/// Ten years: the longest retention CloudWatch Logs has.
+const LOG_DAYS: std::ops::RangeInclusive<u32> = 1..=3_653;
 
 /// What the command line said.
 #[derive(Debug, Clone)]
@@ -93,6 +99,8 @@ pub fn resolve_serve(asked: AskedServe, caller: &Caller) -> Result<ResolvedServe
     let idle = seconds(&raw, Setting::IdleTimeout, DEFAULT_IDLE_SECONDS);
     let concurrency =
         number(&raw, Setting::Concurrency, CONCURRENCY, "invocations at once", DEFAULT_CONCURRENCY);
+    let log_mb = number(&raw, Setting::LogSize, LOG_MB, "MB", DEFAULT_LOG_MB);
+    let log_days = number(&raw, Setting::LogDays, LOG_DAYS, "days", DEFAULT_LOG_DAYS);
     let budget = match raw.get(Setting::MemoryBudget) {
         None => Ok(None),
         Some(_) => number(&raw, Setting::MemoryBudget, 128..=u32::MAX, "MB", 0).map(Some),
@@ -108,6 +116,8 @@ pub fn resolve_serve(asked: AskedServe, caller: &Caller) -> Result<ResolvedServe
         idle_timeout: Duration::from_secs(checks.or(idle, DEFAULT_IDLE_SECONDS).into()),
         freeze_after: checks.or(freeze_after(&raw), FreezeAfter::Off),
         concurrency: checks.or(concurrency, DEFAULT_CONCURRENCY),
+        log_bytes: u64::from(checks.or(log_mb, DEFAULT_LOG_MB)) * 1024 * 1024,
+        log_age: Duration::from_hours(24 * u64::from(checks.or(log_days, DEFAULT_LOG_DAYS))),
         region: checks.or(region(&raw), String::new()),
         network,
         forwards,
@@ -215,6 +225,7 @@ mod tests {
         assert_eq!((serve.region.as_str(), serve.concurrency), ("us-east-1", 1_000));
         assert_eq!(serve.idle_timeout, Duration::from_mins(10));
         assert_eq!(serve.freeze_after, FreezeAfter::Idle(Duration::from_millis(50)));
+        assert_eq!((serve.log_bytes, serve.log_age.as_secs()), (1 << 30, 30 * 86_400));
         assert!(serve.allow_code.is_empty() && serve.memory_budget_mb.is_none());
     }
 

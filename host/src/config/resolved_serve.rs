@@ -42,6 +42,10 @@ pub struct Serve {
     pub freeze_after: FreezeAfter,
     /// Invocations at once of all functions.
     pub concurrency: u32,
+    /// Size of all logs together.
+    pub log_bytes: u64,
+    /// How long a log is kept.
+    pub log_age: Duration,
     /// Region of every ARN.
     pub region: String,
     /// Where functions' network reaches; as can be had if absent.

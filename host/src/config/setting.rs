@@ -93,6 +93,10 @@ pub enum Setting {
     FreezeAfter,
     /// `ConcurrentExecutions` of the account.
     Concurrency,
+    /// Size of all logs together, MB.
+    LogSize,
+    /// How long a log is kept, days.
+    LogDays,
     /// Which host is called.
     EndpointUrl,
 }
@@ -156,7 +160,7 @@ const fn row(
 }
 
 /// Every setting, in the order of [`Setting`]. Numbers are AWS's defaults.
-pub(crate) const ROWS: [Row; 36] = [
+pub(crate) const ROWS: [Row; 38] = [
     row(Setting::Handler, "handler", "--handler", Kind::Text, Err("found in the package")),
     row(Setting::Runtime, "runtime", "--runtime", Kind::Text, Err("found in the package")),
     row(Setting::MemorySize, "memory_size", "--memory-size", Kind::Number, Ok("128")),
@@ -234,6 +238,8 @@ pub(crate) const ROWS: [Row; 36] = [
     host(row(Setting::IdleTimeout, "idle_timeout", "--idle-timeout", Kind::Number, Ok("600"))),
     host(row(Setting::FreezeAfter, "freeze_after", "--freeze-after", Kind::Text, Ok("\"50\""))),
     host(row(Setting::Concurrency, "concurrency", "--concurrency", Kind::Number, Ok("1000"))),
+    host(row(Setting::LogSize, "log_size", "--log-size", Kind::Number, Ok("1024"))),
+    host(row(Setting::LogDays, "log_days", "--log-days", Kind::Number, Ok("30"))),
     client(row(
         Setting::EndpointUrl,
         "endpoint_url",

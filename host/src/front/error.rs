@@ -118,6 +118,11 @@ impl ApiError {
         Self { fault: Fault::Unsaid, ..Self::lower(408, "RequestTimeoutException", SLOW) }
     }
 
+    /// The text alone, for an API with errors of another form.
+    pub(crate) fn into_message(self) -> String {
+        self.message
+    }
+
     pub(crate) fn body(&self) -> Vec<u8> {
         let mut members = Map::new();
         let text = |text: &str| Value::String(text.to_owned());

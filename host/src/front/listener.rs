@@ -50,9 +50,9 @@ type AtWork = mpsc::Sender<Infallible>;
 #[error("listen on {address}")]
 pub struct ListenError {
     /// Which.
-    address: SocketAddr,
+    pub(super) address: SocketAddr,
     /// What the kernel said.
-    source: io::Error,
+    pub(super) source: io::Error,
 }
 
 /// A listener that serves until it is told to stop.

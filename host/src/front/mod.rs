@@ -27,6 +27,7 @@ mod guard;
 mod invoke;
 mod layers;
 mod listener;
+mod logs;
 mod members;
 mod names;
 mod paced;
@@ -37,6 +38,6 @@ mod state;
 mod tags;
 mod validate;
 
-pub use admin::{Admin, Readiness};
+pub use admin::{Admin, AdminThread, Readiness, Sources};
 pub use listener::{ListenError, Serving, listen};
 pub use state::{Front, Parts};

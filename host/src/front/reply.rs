@@ -18,7 +18,7 @@ pub(crate) type Body = BoxBody<Bytes, io::Error>;
 pub(crate) type Answer = Result<Response<Body>, ApiError>;
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
-const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
+pub(crate) const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// A JSON answer.

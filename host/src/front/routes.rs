@@ -28,6 +28,8 @@ pub(crate) enum Route {
     ListLayers,
     ListLayerVersions(String),
     GetAccountSettings,
+    /// One of CloudWatch Logs, named by a header.
+    Logs(String),
     ListTags(String),
     TagResource(String),
     UntagResource(String),

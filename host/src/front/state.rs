@@ -17,9 +17,10 @@ use super::members::Members;
 use super::query::Query;
 use super::reply::{self, Answer, Body, REQUEST_ID};
 use super::routes::{Route, route};
-use super::{account, concurrency, functions, invoke, layers, tags};
+use super::{account, concurrency, functions, invoke, layers, logs, tags};
 use crate::catalog::{Deployed, Identity};
 use crate::invoke::{Queue, Service, Stop};
+use crate::store::Records;
 
 /// Whole request of an operation that carries a package (lambda-service.md 1).
 const MAX_UPLOAD_BYTES: usize = 70_167_211;
@@ -38,6 +39,8 @@ pub struct Parts {
     pub service: Service,
     /// Keeps accepted events.
     pub queue: Arc<Queue>,
+    /// Keeps what happened.
+    pub records: Records,
     /// Values of `Origin` that may call.
     pub allow_origin: Vec<String>,
     /// Invocations at once of all functions (`ConcurrentExecutions`).
@@ -51,6 +54,7 @@ pub struct Front {
     pub(super) deployed: Arc<Deployed>,
     pub(super) service: Service,
     pub(super) queue: Arc<Queue>,
+    pub(super) records: Records,
     pub(super) downloads: Downloads,
     pub(super) concurrency: u32,
     pub(super) say: Arc<dyn Fn(&str) + Send + Sync>,
@@ -71,11 +75,22 @@ pub(super) struct Call {
 impl Front {
     /// Joins the parts.
     pub fn new(parts: Parts) -> Self {
-        let Parts { deployed, service, queue, allow_origin, concurrency, say } = parts;
+        let Parts { deployed, service, queue, records, allow_origin, concurrency, say } = parts;
         let guard = Guard { allowed: allow_origin };
         let (downloads, bodies) = (Downloads::default(), Bodies::new());
         let answers = Answers::default();
-        Self { deployed, service, queue, downloads, concurrency, say, bodies, answers, guard }
+        Self {
+            deployed,
+            service,
+            queue,
+            records,
+            downloads,
+            concurrency,
+            say,
+            bodies,
+            answers,
+            guard,
+        }
     }
 
     /// Answers until the host is to end, and every caller has its answer.
@@ -101,7 +116,8 @@ impl Front {
             Ok(Some(origin)) if head.method == Method::OPTIONS => preflight(&origin),
             Ok(origin) => {
                 let query = Query::parse(head.uri.query());
-                let route = route(&head.method, head.uri.path(), &query);
+                let route =
+                    logs::route(&head).or_else(|| route(&head.method, head.uri.path(), &query));
                 let (headers, request_id) = (head.headers, request_id.clone());
                 let call = Call { request_id, headers, query, body };
                 let answer = match route {
@@ -152,6 +168,7 @@ impl Front {
             Route::ListLayers => layers::list(self, &call).await,
             Route::ListLayerVersions(name) => layers::list_versions(self, &name, &call).await,
             Route::GetAccountSettings => account::get(self).await,
+            Route::Logs(operation) => logs::answer(self, &operation, call).await,
             Route::ListTags(arn) => tags::list(self, &arn).await,
             Route::TagResource(arn) => tags::add(self, &arn, call).await,
             Route::UntagResource(arn) => tags::remove(self, &arn, &call).await,

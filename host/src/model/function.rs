@@ -25,7 +25,7 @@ pub enum Network {
 }
 
 /// Form of the log lines (`LoggingConfig.LogFormat`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogFormat {
     /// Lambda's plain lines.
     Text,
@@ -66,6 +66,8 @@ pub struct Function {
     pub ephemeral_storage_mb: u32,
     /// Form of the log.
     pub log_format: LogFormat,
+    /// Where the log goes, such as `/aws/lambda/hello`.
+    pub log_group: String,
     /// The customer's own variables, already checked against reserved names.
     pub environment: BTreeMap<String, String>,
 }

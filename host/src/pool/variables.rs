@@ -68,7 +68,7 @@ pub(crate) fn variables(function: &Function, platform: &Platform<'_>) -> Vec<Str
     set("AWS_LAMBDA_FUNCTION_VERSION", &function.version);
     set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &function.memory_mb.to_string());
     set("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand");
-    set("AWS_LAMBDA_LOG_GROUP_NAME", &format!("/aws/lambda/{}", function.name));
+    set("AWS_LAMBDA_LOG_GROUP_NAME", &function.log_group);
     set("AWS_LAMBDA_LOG_STREAM_NAME", platform.log_stream);
     set("AWS_LAMBDA_RUNTIME_API", platform.runtime_api);
     set("LAMBDA_TASK_ROOT", "/var/task");
@@ -102,6 +102,7 @@ mod tests {
             timeout: Duration::from_secs(3),
             ephemeral_storage_mb: 512,
             log_format: LogFormat::Text,
+            log_group: "/aws/lambda/hello".to_owned(),
             environment: BTreeMap::from([
                 ("TZ".to_owned(), "Europe/Berlin".to_owned()),
                 ("AWS_ACCESS_KEY_ID".to_owned(), "mine".to_owned()),

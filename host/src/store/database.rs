@@ -14,7 +14,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 use super::StoreError;
-use super::schema::migrate;
+use super::schema::{STEPS, migrate};
 
 /// Questions that wait; askers beyond these wait for a place.
 const WAITING: usize = 256;
@@ -78,7 +78,7 @@ fn open(path: &PathBuf) -> Result<Connection, StoreError> {
     // An accepted event must survive a power cut, not only our own end.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", "ON")?;
-    migrate(&mut connection, path)?;
+    migrate(&mut connection, path, &STEPS)?;
     Ok(connection)
 }
 

@@ -10,7 +10,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use super::StoreError;
 
 /// Each step makes the next version out of the one before; a step that was released never changes.
-const STEPS: [&str; 1] = ["
+pub(super) const STEPS: [&str; 1] = ["
     CREATE TABLE functions (
         name TEXT PRIMARY KEY,
         reserved INTEGER,
@@ -54,14 +54,18 @@ const STEPS: [&str; 1] = ["
     ) STRICT, WITHOUT ROWID;
 "];
 
-/// Brings the file to today's tables.
-pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    let known = u32::try_from(STEPS.len()).expect("a handful of steps");
+/// Brings the file to today's tables, which `steps` make.
+pub(super) fn migrate(
+    connection: &mut Connection,
+    path: &Path,
+    steps: &[&str],
+) -> Result<(), StoreError> {
+    let known = u32::try_from(steps.len()).expect("a handful of steps");
     let found: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if found > known {
         return Err(StoreError::Newer { path: path.to_owned(), found, known });
     }
-    for (step, version) in STEPS.iter().zip(1..=known).skip(found as usize) {
+    for (step, version) in steps.iter().zip(1..=known).skip(found as usize) {
         let change: Transaction<'_> =
             connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         change.execute_batch(step)?;

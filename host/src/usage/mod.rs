@@ -1,12 +1,19 @@
 //! What happened and what it cost: takes [`crate::model::Event`]s in, never steers.
 //!
-//! For now logs alone; meter, ledger, metrics and traces come beside them.
+//! Logs, metrics for Prometheus, and what each invocation used and would have cost.
 
 mod json;
 mod logs;
+mod metrics;
+mod observer;
+mod price;
+mod report;
 mod say;
 pub(crate) mod stderr;
 mod text;
 
 pub use logs::{Labels, LogRenderer, Paint, SystemLevel};
+pub use metrics::{Metrics, QueueState};
+pub use observer::Observer;
+pub use report::{UsageBy, usage_report};
 pub use say::{Device, Say};

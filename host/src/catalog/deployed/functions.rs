@@ -433,6 +433,7 @@ impl Deployed {
                     "JSON" => LogFormat::Json,
                     _ => LogFormat::Text,
                 },
+                log_group: set.logging.group.clone(),
                 environment: set.environment.clone().unwrap_or_default(),
             },
             code: self.packages.path(&record.code.sha256),

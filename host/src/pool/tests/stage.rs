@@ -272,6 +272,7 @@ fn version(name: &str, revision: &str, memory_mb: u32) -> Arc<Version> {
         timeout: Duration::from_secs(3),
         ephemeral_storage_mb: 512,
         log_format: LogFormat::Text,
+        log_group: String::new(),
         environment: BTreeMap::new(),
     };
     Arc::new(Version {

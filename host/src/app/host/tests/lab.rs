@@ -184,6 +184,7 @@ impl Lab {
             timeout: Duration::from_secs(20),
             ephemeral_storage_mb: 512,
             log_format: LogFormat::Text,
+            log_group: String::new(),
             environment: BTreeMap::new(),
         };
         Version {
