@@ -278,7 +278,7 @@ print([answer(c.invoke(FunctionName='f', Payload=str(n))) for n in range(3)])",
     assert!(!processes_with("86414.5").is_empty(), "what it started lives while it is warm");
     let log = host.end().expect_code(0).stderr;
     assert!(log.contains("memory and CPU are not limited, and idle functions run on"), "{log}");
-    let reports = log.lines().filter(|line| line.starts_with("REPORT "));
+    let reports = log.lines().filter(|line| line.contains("REPORT RequestId: "));
     assert_eq!(reports.filter(|line| line.contains("isolation is reduced")).count(), 3, "{log}");
     wait_until_gone("86414.5");
     let left = std::fs::read_dir(data.path().join("run")).unwrap().flatten();
