@@ -422,14 +422,6 @@ impl Environment {
     }
 
     /// A statistic that cannot be read must not stop an invocation; the last one stands.
-    fn sample(&mut self) {
-        if let Some(running) = &self.running
-            && let Ok(usage) = running.sandbox.group().memory()
-        {
-            self.meter.sample(usage);
-        }
-    }
-
     async fn drain(&mut self) {
         if let Some(running) = &mut self.running {
             let mut collected = Vec::new();

@@ -8,6 +8,14 @@ use crate::model::{Event, Report, RuntimeMetrics, Span};
 use crate::pool::life::{Answered, Ending, RuntimeDone};
 
 impl Environment {
+    pub(super) fn sample(&mut self) {
+        if let Some(running) = &self.running
+            && let Ok(usage) = running.sandbox.group().memory()
+        {
+            self.meter.sample(usage);
+        }
+    }
+
     pub(super) async fn log_runtime_done(&mut self, done: RuntimeDone) {
         self.drain().await;
         let RuntimeDone { id: request_id, status, error_type, answered } = done;
