@@ -115,7 +115,7 @@ fn costs(usage: &Value, by: &str, name: &str) -> String {
             number("errors"),
             number("cold_starts"),
             format!("{} ms", number("billed_ms")),
-            format!("{:.3}", of["gb_seconds"].as_f64().unwrap_or(0.0)),
+            format!("{:.4}", of["gb_seconds"].as_f64().unwrap_or(0.0)),
             format!("{:.9}", of["cost_usd"].as_f64().unwrap_or(0.0)),
         ]
     };
@@ -171,11 +171,11 @@ mod tests {
         let cells = |line: usize| -> Vec<&str> {
             text.lines().nth(line).unwrap().split_whitespace().collect()
         };
-        assert_eq!(cells(1), ["hello", "2", "1", "1", "300", "ms", "0.038", "0.000001025"]);
+        assert_eq!(cells(1), ["hello", "2", "1", "1", "300", "ms", "0.0375", "0.000001025"]);
         assert_eq!(cells(2)[0], "total");
         assert_eq!(
             cells(3),
-            ["idle", "(3", "kept)", "0", "0", "0", "0", "ms", "0.000", "0.000000000"]
+            ["idle", "(3", "kept)", "0", "0", "0", "0", "ms", "0.0000", "0.000000000"]
         );
         assert!(text.ends_with("An environment that waits costs nothing. Prices: p.\n"));
     }

@@ -27,7 +27,7 @@ pub(crate) enum End {
 /// What happened.
 #[derive(Debug, Clone)]
 pub(crate) enum Input {
-    /// The owner has work; only in [`Life::accepts`].
+    /// The owner has work; only in [`super::Life::accepts`].
     Invoke(Box<Invocation>),
     /// The runtime asked for the next event and none is assigned.
     Next { extensions: Waiting },
