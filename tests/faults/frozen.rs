@@ -48,12 +48,12 @@ fn a_host_killed_with_frozen_environments_leaves_nothing_after_the_next_start() 
 
 /// A thread that counts into a file of its `/tmp`, begun by the first event.
 const TICKS: &str = "
-import threading, time
+import os, threading, time
 def tick():
-    count = 0
+    count, file = 0, os.open('/tmp/count', os.O_CREAT | os.O_WRONLY)
     while True:
         count += 1
-        with open('/tmp/count', 'w') as file: file.write(str(count))
+        os.pwrite(file, b'%020d' % count, 0)
         time.sleep(0.001)
 thread = threading.Thread(target=tick, daemon=True)
 def handler(event, context):
@@ -98,7 +98,7 @@ impl Ticking {
     /// The counter, as it is in the function's own `/tmp`, without waking anybody.
     fn count(&self) -> u64 {
         let mut count = None;
-        // The file is empty for a moment each time it is written.
+        // The file is there a moment after the first call.
         wait_until(PATIENCE, || {
             let files = descendants(Pid::from_raw(self.host.pid())).into_iter();
             let mut paths = files.map(|pid| PathBuf::from(format!("/proc/{pid}/root/tmp/count")));

@@ -190,9 +190,13 @@ impl Environment {
                 None => Ok(()),
             };
         }
-        let Some((input, at)) = self.understand(woken, Instant::now()) else { return Ok(()) };
-        let effects = self.life.on(input, at);
-        self.perform(effects, answer).await
+        for woken in [self.word_behind_a_cut(&woken).await, Some(woken)].into_iter().flatten() {
+            if let Some((input, at)) = self.understand(woken, Instant::now()) {
+                let effects = self.life.on(input, at);
+                self.perform(effects, answer).await?;
+            }
+        }
+        Ok(())
     }
 
     fn thaw(&mut self) -> Result<(), SandboxError> {

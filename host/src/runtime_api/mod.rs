@@ -42,6 +42,7 @@ mod tests;
 
 pub use output::{OutputCollector, OutputError};
 pub use peer::Peer;
+pub(crate) use response::TRUNCATED;
 pub(crate) use server::Extending;
 pub use server::{ApiError, RuntimeApi};
 pub use session::Busy;

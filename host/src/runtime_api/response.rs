@@ -27,7 +27,7 @@ const RESPONSE_MODE: &str = "lambda-runtime-function-response-mode";
 /// Trailer with the base64 of the error's JSON (1.9).
 const ERROR_BODY: &str = "lambda-runtime-function-error-body";
 /// What the caller gets of a stream that was cut off.
-const TRUNCATED: &str = "Runtime.TruncatedResponse";
+pub(crate) const TRUNCATED: &str = "Runtime.TruncatedResponse";
 
 /// How the runtime sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

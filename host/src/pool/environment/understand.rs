@@ -1,6 +1,6 @@
 //! What wakes an environment's driver, in the rule book's words.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Environment, Woken};
 use crate::model::Event;
@@ -8,10 +8,22 @@ use crate::pool::life::{End, Input, LaunchFault};
 use crate::pool::running::Who;
 use crate::pool::signals::signal_name;
 use crate::pool::start::{EXTENSIONS_DIRECTORY, error_name};
-use crate::runtime_api::{ExtensionSignal, Signal};
+use crate::runtime_api::{ExtensionSignal, Signal, TRUNCATED};
 use crate::sandbox::{ExitStatus, ProcessKey, Sandbox, Word};
 
+/// How long the end of a process may come behind what was cut off by it.
+const CUT_OFF_GRACE: Duration = Duration::from_millis(100);
+
 impl Environment {
+    /// A streamed response that is cut off is often the first that is seen of a process's end, which
+    /// then says more.
+    pub(super) async fn word_behind_a_cut(&self, woken: &Woken) -> Option<Woken> {
+        let Woken::Signal(Signal::Error { error_type, .. }) = woken else { return None };
+        let running = self.running.as_ref().filter(|_| error_type == TRUNCATED)?;
+        let word = tokio::time::timeout(CUT_OFF_GRACE, running.sandbox.word()).await;
+        word.ok().map(Woken::Word)
+    }
+
     /// Puts what woke us into the rule book's words, with the moment it happened.
     pub(super) fn understand(&mut self, woken: Woken, now: Instant) -> Option<(Input, Instant)> {
         Some(match woken {
