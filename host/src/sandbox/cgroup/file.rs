@@ -3,9 +3,61 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::path::Path;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use super::CgroupError;
+
+/// More than any of the files that are kept open holds; one that grew to it is read anew.
+const KEPT_BYTES: usize = 8 * 1024;
+
+/// A file that is read for each invocation. It is opened once: opening takes 9 of the 11 µs that a
+/// number costs. When the group is gone, reading fails as opening would.
+#[derive(Debug)]
+pub(super) struct Kept {
+    path: PathBuf,
+    file: OnceLock<File>,
+}
+
+impl Kept {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path, file: OnceLock::new() }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The whole text, as it is now.
+    pub(super) fn read(&self) -> Result<String, CgroupError> {
+        let failed = |source| CgroupError::Read { file: self.path.clone(), source };
+        let file = match self.file.get() {
+            Some(file) => file,
+            None => {
+                let opened = File::open(&self.path).map_err(failed)?;
+                self.file.get_or_init(|| opened)
+            }
+        };
+        let mut bytes = vec![0; KEPT_BYTES];
+        let length = file.read_at(&mut bytes, 0).map_err(failed)?;
+        if length == KEPT_BYTES {
+            return read(&self.path);
+        }
+        bytes.truncate(length);
+        String::from_utf8(bytes).map_err(|error| failed(io::Error::other(error)))
+    }
+
+    /// [`read_number`].
+    pub(super) fn number(&self) -> Result<u64, CgroupError> {
+        number(self.read()?, &self.path)
+    }
+
+    /// [`read_key`].
+    pub(super) fn key(&self, key: &str) -> Result<u64, CgroupError> {
+        key_of(self.read()?, key, &self.path)
+    }
+}
 
 /// The whole text of a file.
 pub(super) fn read(file: &Path) -> Result<String, CgroupError> {
@@ -14,13 +66,19 @@ pub(super) fn read(file: &Path) -> Result<String, CgroupError> {
 
 /// A file that holds one number.
 pub(super) fn read_number(file: &Path) -> Result<u64, CgroupError> {
-    let text = read(file)?;
+    number(read(file)?, file)
+}
+
+fn number(text: String, file: &Path) -> Result<u64, CgroupError> {
     text.trim().parse().map_err(|_| CgroupError::Unparsable { file: file.to_owned(), text })
 }
 
 /// The number after `key` in a file of `key value` lines.
 pub(super) fn read_key(file: &Path, key: &str) -> Result<u64, CgroupError> {
-    let text = read(file)?;
+    key_of(read(file)?, key, file)
+}
+
+fn key_of(text: String, key: &str, file: &Path) -> Result<u64, CgroupError> {
     find_key(&text, key).ok_or_else(|| CgroupError::Unparsable { file: file.to_owned(), text })
 }
 

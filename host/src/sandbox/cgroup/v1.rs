@@ -11,6 +11,7 @@ use cgroups_rs::fs::memory::MemController;
 use cgroups_rs::fs::pid::PidController;
 use rustix::event::{EventfdFlags, eventfd};
 
+use super::file::Kept;
 use super::group::Limiter;
 use super::memory::Usage;
 use super::watch::{Sign, Watch};
@@ -28,6 +29,10 @@ pub(super) struct V1 {
     cpu_dir: PathBuf,
     pids_dir: PathBuf,
     swap: SwapLimit,
+    oom_control: Kept,
+    stat: Kept,
+    in_use: Kept,
+    peak: Kept,
 }
 
 /// How this kernel keeps a v1 group from swapping.
@@ -56,11 +61,11 @@ impl V1 {
         pids_dir: PathBuf,
         swap: SwapLimit,
     ) -> Self {
-        Self { memory_dir, cpu_dir, pids_dir, swap }
-    }
-
-    fn oom_control(&self) -> PathBuf {
-        self.memory_dir.join("memory.oom_control")
+        let kept = |name: &str| Kept::new(memory_dir.join(name));
+        let oom_control = kept("memory.oom_control");
+        let (stat, in_use) = (kept("memory.stat"), kept("memory.usage_in_bytes"));
+        let peak = kept("memory.max_usage_in_bytes");
+        Self { memory_dir, cpu_dir, pids_dir, swap, oom_control, stat, in_use, peak }
     }
 }
 
@@ -113,7 +118,7 @@ impl Limiter for V1 {
     }
 
     fn oom_kills(&self) -> Result<u64, CgroupError> {
-        file::read_key(&self.oom_control(), "oom_kill")
+        self.oom_control.key("oom_kill")
     }
 
     /// The kernel signals, clears `under_oom`, writes its report of the group's processes to the
@@ -126,7 +131,7 @@ impl Limiter for V1 {
     /// An eventfd, signalled when the group is out of memory (before a victim is killed) and when
     /// the group is removed.
     fn watch_out_of_memory(&self) -> Result<Watch, CgroupError> {
-        let file = self.oom_control();
+        let file = self.oom_control.path().to_owned();
         let register = || {
             let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
             let control = std::fs::File::open(&file)?;
@@ -141,17 +146,18 @@ impl Limiter for V1 {
     }
 
     fn usage(&self) -> Result<Usage, CgroupError> {
-        let number = |name: &str| file::read_number(&self.memory_dir.join(name));
-        let stat_file = self.memory_dir.join("memory.stat");
-        let stat = file::read(&stat_file)?;
+        let stat = self.stat.read()?;
         let key = |key| file::find_key(&stat, key);
         match (key("total_inactive_file"), key("total_active_file")) {
             (Some(inactive), Some(active)) => Ok(Usage {
-                usage_bytes: number("memory.usage_in_bytes")?,
+                usage_bytes: self.in_use.number()?,
                 file_cache_bytes: inactive + active,
-                peak_bytes: number("memory.max_usage_in_bytes")?,
+                peak_bytes: self.peak.number()?,
             }),
-            _ => Err(CgroupError::Unparsable { file: stat_file, text: stat }),
+            _ => {
+                let file = self.stat.path().to_owned();
+                Err(CgroupError::Unparsable { file, text: stat })
+            }
         }
     }
 }

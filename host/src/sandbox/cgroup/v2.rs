@@ -12,6 +12,7 @@ use cgroups_rs::fs::MaxValue;
 use cgroups_rs::fs::memory::MemController;
 use cgroups_rs::fs::pid::PidController;
 
+use super::file::Kept;
 use super::group::Limiter;
 use super::memory::Usage;
 use super::watch::Watch;
@@ -21,11 +22,17 @@ use super::{CgroupError, Controllers, CpuQuota, Limits, file, limits, unified};
 #[derive(Debug)]
 pub(super) struct V2 {
     dir: PathBuf,
+    events: Kept,
+    stat: Kept,
+    current: Kept,
 }
 
 impl V2 {
     pub(super) fn new(dir: PathBuf) -> Self {
-        Self { dir }
+        let kept = |name: &str| Kept::new(dir.join(name));
+        let (events, stat) = (kept("memory.events"), kept("memory.stat"));
+        let current = kept("memory.current");
+        Self { dir, events, stat, current }
     }
 }
 
@@ -116,7 +123,7 @@ impl Limiter for V2 {
     }
 
     fn oom_kills(&self) -> Result<u64, CgroupError> {
-        file::read_key(&self.dir.join("memory.events"), "oom_kill")
+        self.events.key("oom_kill")
     }
 
     /// The event follows the count. Others (`max`: memory was found) come often.
@@ -129,12 +136,12 @@ impl Limiter for V2 {
     }
 
     fn usage(&self) -> Result<Usage, CgroupError> {
-        let usage_bytes = file::read_number(&self.dir.join("memory.current"))?;
-        let stat_file = self.dir.join("memory.stat");
-        let stat = file::read(&stat_file)?;
+        let usage_bytes = self.current.number()?;
+        let stat = self.stat.read()?;
         let key = |key| file::find_key(&stat, key);
         let (Some(inactive), Some(active)) = (key("inactive_file"), key("active_file")) else {
-            return Err(CgroupError::Unparsable { file: stat_file, text: stat });
+            let file = self.stat.path().to_owned();
+            return Err(CgroupError::Unparsable { file, text: stat });
         };
         let peak_bytes = match file::read_number(&self.dir.join("memory.peak")) {
             Ok(peak) => peak,
