@@ -39,8 +39,10 @@ fn a_host_killed_with_frozen_environments_leaves_nothing_after_the_next_start() 
     let before = Leftovers::now(data.path());
     let serving = Serving::start_alone(data.path(), &["--freeze-after", "0"]);
     serving.boto3(&COUNTS.replace("deploy(", "(lambda *_: None)("));
-    // Three, unless a slow machine made one of them serve two of the calls.
-    serving.wait_for_pool(|pool| pool["environments"]["frozen"].as_u64() > Some(0));
+    // A machine that is slow throughout may have one of them serve several of the calls.
+    let second = Duration::from_secs(1);
+    let at_least = if stretched(second) == second { 3 } else { 1 };
+    serving.wait_for_pool(|pool| pool["environments"]["frozen"].as_u64() >= Some(at_least));
     serving.kill();
     Serving::start_alone(data.path(), &[]).end().expect_code(0);
     let left = before.since(data.path());

@@ -215,12 +215,6 @@ fn firewall(all: &mut BTreeSet<String>) {
 fn files(root: &Path, all: &mut BTreeSet<String>) {
     let Ok(entries) = fs::read_dir(root) else { return };
     for entry in entries.flatten() {
-        // A database's own beside it: there or not, by whether the process ended before its last reader.
-        let name = entry.file_name();
-        if [".sqlite3-wal", ".sqlite3-shm"].iter().any(|end| name.to_string_lossy().ends_with(end))
-        {
-            continue;
-        }
         all.insert(format!("file {}", entry.path().display()));
         if entry.file_type().is_ok_and(|t| t.is_dir()) {
             files(&entry.path(), all);

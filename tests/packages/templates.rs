@@ -47,7 +47,7 @@ fn answers(name: &str, needs: &Needs) {
     let home = Function::empty();
     let directory = home.at(name);
     let run = lambdabox(["init", name]).args([&directory]).run().answered();
-    run.said(&["README.md", "run it with: cd "]);
+    run.said(&["wrote ", "README.md", "run it with: cd "]);
     assert!(!directory.join("template.toml").exists());
     let manifest = manifest(name);
     if manifest.build {

@@ -1,5 +1,6 @@
 //! [`Records`], for whoever notes or reads: opens the file, starts the thread, hands over.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -42,7 +43,8 @@ pub struct Records(Arc<Handle>);
 struct Handle {
     shared: Arc<Shared>,
     /// Its own, so that who reads and who writes do not wait for each other.
-    reader: Arc<Mutex<Connection>>,
+    /// Gone after [`Records::close`], as the last connection is the one that folds the log in.
+    reader: Arc<Mutex<Option<Connection>>>,
 }
 
 impl Drop for Handle {
@@ -74,7 +76,7 @@ impl Records {
             .name("records".to_owned())
             .spawn(move || writer.live(&taken))
             .map_err(|source| StoreError::file("start the thread of", path, source))?;
-        let reader = Arc::new(Mutex::new(reader));
+        let reader = Arc::new(Mutex::new(Some(reader)));
         Ok(Self(Arc::new(Handle { shared, reader })))
     }
 
@@ -93,8 +95,9 @@ impl Records {
         self.0.shared.flush().await;
     }
 
-    /// The same, and nothing that is noted later is kept.
+    /// The same, and nothing that is noted later is kept, nor is anything read.
     pub async fn close(&self) {
+        drop(self.0.reader.lock().await.take());
         self.0.shared.close().await;
     }
 
@@ -110,7 +113,14 @@ impl Records {
     ) -> Result<T, StoreError> {
         // Waited for here: those who wait take no thread that others need.
         let reader = Arc::clone(&self.0.reader).lock_owned().await;
-        let reading = tokio::task::spawn_blocking(move || read(&reader));
+        let reading = tokio::task::spawn_blocking(move || match reader.as_ref() {
+            Some(connection) => read(connection),
+            None => Err(StoreError::file(
+                "read",
+                PathBuf::from(FILE_NAME),
+                io::Error::other("it is closed"),
+            )),
+        });
         reading.await.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use tokio::sync::oneshot;
 
 use super::Limits;
 use super::handle::{Say, now_ms};
@@ -64,16 +65,15 @@ impl Writer {
                     shared.give_up(&mut taken);
                 }
             }
-            for written in taken.flushes {
-                // Who stopped waiting need not know.
-                let _unheard = written.send(());
-            }
             if taken.is_last {
-                break;
+                // Closing folds the write-ahead log into the file. One that fails is done by the next
+                // start. Whoever waits for the end is told after it.
+                let _checkpointed_later = self.connection.close();
+                told(taken.flushes);
+                return;
             }
+            told(taken.flushes);
         }
-        // Closing folds the write-ahead log into the file. One that fails is done by the next start.
-        let _checkpointed_later = self.connection.close();
     }
 
     fn write(&mut self, taken: &mut Taken) -> Result<(), StoreError> {
@@ -129,6 +129,13 @@ impl Writer {
             shrink(&self.connection)?;
         }
         Ok(())
+    }
+}
+
+fn told(flushes: Vec<oneshot::Sender<()>>) {
+    for written in flushes {
+        // Who stopped waiting need not know.
+        let _unheard = written.send(());
     }
 }
 
