@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 use super::error::AppError;
 use super::python::PYTHONPATH;
 use super::resources::Resources;
-use super::runtime::{Parts, Running, custom};
+use super::runtime::{ArchiveOf, Parts, Running, custom};
 use super::timings;
 use super::tree::tree;
 use crate::catalog::{self, Client, Diagnosis, Suspect};
@@ -238,6 +238,11 @@ impl Opened {
 }
 
 impl Code {
+    /// How an archive of the version's classes is made, if one is of use.
+    pub(super) fn archive(&self) -> Option<&ArchiveOf> {
+        self.running.archive.as_ref()
+    }
+
     /// Everything one environment of `function` is made from.
     pub(super) fn blueprint(
         &self,

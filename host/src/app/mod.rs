@@ -9,6 +9,7 @@
 //!   swept by the next start.
 
 mod answers;
+mod archive;
 mod blueprint;
 mod build;
 mod client;

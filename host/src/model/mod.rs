@@ -34,4 +34,4 @@ pub use outcome::{Failure, FailureKind, Outcome};
 pub(crate) use pace::{patience, set_time_scale, time_scale};
 pub(crate) use stream::Flow;
 pub use stream::{Bandwidth, MAX_STREAM_BYTES, Piece, StreamTo};
-pub use version::Version;
+pub use version::{Purpose, Version};

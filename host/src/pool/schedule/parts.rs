@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::model::{Refused, Version};
+use crate::model::{Purpose, Refused, Version};
 
 /// Numbers an environment; none is used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,12 +31,17 @@ pub(crate) struct Need {
 impl Need {
     pub(crate) fn of(version: &Version) -> Self {
         let function = &version.function;
+        // What the host does for itself takes nothing of what the function may have at once.
+        let (name, reserved) = match version.purpose {
+            Purpose::Serving => (function.name.clone(), version.reserved_concurrency),
+            Purpose::Archive => (format!("{} (archive of classes)", function.name), None),
+        };
         let key = Key {
-            function: function.name.clone(),
+            function: name,
             version: function.version.clone(),
             revision: version.revision.clone(),
         };
-        Self { key, memory_mb: function.memory_mb, reserved: version.reserved_concurrency }
+        Self { key, memory_mb: function.memory_mb, reserved }
     }
 }
 

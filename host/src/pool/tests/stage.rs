@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::model::{
-    Event, Function, Invocation, Invoked, LogFormat, LogLevels, Outcome, Refused, Report,
+    Event, Function, Invocation, Invoked, LogFormat, LogLevels, Outcome, Purpose, Refused, Report,
     RequestId, Status, Version,
 };
 use crate::pool::{Freeze, Home, Journal, Pool, Provider, Settings, Sink};
@@ -287,6 +287,7 @@ fn version(name: &str, revision: &str, memory_mb: u32) -> Arc<Version> {
         layers: Vec::new(),
         revision: revision.to_owned(),
         reserved_concurrency: None,
+        purpose: Purpose::Serving,
     })
 }
 

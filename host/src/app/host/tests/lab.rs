@@ -15,7 +15,7 @@ use crate::app::host::{Host, Plan};
 use crate::app::resources::Wants;
 use crate::config::{Color, Cpu, Credentials, DevShm, Isolation, RuntimeCompat, Sdk, Verbosity};
 use crate::model::{
-    Event, Function, Invocation, Invoked, LogFormat, LogLevels, Network, Outcome, Refused,
+    Event, Function, Invocation, Invoked, LogFormat, LogLevels, Network, Outcome, Purpose, Refused,
     RequestId, Version,
 };
 use crate::pool::{Journal, Pool, Settings, Snapshot};
@@ -124,6 +124,7 @@ impl Lab {
             adjust: Box::new(adjust),
             journal,
             notices,
+            archives: Arc::default(),
         };
         let say = Say::new(Color::Never, Verbosity::Quiet);
         let (host, _said) = Host::open(started, plan, say).await.unwrap();
@@ -195,6 +196,7 @@ impl Lab {
             layers: Vec::new(),
             revision: "1".to_owned(),
             reserved_concurrency: None,
+            purpose: Purpose::Serving,
         }
     }
 
