@@ -123,6 +123,23 @@ fn a_rust_project_becomes_one_program_called_bootstrap() {
     assert_eq!(answer(&built(&function), "[3]"), json!([3]));
 }
 
+/// `arc4random` came with glibc 2.36.
+const NEW_C: &str = "#include <stdlib.h>\nint main(void) { return arc4random() & 1; }\n";
+
+#[test]
+fn a_program_that_awss_c_library_would_not_start_is_told_of() {
+    let function = Function::empty().file("main.c", NEW_C);
+    let command = "cc -o \"$ARTIFACTS_DIR/bootstrap\" main.c";
+    let run = build(&function).args(["--build-cmd", command]).run();
+    if run.stderr.contains("arc4random") {
+        skip!("this machine's C library is older than glibc 2.36");
+    }
+    run.answered().said(&["built against glibc 2.36", "provided.al2023 has 2.34"]);
+    let command = "cc -static -o \"$ARTIFACTS_DIR/bootstrap\" main.c";
+    let run = build(&function).args(["--build-cmd", command]).run().answered();
+    assert!(!run.stderr.contains("glibc"), "{}", run.stderr);
+}
+
 #[test]
 fn several_rust_programs_are_for_the_user_to_choose_from() {
     let manifest =
