@@ -85,13 +85,10 @@ pub(crate) fn go_fixture(source: &Path) -> Result<Built, String> {
 pub(crate) fn rust_fixture(source: &Path) -> Result<Built, String> {
     static TRIED: OnceLock<Result<Built, String>> = OnceLock::new();
     let build = |into: &Path| {
-        let target = e2e_cache().join("rust-suite-target");
-        let mut command = Command::new("cargo");
-        command.args(["build", "--quiet", "--locked", "--target-dir"]).arg(&target);
-        run(command.current_dir(source.join("task")))?;
+        let program = cargo(&source.join("task"), "rust-suite-target", "bootstrap")?;
         let task = into.join("task");
         fs::create_dir_all(&task)
-            .and_then(|()| fs::copy(target.join("debug/bootstrap"), task.join("bootstrap")))
+            .and_then(|()| fs::copy(program, task.join("bootstrap")))
             .map_err(|e| e.to_string())
             .map(drop)
     };
@@ -106,13 +103,33 @@ pub(crate) fn rust_extension() -> Result<PathBuf, String> {
     static TRIED: OnceLock<Result<Built, String>> = OnceLock::new();
     let source = fixture("extensions/rust");
     let build = |into: &Path| {
-        let target = e2e_cache().join("rust-extension-target");
-        let mut command = Command::new("cargo");
-        command.args(["build", "--quiet", "--locked", "--target-dir"]).arg(&target);
-        run(command.current_dir(&source))?;
-        fs::copy(target.join("debug/ext"), into.join("task")).map_err(|e| e.to_string()).map(drop)
+        let program = cargo(&source, "rust-extension-target", "ext")?;
+        fs::copy(program, into.join("task")).map_err(|e| e.to_string()).map(drop)
     };
     TRIED.get_or_init(|| once("rust-extension", &source, build)).clone().map(|built| built.task)
+}
+
+/// The program of the fixtures that calls a host by AWS's SDK for Rust.
+///
+/// # Errors
+/// Why it cannot be built. That is tried once.
+pub(crate) fn rust_client() -> Result<PathBuf, String> {
+    static TRIED: OnceLock<Result<Built, String>> = OnceLock::new();
+    let source = fixture("service/rust");
+    let build = |into: &Path| {
+        let program = cargo(&source, "rust-client-target", "client")?;
+        fs::copy(program, into.join("task")).map_err(|e| e.to_string()).map(drop)
+    };
+    TRIED.get_or_init(|| once("rust-client", &source, build)).clone().map(|built| built.task)
+}
+
+/// Builds a crate of the fixtures as its lock file has it; where the program is.
+fn cargo(source: &Path, target: &str, program: &str) -> Result<PathBuf, String> {
+    let target = e2e_cache().join(target);
+    let mut command = Command::new("cargo");
+    command.args(["build", "--quiet", "--locked", "--target-dir"]).arg(&target);
+    run(command.current_dir(source))?;
+    Ok(target.join("debug").join(program))
 }
 
 /// The Go extension of the fixtures.

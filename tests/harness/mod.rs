@@ -28,8 +28,8 @@ mod serving;
 mod terminal;
 
 pub(crate) use built::{
-    Built, go_extension, go_fixture, has_jdk, java_fixture, official_java_client, rust_extension,
-    rust_fixture,
+    Built, go_extension, go_fixture, has_jdk, java_fixture, official_java_client, rust_client,
+    rust_extension, rust_fixture,
 };
 pub(crate) use caller::Caller;
 pub(crate) use collector::{Collector, TELL};

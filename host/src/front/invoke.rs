@@ -20,10 +20,10 @@ use super::reply::{self, Answer, Body};
 use super::state::{Call, Front};
 use super::stream;
 use super::validate::Violations;
-use crate::catalog::DeployError;
+use crate::catalog::{DeployError, Deployed};
 use crate::invoke::{InvokeError, Request, Step, new_trace};
 use crate::model::{Invoked, MAX_CLIENT_CONTEXT_BYTES, Outcome, Refused, RequestId};
-use crate::store::{QueuedEvent, State};
+use crate::store::QueuedEvent;
 
 const MAX_SYNC_BYTES: usize = 6_291_456;
 const MAX_ASYNC_BYTES: usize = 1_048_576;
@@ -107,10 +107,7 @@ async fn operate(front: &Front, name: &str, call: Call, operation: Operation) ->
         }
         Kind::Event => {
             let record = front.deployed.find(&named.name).await.map_err(failed)?;
-            if record.state == State::Pending {
-                let name = record.name;
-                return Err(failed(DeployError::NotActive { name, state: "Pending" }));
-            }
+            Deployed::check_invocable(&record).map_err(failed)?;
             let event = QueuedEvent {
                 function: named.name.clone(),
                 arn,

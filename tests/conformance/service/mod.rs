@@ -23,6 +23,7 @@ mod operating;
 mod pages;
 mod refusals;
 mod requests;
+mod rust_sdk;
 mod streams;
 mod tags;
 mod urls;
