@@ -40,7 +40,6 @@ export const handler = awslambda.streamifyResponse(async (event, stream, context
   if (asked.fails) throw new RangeError("no");
   stream.write("two");
   stream.end();
-  await stream.finished();
 });
 "#;
 

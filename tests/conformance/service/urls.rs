@@ -166,7 +166,9 @@ try:
     raise AssertionError(response.read())
 except IncompleteRead as cut:
     assert cut.partial == b"half", cut.partial
-for steps in ([["error", "{}"]], [["begin", integration], ["data", "no prelude"], ["end"]], [["begin", integration], ["cut"]]):
+oops = {"Lambda-Runtime-Function-Error-Type": "Function.Oops"}
+for steps in ([["error", "{}"]], [["begin", integration], ["data", "no prelude"], ["end"]], [["begin", integration], ["cut"]],
+              [["begin"], ["cut"]], [["begin"], ["end", oops]], [["begin"], ["die"]]):
     response = go(steps)
     assert (response.status, response.read()) == (502, b"Internal Server Error"), steps
 response = go([["response", '{"statusCode":202,"body":"whole"}']])
