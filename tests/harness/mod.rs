@@ -42,7 +42,7 @@ pub(crate) use leftovers::{
 pub(crate) use machine::{
     networks, no_nat, settings, short_timeout_secs, stretched, stretched_ms, too_slow_for_load,
 };
-pub(crate) use node::{node_tree, official_node_client};
+pub(crate) use node::{node_tree, npm_package, official_node_client};
 pub(crate) use program::{Invoke, Run, Running, binary, invoke, lambdabox, quiet_environment};
 pub(crate) use python::{Client, default_minor, e2e_cache, e2e_venv, interpreter, vendored};
 pub(crate) use report::Report;

@@ -9,6 +9,7 @@ mod numbers;
 mod sdk;
 mod streams;
 mod templates;
+mod vendor;
 mod web_adapter;
 
 use std::path::Path;
