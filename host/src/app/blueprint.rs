@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 use super::error::AppError;
 use super::python::PYTHONPATH;
 use super::resources::Resources;
-use super::runtime::{ArchiveOf, Parts, Running, custom};
+use super::runtime::{ArchiveOf, Parts, Running, WRAPPER, custom};
 use super::timings;
 use super::tree::tree;
 use crate::catalog::{self, Client, Diagnosis, Suspect};
@@ -105,7 +105,10 @@ pub(super) fn open_code(asked: &Asked<'_>, workspace: &Path) -> Result<Code, App
         };
         let (language, identifier) = (inference.runtime.language, inference.runtime.identifier);
         let interpreter = discover::find(language, identifier, compat, &search)?;
-        let suspect = Suspect::of_interpreter(&interpreter, language, &inference.handler);
+        let suspect = match asked.environment.get(WRAPPER) {
+            Some(wrapper) => Suspect::Wrapper { inside: wrapper.clone() },
+            None => Suspect::of_interpreter(&interpreter, language, &inference.handler),
+        };
         (parts.managed(&inference, &interpreter)?, suspect)
     };
     let Parts { trees, links, .. } = parts;

@@ -290,7 +290,8 @@ pub(super) fn commanded(template: &str, interpreter: &Interpreter, task_root: &P
     template.replace("{found}", &found).replace("{path}", &task_root.display().to_string())
 }
 
-const WRAPPER: &str = "AWS_LAMBDA_EXEC_WRAPPER";
+/// The variable that names a script to start the runtime by.
+pub(super) const WRAPPER: &str = "AWS_LAMBDA_EXEC_WRAPPER";
 const WRAPPER_SCRIPT: &str = "\
 if [ ! -f \"$1\" ]; then echo \"$1: does not exist\"; exit 127; fi
 if [ ! -x \"$1\" ]; then echo \"$1: is not an executable\"; exit 126; fi

@@ -26,7 +26,7 @@ pub(crate) struct Shared {
     release: Mutex<Release>,
     /// Whom extensions asked to send what happens.
     pub(crate) telemetry: Hub,
-    /// Woken when something was assigned or restored; whoever is suspended looks again.
+    /// Woken when something was assigned or restored, or a stream has ended; whoever is suspended looks again.
     pub(crate) changed: Notify,
     /// The owner holds the other end; when that is gone every call ends in 500.
     signals: mpsc::Sender<Signal>,
@@ -114,6 +114,7 @@ impl<'a> StreamedPost<'a> {
     pub(crate) async fn begin(post: Post<'a>) -> Result<Self, Reply> {
         let permit = post.shared.signals.clone().reserve_owned().await;
         let permit = permit.map_err(|_| reply::internal())?;
+        post.shared.session().streams(post.ticket);
         Ok(Self { post, permit: Some(permit) })
     }
 
@@ -129,10 +130,14 @@ impl<'a> StreamedPost<'a> {
 
     fn end(&mut self, delivery: Delivery) -> Result<(), Refusal> {
         let Some(permit) = self.permit.take() else { return Ok(()) };
-        let mut session = self.post.shared.session();
-        let signal = session.finish(self.post.ticket, delivery, Instant::now())?;
-        permit.send(signal);
-        Ok(())
+        let ended = {
+            let mut session = self.post.shared.session();
+            let ended = session.finish(self.post.ticket, delivery, Instant::now());
+            ended.map(|signal| drop(permit.send(signal)))
+        };
+        // A `next` may wait for it.
+        self.post.shared.changed.notify_waiters();
+        ended
     }
 }
 

@@ -14,7 +14,7 @@
 
 mod calls;
 mod registry;
-mod request;
+pub(crate) mod request;
 
 pub(crate) use calls::{Call, answer, collect};
 pub(crate) use registry::{ExtensionRefusal, Extensions};
