@@ -254,7 +254,7 @@ fn invocation(config: &config::Invoke, function: &Function) -> Invocation {
         trace_id: Some(trace_id),
         client_context: config.client_context.clone(),
         cognito_identity: None,
-        tenant_id: None,
+        tenant_id: config.tenant_id.clone(),
         stream_to: None,
     }
 }

@@ -20,7 +20,9 @@ use super::resolved::{
 };
 use super::{Caller, Credentials, CredentialsOrigin, Setting};
 use super::{client_context, code_path, credentials, event, file, forward, strangers, variables};
-use crate::model::{EPHEMERAL_STORAGE_MB, LogFormat, MEMORY_MB, Network, TIMEOUT_SECS};
+use crate::model::{
+    EPHEMERAL_STORAGE_MB, LogFormat, MEMORY_MB, Network, TIMEOUT_SECS, is_tenant_id,
+};
 
 /// AWS's defaults (Lambda API reference, CreateFunction).
 const DEFAULT_MEMORY_MB: u32 = 128;
@@ -184,6 +186,7 @@ pub fn resolve(asked: Asked, caller: &Caller, stdin: &mut dyn Read) -> Result<Re
         layers: layers(&raw, caller, &mut checks.problems),
         forwards,
         client_context: checks.or(client_context::read(&raw), None),
+        tenant_id: checks.or(tenant_id(&raw), None),
         log_format: checks.or(log_format(&raw), LogFormat::Text),
         cpu: checks.or(cpu(&raw), Cpu::Proportional),
         sdk: checks.or(sdk(&raw), Sdk::Auto),
@@ -328,6 +331,15 @@ pub(super) fn network(raw: &Raw) -> Result<Option<Network>, Problem> {
 pub(super) fn log_format(raw: &Raw) -> Result<LogFormat, Problem> {
     let values = [LogFormat::Text, LogFormat::Json];
     choice(raw, Setting::LogFormat, &["text", "json"], &values, LogFormat::Text)
+}
+
+pub(super) fn tenant_id(raw: &Raw) -> Result<Option<String>, Problem> {
+    const RULE: &str = "1 to 256 letters, digits, blanks and ._:/=+-@";
+    let Some((text, place)) = raw.text(Setting::TenantId) else { return Ok(None) };
+    match is_tenant_id(text) {
+        true => Ok(Some(text.to_owned())),
+        false => Err(Problem::Malformed { place, value: text.to_owned(), rule: RULE }),
+    }
 }
 
 pub(super) fn cpu(raw: &Raw) -> Result<Cpu, Problem> {

@@ -156,6 +156,8 @@ pub struct Invoke {
     pub event: Bytes,
     /// Client context, JSON text of an object.
     pub client_context: Option<String>,
+    /// Whose the invocation is.
+    pub tenant_id: Option<String>,
     /// Form of the log.
     pub log_format: LogFormat,
     /// Processor time.

@@ -45,6 +45,8 @@ pub enum Setting {
     FunctionName,
     /// JSON for the context object.
     ClientContext,
+    /// Whose the invocation is.
+    TenantId,
     /// `text` or `json`.
     LogFormat,
     /// `proportional` or `unlimited`.
@@ -162,7 +164,7 @@ const fn row(
 }
 
 /// Every setting, in the order of [`Setting`]. Numbers are AWS's defaults.
-pub(crate) const ROWS: [Row; 39] = [
+pub(crate) const ROWS: [Row; 40] = [
     row(Setting::Handler, "handler", "--handler", Kind::Text, Err("found in the package")),
     row(Setting::Runtime, "runtime", "--runtime", Kind::Text, Err("found in the package")),
     row(Setting::MemorySize, "memory_size", "--memory-size", Kind::Number, Ok("128")),
@@ -192,6 +194,7 @@ pub(crate) const ROWS: [Row; 39] = [
         Err("named after the package"),
     ),
     row(Setting::ClientContext, "client_context", "--client-context", Kind::Text, Err("none")),
+    row(Setting::TenantId, "tenant_id", "--tenant-id", Kind::Text, Err("none")),
     row(Setting::LogFormat, "log_format", "--log-format", Kind::Text, Ok("\"text\"")),
     both(row(Setting::Cpu, "cpu", "--cpu", Kind::Text, Ok("\"proportional\""))),
     row(Setting::Layers, "layers", "--layer", Kind::Paths, Ok("[]")),

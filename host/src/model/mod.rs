@@ -16,6 +16,7 @@ mod levels;
 mod outcome;
 mod pace;
 mod stream;
+mod tenant;
 mod version;
 
 pub use event::{
@@ -34,4 +35,5 @@ pub use outcome::{Failure, FailureKind, Outcome};
 pub(crate) use pace::{patience, set_time_scale, time_scale};
 pub(crate) use stream::Flow;
 pub use stream::{Bandwidth, MAX_STREAM_BYTES, Piece, StreamTo};
+pub use tenant::{TENANT_PATTERN, Tenancy, TenantMismatch, is_tenant_id};
 pub use version::Version;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::Function;
+use super::{Function, Tenancy};
 
 /// What execution environments are made for.
 ///
@@ -20,4 +20,6 @@ pub struct Version {
     pub revision: String,
     /// `ReservedConcurrentExecutions`; `None` shares what is left of the account's.
     pub reserved_concurrency: Option<u32>,
+    /// Who shares its environments.
+    pub tenancy: Tenancy,
 }

@@ -189,7 +189,7 @@ impl<P: Provider> Driver<P> {
             Ask::Invoke { version, invocation, reply } => {
                 self.last_job += 1;
                 let job = JobId(self.last_job);
-                let need = Need::of(&version);
+                let need = Need::of(&version, invocation.tenant_id.clone());
                 self.versions.insert(need.key.clone(), version);
                 let pending = Pending { invocation: Some(*invocation), reply, since: now };
                 self.pending.insert(job, pending);

@@ -43,7 +43,11 @@ mod tests {
     use crate::model::{LogLine, LogStream, RequestId};
 
     fn start() -> Event {
-        Event::Start { request_id: RequestId("a".to_owned()), version: "$LATEST".to_owned() }
+        Event::Start {
+            request_id: RequestId("a".to_owned()),
+            version: "$LATEST".to_owned(),
+            tenant_id: None,
+        }
     }
 
     fn line(text: &'static [u8]) -> Event {

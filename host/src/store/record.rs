@@ -56,6 +56,9 @@ pub struct Configuration {
     pub vpc: Option<Vpc>,
     pub logging: Logging,
     pub snap_start: String,
+    /// `TenancyConfig` with the only mode there is; never changes.
+    #[serde(default)]
+    pub is_per_tenant: bool,
 }
 
 /// A stored package.

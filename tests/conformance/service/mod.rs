@@ -25,6 +25,7 @@ mod refusals;
 mod requests;
 mod streams;
 mod tags;
+mod tenants;
 mod urls;
 
 use crate::harness::Host;

@@ -15,7 +15,9 @@ use super::packages::Packages;
 use super::serving::{Change, Observer, Serving};
 use super::snapshot::snapshot;
 use crate::config::ObjectStore;
-use crate::model::{ApplicationLevel, Function, LogFormat, LogLevels, SystemLevel, Version};
+use crate::model::{
+    ApplicationLevel, Function, LogFormat, LogLevels, SystemLevel, Tenancy, Version,
+};
 use crate::store::{
     Blobs, Code, Dead, Expected, FunctionRecord, LastUpdate, Logging, Pinned, Put, Reserve, State,
     Store, StoreError, UpdateStatus,
@@ -441,6 +443,10 @@ impl Deployed {
             layers: set.layers.iter().map(|layer| self.packages.path(&layer.code.sha256)).collect(),
             revision: record.deployment.clone(),
             reserved_concurrency: record.reserved,
+            tenancy: match set.is_per_tenant {
+                true => Tenancy::PerTenant,
+                false => Tenancy::Shared,
+            },
         }
     }
 }

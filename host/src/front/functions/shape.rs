@@ -77,6 +77,9 @@ pub(super) fn configuration(
     put("Architectures", json!([set.architecture]));
     put("EphemeralStorage", json!({ "Size": set.ephemeral_storage_mb }));
     put("SnapStart", json!({ "ApplyOn": set.snap_start, "OptimizationStatus": "Off" }));
+    if set.is_per_tenant {
+        put("TenancyConfig", json!({ "TenantIsolationMode": "PER_TENANT" }));
+    }
     let mut logging = Map::new();
     logging.insert("LogFormat".to_owned(), set.logging.format.clone().into());
     for (name, level) in [

@@ -18,6 +18,8 @@ pub(crate) struct Key {
     pub(crate) function: String,
     pub(crate) version: String,
     pub(crate) revision: String,
+    /// Environments of one tenant are never another's.
+    pub(crate) tenant: Option<String>,
 }
 
 /// What an invocation needs.
@@ -29,12 +31,13 @@ pub(crate) struct Need {
 }
 
 impl Need {
-    pub(crate) fn of(version: &Version) -> Self {
+    pub(crate) fn of(version: &Version, tenant: Option<String>) -> Self {
         let function = &version.function;
         let key = Key {
             function: function.name.clone(),
             version: function.version.clone(),
             revision: version.revision.clone(),
+            tenant,
         };
         Self { key, memory_mb: function.memory_mb, reserved: version.reserved_concurrency }
     }

@@ -32,6 +32,7 @@ pub(super) fn need(function: &str, revision: &str) -> Need {
         function: function.to_owned(),
         version: "$LATEST".to_owned(),
         revision: revision.to_owned(),
+        tenant: None,
     };
     Need { key, memory_mb: 128, reserved: None }
 }

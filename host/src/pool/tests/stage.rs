@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use crate::model::{
     Event, Function, Invocation, Invoked, LogFormat, LogLevels, Outcome, Refused, Report,
-    RequestId, Status, Version,
+    RequestId, Status, Tenancy, Version,
 };
 use crate::pool::{Freeze, Home, Journal, Pool, Provider, Settings, Sink};
 use crate::sandbox::SandboxError;
@@ -260,6 +260,7 @@ fn report(request_id: RequestId) -> Report {
         init_duration: None,
         status: Status::Success,
         error_type: None,
+        tenant_id: None,
         extension_overhead: None,
         notes: Vec::new(),
     }
@@ -287,6 +288,7 @@ fn version(name: &str, revision: &str, memory_mb: u32) -> Arc<Version> {
         layers: Vec::new(),
         revision: revision.to_owned(),
         reserved_concurrency: None,
+        tenancy: Tenancy::Shared,
     })
 }
 

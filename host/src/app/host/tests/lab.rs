@@ -16,7 +16,7 @@ use crate::app::resources::Wants;
 use crate::config::{Color, Cpu, Credentials, DevShm, Isolation, RuntimeCompat, Sdk, Verbosity};
 use crate::model::{
     Event, Function, Invocation, Invoked, LogFormat, LogLevels, Network, Outcome, Refused,
-    RequestId, Version,
+    RequestId, Tenancy, Version,
 };
 use crate::pool::{Journal, Pool, Settings, Snapshot};
 use crate::usage::{Labels, LogRenderer, Paint, Say};
@@ -195,6 +195,7 @@ impl Lab {
             layers: Vec::new(),
             revision: "1".to_owned(),
             reserved_concurrency: None,
+            tenancy: Tenancy::Shared,
         }
     }
 
