@@ -16,8 +16,8 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 
 use super::blueprint::{Blueprint, CpuShare};
-use super::home::Home;
-use super::life::{Effect, Input, Life};
+use super::home::{Answering, Home};
+use super::life::{Effect, Input, Invocations, Life};
 use super::running::{Running, Who, are_ended, next_ask, next_line};
 use crate::catalog::Moment;
 use crate::model::{Event, Invocation, LogLine, Outcome, ShutdownReason};
@@ -71,7 +71,11 @@ impl Environment {
     /// An environment that is not started; `log` is told everything that happens.
     pub(crate) fn new(workshop: Arc<Workshop>, blueprint: Blueprint, log: Log) -> Self {
         let external = blueprint.extensions.external().to_vec();
-        let life = Life::new(blueprint.init_limit, external);
+        let invocations = match blueprint.function.max_concurrency {
+            Some(_) => Invocations::Many,
+            None => Invocations::One,
+        };
+        let life = Life::new(blueprint.init_limit, external).with(invocations);
         Self {
             workshop,
             blueprint,
@@ -89,8 +93,8 @@ impl Environment {
     /// Starts the runtime ahead of any event; returns when its init is over, well or not.
     pub(crate) async fn begin(&mut self) -> Result<(), SandboxError> {
         let effects = self.life.begin(Instant::now());
-        self.perform(effects, &mut |_| {}).await?;
-        self.run(&mut |_| {}).await
+        self.perform(effects, &mut |_, _| {}).await?;
+        self.run(&mut |_, _| {}).await
     }
 
     /// Runs one invocation. `answer` is called once, as soon as there is an outcome; the future
@@ -98,10 +102,10 @@ impl Environment {
     pub(crate) async fn invoke(
         &mut self,
         invocation: Invocation,
-        answer: &mut (dyn FnMut(Outcome) + Send),
+        answer: &mut Answering<'_>,
     ) -> Result<(), SandboxError> {
         // Something may have failed while it was idle, and is being ended.
-        self.run(&mut |_| {}).await?;
+        self.run(&mut |_, _| {}).await?;
         // Or a log that is never read would grow with each invocation.
         room(self.blueprint.log_waiting_bytes.clone()).await;
         // First of all: its time begins when it can run.
@@ -111,6 +115,35 @@ impl Environment {
         let effects = self.life.on(Input::Invoke(Box::new(invocation)), Instant::now());
         self.perform(effects, answer).await?;
         self.run(answer).await
+    }
+
+    /// Of many at once: begins an invocation; it is over when `answer`, of this call or a later one, has
+    /// been called with its id and its REPORT is logged.
+    pub(crate) async fn give(
+        &mut self,
+        invocation: Invocation,
+        answer: &mut Answering<'_>,
+    ) -> Result<(), SandboxError> {
+        self.tenant_id.clone_from(&invocation.tenant_id);
+        let effects = self.life.on(Input::Invoke(Box::new(invocation)), Instant::now());
+        self.perform(effects, answer).await
+    }
+
+    /// Of many at once: how many more it can be given now.
+    pub(crate) fn idle_slots(&self) -> usize {
+        self.life.idle_slots()
+    }
+
+    /// Of many at once: waits for the next thing to happen and does what is to be done about it. Dropping
+    /// it while it waits loses nothing.
+    pub(crate) async fn step(&mut self, answer: &mut Answering<'_>) -> Result<(), SandboxError> {
+        let woken = self.wait().await;
+        self.react(woken, answer).await
+    }
+
+    /// Whether an invocation that was given is not over.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.life.is_busy()
     }
 
     /// Every step that a start will take, in order; nothing is made for it.
@@ -127,10 +160,10 @@ impl Environment {
     /// Dropping it leaves what there is to be killed.
     pub(crate) async fn wind_down(&mut self) -> Result<(), SandboxError> {
         let effects = self.life.retire(Instant::now());
-        self.perform(effects, &mut |_| {}).await?;
+        self.perform(effects, &mut |_, _| {}).await?;
         while !self.life.is_over() {
             let woken = self.wait().await;
-            self.react(woken, &mut |_| {}).await?;
+            self.react(woken, &mut |_, _| {}).await?;
         }
         Ok(())
     }
@@ -166,7 +199,7 @@ impl Environment {
         }
     }
 
-    async fn run(&mut self, answer: &mut (dyn FnMut(Outcome) + Send)) -> Result<(), SandboxError> {
+    async fn run(&mut self, answer: &mut Answering<'_>) -> Result<(), SandboxError> {
         while !self.life.accepts() {
             let woken = self.wait().await;
             self.react(woken, answer).await?;
@@ -179,7 +212,7 @@ impl Environment {
     async fn react(
         &mut self,
         woken: Woken,
-        answer: &mut (dyn FnMut(Outcome) + Send),
+        answer: &mut Answering<'_>,
     ) -> Result<(), SandboxError> {
         if let Woken::SocketAsk(ask) = woken {
             return match &mut self.running {
@@ -258,7 +291,7 @@ impl Environment {
     async fn perform(
         &mut self,
         effects: Vec<Effect>,
-        answer: &mut (dyn FnMut(Outcome) + Send),
+        answer: &mut Answering<'_>,
     ) -> Result<(), SandboxError> {
         let mut killed = Ok(());
         for effect in effects {
@@ -297,7 +330,7 @@ impl Environment {
                     }
                 }
                 Effect::Deadline(at) => self.deadline = at,
-                Effect::Answer(_, outcome) => answer(outcome.0),
+                Effect::Answer(id, outcome) => answer(&id, outcome.0),
                 Effect::InitStart(phase) => self.note(Event::InitStart { phase }),
                 Effect::LogExtension { name, state, events, error_type } => {
                     self.drain().await;
@@ -358,7 +391,7 @@ impl Home for Environment {
     async fn invoke(
         &mut self,
         invocation: Invocation,
-        answer: &mut (dyn FnMut(Outcome) + Send),
+        answer: &mut Answering<'_>,
     ) -> Result<(), SandboxError> {
         Self::invoke(self, invocation, answer).await
     }
@@ -367,8 +400,20 @@ impl Home for Environment {
         self.wait().await
     }
 
-    async fn attend(&mut self, woken: Woken) -> Result<(), SandboxError> {
-        self.react(woken, &mut |_| {}).await
+    async fn attend(&mut self, woken: Woken, answer: &mut Answering<'_>) -> Result<(), SandboxError> {
+        self.react(woken, answer).await
+    }
+
+    async fn give(
+        &mut self,
+        invocation: Invocation,
+        answer: &mut Answering<'_>,
+    ) -> Result<(), SandboxError> {
+        Self::give(self, invocation, answer).await
+    }
+
+    fn idle_slots(&self) -> usize {
+        Self::idle_slots(self)
     }
 
     fn is_ready(&self) -> bool {

@@ -101,6 +101,32 @@ impl<'a> Post<'a> {
     }
 }
 
+/// A waiting `next` of a runtime that may hold many. Dropping it without an event, as hyper does when
+/// the connection goes, tells the owner that there is one fewer.
+#[derive(Debug)]
+pub(crate) struct Slot(Option<mpsc::OwnedPermit<Signal>>);
+
+impl Slot {
+    /// Had before the owner is told of the `next`, so that there is always room to take that back.
+    pub(crate) async fn reserve(shared: &Shared) -> Result<Self, Reply> {
+        let permit = shared.signals.clone().reserve_owned().await;
+        permit.map(|permit| Self(Some(permit))).map_err(|_| reply::internal())
+    }
+
+    /// It has got an event, or was never told of.
+    pub(crate) fn is_over(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if let Some(permit) = self.0.take() {
+            permit.send(Signal::NextGone { at: Instant::now() });
+        }
+    }
+}
+
 /// A streamed answer that is under way. Dropping it unfinished cuts it off: some of it may have been
 /// read already, so that it cannot be made again.
 #[derive(Debug)]

@@ -7,7 +7,6 @@ use crate::harness::{Function, Host, invoke, lambdabox};
 fn each_tenant_has_environments_of_its_own_and_the_function_knows_whose_it_is() {
     on_a_host(
         r#"
-c = client()
 source = "count = 0\ndef handler(e, c):\n    global count\n    count += 1\n    return [c.tenant_id, count]\n"
 made = create(c, "t", source, TenancyConfig={"TenantIsolationMode": "PER_TENANT"})
 assert made["TenancyConfig"] == {"TenantIsolationMode": "PER_TENANT"}

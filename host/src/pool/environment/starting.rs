@@ -15,6 +15,8 @@ use crate::sandbox::{SandboxError, forward};
 
 /// Signals of the Runtime API are few: one conversation at a time.
 const SIGNALS_WAITING: usize = 16;
+/// Besides, for each slot: its `next` and its answer; and its place for being gone is kept.
+const SIGNALS_OF_A_SLOT: usize = 3;
 /// Sinks of telemetry that wait for a socket; there are ten extensions at most.
 const SOCKETS_WANTED: usize = 10;
 
@@ -24,7 +26,8 @@ impl Environment {
         let memory_mb = blueprint.function.memory_mb;
         let begun = self.workshop.begin(&blueprint.lease, &blueprint.shell, memory_mb).await?;
         (blueprint.lap)("born");
-        let (signals, receiver) = mpsc::channel(SIGNALS_WAITING);
+        let slots = blueprint.function.max_concurrency.unwrap_or(0) as usize;
+        let (signals, receiver) = mpsc::channel(SIGNALS_WAITING + SIGNALS_OF_A_SLOT * slots);
         let opened = match open(blueprint, &self.workshop, &begun, self.starts).await {
             Ok(opened) => opened,
             Err(error) => return Err(begun.abandon(error).await),

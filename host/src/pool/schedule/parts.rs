@@ -1,5 +1,6 @@
 //! What the schedule keeps of environments, versions and invocations.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use crate::model::{Refused, Version};
@@ -28,6 +29,8 @@ pub(crate) struct Need {
     pub(crate) key: Key,
     pub(crate) memory_mb: u32,
     pub(crate) reserved: Option<u32>,
+    /// How many run at once in one environment.
+    pub(crate) at_once: u32,
 }
 
 impl Need {
@@ -39,7 +42,12 @@ impl Need {
             revision: version.revision.clone(),
             tenant,
         };
-        Self { key, memory_mb: function.memory_mb, reserved: version.reserved_concurrency }
+        Self {
+            key,
+            memory_mb: function.memory_mb,
+            reserved: version.reserved_concurrency,
+            at_once: function.max_concurrency.unwrap_or(1),
+        }
     }
 }
 
@@ -85,7 +93,7 @@ pub(crate) enum Gone {
 pub(crate) enum Stand {
     Starting { since: Instant },
     Idle { since: Instant },
-    Busy { job: JobId },
+    Busy,
     Ending,
 }
 
@@ -98,6 +106,27 @@ pub(super) struct Env {
     /// What its start took: lost when it is ended.
     pub(super) init: Duration,
     pub(super) health: Health,
+    /// What runs in it.
+    pub(super) jobs: BTreeSet<JobId>,
+    /// How many more it can be given, as far as it has said so.
+    pub(super) free: u32,
+    /// Until then the rest of what may run in it at once is thought to come: its runtime has only begun
+    /// to ask, or was done with something just now.
+    pub(super) promising_until: Instant,
+}
+
+impl Env {
+    /// How many of `at_once` are on their way.
+    pub(super) fn promised(&self, at_once: u32, now: Instant) -> u32 {
+        match self.stand {
+            Stand::Starting { .. } => at_once,
+            Stand::Idle { .. } | Stand::Busy if now < self.promising_until => {
+                let used = u32::try_from(self.jobs.len()).unwrap_or(u32::MAX);
+                at_once.saturating_sub(used).saturating_sub(self.free)
+            }
+            _ => 0,
+        }
+    }
 }
 
 /// The environments of one version.
@@ -105,8 +134,12 @@ pub(super) struct Env {
 pub(super) struct Group {
     /// For one more environment.
     pub(super) needed_mb: u32,
-    /// Most recently used last.
+    /// How many run at once in one.
+    pub(super) at_once: u32,
+    /// Those with nothing to do. Most recently used last.
     pub(super) idle: Vec<EnvId>,
+    /// Those that can be given more. Most recently used last.
+    pub(super) open: Vec<EnvId>,
     pub(super) envs: u32,
     pub(super) starting: u32,
     /// Invocations that wait.
@@ -115,8 +148,17 @@ pub(super) struct Group {
 }
 
 impl Group {
-    pub(super) fn new(needed_mb: u32) -> Self {
-        Self { needed_mb, idle: Vec::new(), envs: 0, starting: 0, waiting: 0, retired: false }
+    pub(super) fn new(needed_mb: u32, at_once: u32) -> Self {
+        Self {
+            needed_mb,
+            at_once,
+            idle: Vec::new(),
+            open: Vec::new(),
+            envs: 0,
+            starting: 0,
+            waiting: 0,
+            retired: false,
+        }
     }
 }
 

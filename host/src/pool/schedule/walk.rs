@@ -1,7 +1,8 @@
 //! The steps of environments and invocations from one state to the next, with every count that goes
 //! along.
 
-use std::time::Instant;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use super::Schedule;
 use super::parts::{Effect, Env, EnvId, Group, Health, JobId, Key, Stand};
@@ -28,6 +29,9 @@ impl Schedule {
             mb,
             init: std::time::Duration::ZERO,
             health: Health::Ready,
+            jobs: BTreeSet::new(),
+            free: 0,
+            promising_until: now,
         };
         self.envs.insert(env, one);
         Effect::Start { env, key: key.clone() }
@@ -38,8 +42,13 @@ impl Schedule {
         let since = now;
         let one = self.envs.get_mut(&env).expect("the caller looked it up");
         (one.stand, one.health) = (Stand::Idle { since }, health);
+        one.promising_until = now + SLOTS_WITHIN;
+        let is_one = self.groups[&one.key].at_once == 1 && one.free == 0;
         self.expiries.insert((since + self.settings.idle_for, env));
         let closing = self.closing;
+        if is_one && self.is_classic(env) {
+            self.set_free(env, 1);
+        }
         let group = self.group_of(env);
         group.idle.push(env);
         let unwanted = group.waiting == 0 && (group.retired || closing);
@@ -64,7 +73,11 @@ impl Schedule {
         }
         self.waiting.retain(|waiting| *waiting != job);
         self.group_of(env).waiting -= 1;
-        self.envs.get_mut(&env).expect("it idled").stand = Stand::Busy { job };
+        let one = self.envs.get_mut(&env).expect("it was open");
+        one.stand = Stand::Busy;
+        one.jobs.insert(job);
+        let free = one.free.saturating_sub(1);
+        self.set_free(env, free);
         Effect::Assign { env, job }
     }
 
@@ -75,6 +88,7 @@ impl Schedule {
         if let Stand::Idle { since } = stand {
             self.unrest(env, since);
         }
+        self.set_free(env, 0);
         self.ending_mb += u64::from(mb);
         self.envs.get_mut(&env).expect("it was there above").stand = Stand::Ending;
         Effect::End { env }
@@ -82,6 +96,7 @@ impl Schedule {
 
     /// Takes an environment that is gone off every count.
     pub(super) fn remove(&mut self, env: EnvId) {
+        self.set_free(env, 0);
         self.group_of(env).envs -= 1;
         let one = self.envs.remove(&env).expect("the caller looked it up");
         self.promised_mb -= u64::from(one.mb);

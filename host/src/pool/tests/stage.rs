@@ -280,6 +280,7 @@ fn version(name: &str, revision: &str, memory_mb: u32) -> Arc<Version> {
         log_format: LogFormat::Text,
         log_group: String::new(),
         log_levels: LogLevels::default(),
+        max_concurrency: None,
         environment: BTreeMap::new(),
     };
     Arc::new(Version {

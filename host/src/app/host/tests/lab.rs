@@ -187,6 +187,7 @@ impl Lab {
             log_format: LogFormat::Text,
             log_group: String::new(),
             log_levels: LogLevels::default(),
+            max_concurrency: None,
             environment: BTreeMap::new(),
         };
         Version {
