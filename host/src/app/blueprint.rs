@@ -22,7 +22,9 @@ use super::tree::tree;
 use crate::catalog::{self, Client, Diagnosis, Suspect};
 use crate::config::{self, Cpu, DevShm, Isolation, RuntimeClient, RuntimeCompat};
 use crate::model::{Function, LogLevels, Network, patience, time_scale};
-use crate::pool::{Blueprint, CpuShare, Extensions, INIT_LIMIT, INIT_LIMIT_OF_MANY, Kept, NetworkLaid, Tmp};
+use crate::pool::{
+    Blueprint, CpuShare, Extensions, INIT_LIMIT, INIT_LIMIT_OF_MANY, Kept, NetworkLaid, Tmp,
+};
 use crate::sandbox::network::{self, Inside};
 use crate::sandbox::{Ahead, Identity, Link, Outbound, Shell, Tree, loopback_addresses};
 use crate::usage::stderr;

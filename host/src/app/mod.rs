@@ -9,6 +9,7 @@
 //!   swept by the next start.
 
 mod answers;
+mod at_once;
 mod blueprint;
 mod build;
 mod client;

@@ -338,6 +338,10 @@ pub(crate) struct FunctionArgs {
     /// Size of /tmp in MB, 512 to 10240 [default: 512]
     #[arg(long, value_name = "MB", help_heading = "Limits", allow_negative_numbers = true)]
     pub(crate) ephemeral_storage: Option<String>,
+    /// Run up to N invocations at once in one environment, 1 to 1600, as on Managed Instances; the log is
+    /// JSON [default: one after another]
+    #[arg(long, value_name = "N", help_heading = "Limits", allow_negative_numbers = true)]
+    pub(crate) max_concurrency: Option<String>,
 
     /// Set a variable of the function; --env NAME copies it from here (repeatable)
     #[arg(long, value_name = "NAME=VALUE|NAME", help_heading = "Variables of the function")]
@@ -366,6 +370,7 @@ impl FunctionArgs {
             (Setting::Timeout, self.timeout),
             (Setting::EphemeralStorage, self.ephemeral_storage),
             (Setting::LogFormat, self.log_format),
+            (Setting::MaxConcurrency, self.max_concurrency),
             (Setting::EnvVars, self.env_vars),
         ] {
             settings.set_flag(setting, text);

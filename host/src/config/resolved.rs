@@ -160,6 +160,8 @@ pub struct Invoke {
     pub tenant_id: Option<String>,
     /// Form of the log.
     pub log_format: LogFormat,
+    /// Invocations at once in one environment.
+    pub max_concurrency: Option<u32>,
     /// Processor time.
     pub cpu: Cpu,
     /// Whether an installed SDK is offered.

@@ -25,8 +25,8 @@ pub use event::{
 pub use extension::{ExtensionState, LifecycleEvent, MAX_EXTENSIONS, Place, ShutdownReason};
 pub use failed::Failed;
 pub use function::{
-    APPLICATION_LEVEL_VARIABLE, EPHEMERAL_STORAGE_MB, Function, LogFormat, MEMORY_MB, MIB_PER_VCPU,
-    Network, TIMEOUT_SECS,
+    APPLICATION_LEVEL_VARIABLE, EPHEMERAL_STORAGE_MB, Function, LogFormat, MAX_CONCURRENCY,
+    MEMORY_MB, MIB_PER_VCPU, Network, TIMEOUT_SECS,
 };
 pub use invocation::{Invocation, MAX_CLIENT_CONTEXT_BYTES, MAX_PAYLOAD_BYTES, RequestId};
 pub use invoked::{Invoked, LOG_TAIL_BYTES, Refused};

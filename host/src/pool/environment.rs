@@ -20,7 +20,7 @@ use super::home::{Answering, Home};
 use super::life::{Effect, Input, Invocations, Life};
 use super::running::{Running, Who, are_ended, next_ask, next_line};
 use crate::catalog::Moment;
-use crate::model::{Event, Invocation, LogLine, Outcome, ShutdownReason};
+use crate::model::{Event, Invocation, LogLine, ShutdownReason};
 use crate::runtime_api::{Phase, Signal, SocketAsk};
 use crate::sandbox::{MemoryMeter, Plan, ProcessSignal, Sandbox, SandboxError, Word, Workshop};
 
@@ -141,9 +141,9 @@ impl Environment {
         self.react(woken, answer).await
     }
 
-    /// Whether an invocation that was given is not over.
-    pub(crate) fn is_busy(&self) -> bool {
-        self.life.is_busy()
+    /// Of many at once: whether nothing of it runs, and it may begin again.
+    pub(crate) fn is_over(&self) -> bool {
+        self.life.is_over()
     }
 
     /// Every step that a start will take, in order; nothing is made for it.
@@ -400,7 +400,11 @@ impl Home for Environment {
         self.wait().await
     }
 
-    async fn attend(&mut self, woken: Woken, answer: &mut Answering<'_>) -> Result<(), SandboxError> {
+    async fn attend(
+        &mut self,
+        woken: Woken,
+        answer: &mut Answering<'_>,
+    ) -> Result<(), SandboxError> {
         self.react(woken, answer).await
     }
 

@@ -50,7 +50,7 @@ impl<P: Provider> Worker<P> {
         let _gone = self.told.send(Told::Ready { env: self.env }).await;
         let mut flights = Flights::default();
         let left = loop {
-            self.tell_slots(home, &mut flights).await;
+            self.tell_slots(home.idle_slots(), &mut flights).await;
             // None of these loses anything when another is first.
             let went = tokio::select! {
                 biased;
@@ -71,8 +71,7 @@ impl<P: Provider> Worker<P> {
                 Ok(()) => break Left::Told,
             }
         };
-        let none = Told::Slots { env: self.env, before: flights.told, now: 0 };
-        let _gone = self.told.send(none).await;
+        let _gone = self.told.send(Told::Leaves { env: self.env }).await;
         self.runs.close();
         while let Ok(run) = self.runs.try_recv() {
             self.send_back(run).await;
@@ -113,9 +112,10 @@ impl<P: Provider> Worker<P> {
     }
 
     /// Has the schedule know how many more it can be given.
-    async fn tell_slots(&mut self, home: &P::Home, flights: &mut Flights) {
+    async fn tell_slots(&mut self, idle: usize, flights: &mut Flights) {
         let most = self.version.function.max_concurrency.unwrap_or(1) as usize;
-        let free = home.idle_slots().min(most);
+        // A runtime that asks for more than it may have waits.
+        let free = idle.min(most.saturating_sub(flights.running.len()));
         if free != flights.told {
             let told = Told::Slots { env: self.env, before: flights.told, now: free };
             flights.told = free;

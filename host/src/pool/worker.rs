@@ -35,6 +35,8 @@ pub(super) enum Told {
     Answered { job: JobId, invoked: Box<Invoked> },
     /// Of one that runs many at once: how many more it can be given than it said before.
     Slots { env: EnvId, before: usize, now: usize },
+    /// Of such a one: it takes no more.
+    Leaves { env: EnvId },
     /// Of such a one: an invocation that it never began.
     Back { env: EnvId, job: JobId, invocation: Box<Invocation> },
     /// Its invocation is over. The result is not there if it was told before.

@@ -63,16 +63,21 @@ pub(crate) async fn next(shared: &Shared) -> Result<Reply, Reply> {
 async fn one_of_many(shared: &Shared) -> Result<Reply, Reply> {
     let slot = Slot::reserve(shared).await?;
     let permit = shared.permit().await?;
-    let told = match shared.session().next(Instant::now()) {
-        Ok(Next::Wait { signal } | Next::Event { signal, .. }) => Ok(signal),
-        Err(refusal) => Err(refusal),
-    };
-    match told {
-        Ok(signal) => signal.into_iter().for_each(|signal| permit.send(signal)),
-        Err(refusal) => {
-            slot.is_over();
-            return Err(refusal.into());
+    let refused = {
+        // Signals are sent in the order of the changes.
+        let mut session = shared.session();
+        match session.next(Instant::now()) {
+            Ok(Next::Wait { signal: Some(signal) }) => {
+                permit.send(signal);
+                None
+            }
+            Ok(_) => None,
+            Err(refusal) => Some(refusal),
         }
+    };
+    if let Some(refusal) = refused {
+        slot.is_over();
+        return Err(refusal.into());
     }
     loop {
         // As above.

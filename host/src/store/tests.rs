@@ -38,6 +38,7 @@ fn record(name: &str, revision: &str) -> FunctionRecord {
             },
             snap_start: "None".to_owned(),
             is_per_tenant: false,
+            capacity_provider: None,
         },
         code: Code { sha256: format!("sha-of-{name}"), bytes: 10, unpacked_bytes: 20 },
         state: State::Pending,

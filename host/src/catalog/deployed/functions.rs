@@ -437,6 +437,7 @@ impl Deployed {
                 },
                 log_group: set.logging.group.clone(),
                 log_levels: levels(&set.logging),
+                max_concurrency: set.capacity_provider.as_ref().map(|set| set.max_concurrency),
                 environment: set.environment.clone().unwrap_or_default(),
             },
             code: self.packages.path(&record.code.sha256),

@@ -210,5 +210,6 @@ fn defaults(name: &str, architecture: Option<String>) -> Configuration {
         },
         snap_start: "None".to_owned(),
         is_per_tenant: false,
+        capacity_provider: None,
     }
 }

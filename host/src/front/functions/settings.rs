@@ -9,10 +9,10 @@ use super::super::names::{LAYER_VERSION_PATTERN, check_region, layer_version};
 use super::super::state::Front;
 use super::super::validate::Violations;
 use super::runtime::{self, Intent, Taken};
-use super::variables;
+use super::{capacity, variables};
 use crate::catalog::{DeployError, MAX_LAYERS};
 use crate::model::{EPHEMERAL_STORAGE_MB, MEMORY_MB, TIMEOUT_SECS};
-use crate::store::{Configuration, LayerUse, Logging, Vpc};
+use crate::store::{CapacityProvider, Configuration, LayerUse, Logging, Vpc};
 
 const ROLE_PATTERN: &str = r"arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+";
 const ARN_PATTERN: &str = r"(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|()";
@@ -24,12 +24,10 @@ const MAX_HANDLER: usize = 128;
 const MAX_DESCRIPTION: usize = 256;
 const MAX_LOG_GROUP: usize = 512;
 /// Members of the model that mean something lambdabox has not.
-const NOT_YET: [&str; 9] = [
+const NOT_YET: [&str; 7] = [
     "FileSystemConfigs",
     "ImageConfig",
     "CodeSigningConfigArn",
-    "TenancyConfig",
-    "CapacityProviderConfig",
     "DurableConfig",
     "RuntimeConfig",
     "AcceleratorConfig",
@@ -54,6 +52,7 @@ pub(super) struct Settings {
     vpc: Option<Vpc>,
     logging: Option<LoggingAsked>,
     snap_start: Option<String>,
+    capacity_provider: Option<CapacityProvider>,
 }
 
 #[derive(Debug, Default)]
@@ -100,10 +99,16 @@ impl Settings {
             vpc: vpc(members)?,
             logging: logging(members)?,
             snap_start: nested(members, "SnapStart", "ApplyOn")?,
+            capacity_provider: capacity::read(members, violations)?,
         };
         settings.check(violations);
         if let Some(name) = NOT_YET.into_iter().find(|name| is_set(members, name)) {
             return Err(ApiError::invalid(format!("lambdabox does not have {name} yet.")));
+        }
+        // Creation has taken it out.
+        if is_set(members, "TenancyConfig") {
+            let text = "The tenancy configuration is set when a function is created, and stays.";
+            return Err(ApiError::invalid(text));
         }
         Ok(settings)
     }
@@ -219,6 +224,14 @@ impl Settings {
         }
         if let Some(logging) = self.logging {
             logging.apply(&mut set.logging);
+        }
+        if let Some(provider) = self.capacity_provider {
+            set.capacity_provider = Some(provider);
+        }
+        // Records of many at once are told apart in JSON only.
+        if set.capacity_provider.is_some() && set.logging.format != "JSON" {
+            let format = Some("JSON".to_owned());
+            LoggingAsked { format, ..LoggingAsked::default() }.apply(&mut set.logging);
         }
         Ok(())
     }

@@ -15,9 +15,7 @@ use std::time::Instant;
 use super::busy::{Busy, end_error};
 use super::party::fault;
 use super::{Effect, End, Input, KILLED, Life, OutcomeKey, State};
-use crate::model::{
-    Failure, FailureKind, Invocation, Outcome, RequestId, ShutdownReason, Status,
-};
+use crate::model::{Failure, FailureKind, Invocation, Outcome, RequestId, ShutdownReason, Status};
 
 /// There was no slot for it.
 const UNAVAILABLE: &str = "Runtime.Unavailable";
@@ -109,7 +107,7 @@ impl Life {
     }
 
     /// Whether an invocation that was given is not over.
-    pub(crate) fn is_busy(&self) -> bool {
+    pub(super) fn is_busy(&self) -> bool {
         match &self.state {
             State::Crowded(crowd) => !crowd.running.is_empty(),
             State::Busy(_) => true,

@@ -23,11 +23,7 @@ impl Life {
             State::Crowded(_) if !self.is_busy() => self.stop(ShutdownReason::Spindown, now),
             State::Stopping { .. } => Vec::new(),
             // Nobody has it end graciously in the middle of something.
-            State::New
-            | State::Init { .. }
-            | State::Busy(_)
-            | State::Crowded(_)
-            | State::Reset => {
+            State::New | State::Init { .. } | State::Busy(_) | State::Crowded(_) | State::Reset => {
                 self.state = State::Reset;
                 vec![Effect::Deadline(None), Effect::Kill]
             }
@@ -36,7 +32,12 @@ impl Life {
 
     /// Has all processes end: at once and before `said` if nobody must be waited for, else after it,
     /// so that caller and log need not wait.
-    pub(super) fn end(&mut self, reason: ShutdownReason, said: Vec<Effect>, now: Instant) -> Vec<Effect> {
+    pub(super) fn end(
+        &mut self,
+        reason: ShutdownReason,
+        said: Vec<Effect>,
+        now: Instant,
+    ) -> Vec<Effect> {
         let stop = self.stop(reason, now);
         match self.state {
             State::Reset => stop.into_iter().chain(said).collect(),

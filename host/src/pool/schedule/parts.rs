@@ -29,8 +29,8 @@ pub(crate) struct Need {
     pub(crate) key: Key,
     pub(crate) memory_mb: u32,
     pub(crate) reserved: Option<u32>,
-    /// How many run at once in one environment.
-    pub(crate) at_once: u32,
+    /// How many may run at once in one environment, which says so of each; `None` is one after another.
+    pub(crate) at_once: Option<u32>,
 }
 
 impl Need {
@@ -46,7 +46,7 @@ impl Need {
             key,
             memory_mb: function.memory_mb,
             reserved: version.reserved_concurrency,
-            at_once: function.max_concurrency.unwrap_or(1),
+            at_once: function.max_concurrency,
         }
     }
 }
@@ -119,6 +119,7 @@ impl Env {
     /// How many of `at_once` are on their way.
     pub(super) fn promised(&self, at_once: u32, now: Instant) -> u32 {
         match self.stand {
+            _ if self.health == Health::Broken => 0,
             Stand::Starting { .. } => at_once,
             Stand::Idle { .. } | Stand::Busy if now < self.promising_until => {
                 let used = u32::try_from(self.jobs.len()).unwrap_or(u32::MAX);
@@ -134,8 +135,8 @@ impl Env {
 pub(super) struct Group {
     /// For one more environment.
     pub(super) needed_mb: u32,
-    /// How many run at once in one.
-    pub(super) at_once: u32,
+    /// How many may run at once in one.
+    pub(super) at_once: Option<u32>,
     /// Those with nothing to do. Most recently used last.
     pub(super) idle: Vec<EnvId>,
     /// Those that can be given more. Most recently used last.
@@ -148,7 +149,7 @@ pub(super) struct Group {
 }
 
 impl Group {
-    pub(super) fn new(needed_mb: u32, at_once: u32) -> Self {
+    pub(super) fn new(needed_mb: u32, at_once: Option<u32>) -> Self {
         Self {
             needed_mb,
             at_once,

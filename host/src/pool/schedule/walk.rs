@@ -7,6 +7,10 @@ use std::time::{Duration, Instant};
 use super::Schedule;
 use super::parts::{Effect, Env, EnvId, Group, Health, JobId, Key, Stand};
 
+/// How long after its start, or after an answer, a runtime has to ask for the next one; until then no
+/// other environment is started for that.
+pub(super) const SLOTS_WITHIN: Duration = Duration::from_secs(1);
+
 impl Schedule {
     pub(super) fn group_of(&mut self, env: EnvId) -> &mut Group {
         let key = &self.envs[&env].key;
@@ -27,7 +31,7 @@ impl Schedule {
             key: key.clone(),
             stand: Stand::Starting { since: now },
             mb,
-            init: std::time::Duration::ZERO,
+            init: Duration::ZERO,
             health: Health::Ready,
             jobs: BTreeSet::new(),
             free: 0,
@@ -43,10 +47,9 @@ impl Schedule {
         let one = self.envs.get_mut(&env).expect("the caller looked it up");
         (one.stand, one.health) = (Stand::Idle { since }, health);
         one.promising_until = now + SLOTS_WITHIN;
-        let is_one = self.groups[&one.key].at_once == 1 && one.free == 0;
         self.expiries.insert((since + self.settings.idle_for, env));
         let closing = self.closing;
-        if is_one && self.is_classic(env) {
+        if self.group_of(env).at_once.is_none() {
             self.set_free(env, 1);
         }
         let group = self.group_of(env);
@@ -58,6 +61,17 @@ impl Schedule {
         }
         effects.extend(self.settle(now));
         effects
+    }
+
+    /// How many more it can be given.
+    pub(super) fn set_free(&mut self, env: EnvId, free: u32) {
+        let one = self.envs.get_mut(&env).expect("the caller looked it up");
+        one.free = free;
+        let open = &mut self.group_of(env).open;
+        open.retain(|other| *other != env);
+        if free > 0 {
+            open.push(env);
+        }
     }
 
     /// It is idle no more.

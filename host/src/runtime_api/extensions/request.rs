@@ -137,7 +137,9 @@ mod tests {
         let both = ["SHUTDOWN".to_owned(), "INVOKE".to_owned(), "INVOKE".to_owned()];
         let all = [LifecycleEvent::Invoke, LifecycleEvent::Shutdown];
         assert_eq!(allowed(&both, Place::External, Invocations::One).unwrap(), all);
-        let said = |events: &[String], place| allowed(events, place, Invocations::One).unwrap_err().to_string();
+        let said = |events: &[String], place| {
+            allowed(events, place, Invocations::One).unwrap_err().to_string()
+        };
         assert_eq!(
             said(&both, Place::Internal),
             "SHUTDOWN: ShutdownEventNotSupportedForInternalExtension"
