@@ -72,7 +72,7 @@ impl Environment {
     pub(crate) fn new(workshop: Arc<Workshop>, blueprint: Blueprint, log: Log) -> Self {
         let external = blueprint.extensions.external().to_vec();
         let invocations = match blueprint.function.max_concurrency {
-            Some(_) => Invocations::Many,
+            Some(most) => Invocations::Many { most: most as usize },
             None => Invocations::One,
         };
         let life = Life::new(blueprint.init_limit, external).with(invocations);

@@ -93,8 +93,8 @@ pub(crate) struct Life {
 pub(crate) enum Invocations {
     /// One after another, as on Lambda.
     One,
-    /// As many as the runtime asks for, as on Managed Instances.
-    Many,
+    /// As many as the runtime asks for, up to this, as on Managed Instances.
+    Many { most: usize },
 }
 
 impl Life {
@@ -147,7 +147,7 @@ impl Life {
     /// What must be done about `input` at `now`. What is not written here changes nothing.
     pub(crate) fn on(&mut self, input: Input, now: Instant) -> Vec<Effect> {
         let had_slot = if self.idle > 0 { HadSlot::Yes } else { HadSlot::No };
-        if self.invocations == Invocations::Many {
+        if self.invocations != Invocations::One {
             self.count_slots(&input);
             if let (State::Stopping { .. } | State::Reset, Input::Invoke(_)) = (&self.state, &input)
                 && let Input::Invoke(invocation) = input
@@ -211,13 +211,13 @@ impl Life {
         if waiting == Waiting::All && runtime != RuntimePart::Running {
             self.state = match self.invocations {
                 Invocations::One => State::Idle { init: Some(duration) },
-                Invocations::Many => State::Crowded(Crowd::default()),
+                Invocations::Many { .. } => State::Crowded(Crowd::default()),
             };
             let report = init_report(phase, duration, Status::Success, None);
             effects.extend([Effect::Deadline(None), report, Effect::Throttle]);
             return effects;
         }
-        let why = (self.invocations == Invocations::Many).then(|| InitFailure::of(&input));
+        let why = (self.invocations != Invocations::One).then(|| InitFailure::of(&input));
         let (status, error_type) = match input {
             Input::InitError { error_type, .. } => (Status::Error, Some(error_type)),
             Input::Ended(end) => (Status::Error, Some(end_error(&end).0.to_owned())),

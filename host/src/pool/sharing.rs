@@ -114,8 +114,7 @@ impl<P: Provider> Worker<P> {
     /// Has the schedule know how many more it can be given.
     async fn tell_slots(&mut self, idle: usize, flights: &mut Flights) {
         let most = self.version.function.max_concurrency.unwrap_or(1) as usize;
-        // A runtime that asks for more than it may have waits.
-        let free = idle.min(most.saturating_sub(flights.running.len()));
+        let free = idle.min(most);
         if free != flights.told {
             let told = Told::Slots { env: self.env, before: flights.told, now: free };
             flights.told = free;

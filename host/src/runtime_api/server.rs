@@ -103,7 +103,7 @@ impl RuntimeApi {
             None => (Session::new(Restore::Disabled, extensions), 0),
         };
         let telemetry = Hub::new(function, sockets);
-        let shared = Arc::new(Shared::new(session, telemetry, signals));
+        let shared = Arc::new(Shared::new(session, slots, telemetry, signals));
         // Each slot is a connection, and its answer may be another.
         let most = MAX_CONNECTIONS + 2 * slots;
         let serving = accept(listener, server, peer, most, Arc::clone(&shared));

@@ -154,6 +154,9 @@ pub(crate) enum Refusal {
     /// 410: another attempt's answer, or the time ran out while the body was being read.
     #[error("Invoke timeout")]
     InvokeTimeout,
+    /// The same, of one that has timed out while others run on: its handler is done now.
+    #[error("Invoke timeout")]
+    Late { request_id: RequestId },
     /// 404: a restore path without snapshots.
     #[error("404 page not found")]
     NoSuchPath,
@@ -305,7 +308,10 @@ impl Session {
         delivery: Delivery,
         at: Instant,
     ) -> Result<Signal, Refusal> {
-        let current = self.answering(ticket).ok_or(Refusal::InvokeTimeout)?;
+        let Some(current) = self.answering(ticket) else {
+            let late = self.many.as_mut().and_then(|many| many.late_by(ticket));
+            return Err(late.unwrap_or(Refusal::InvokeTimeout));
+        };
         current.progress = Progress::Sent;
         let request_id = current.invocation.request_id.clone();
         self.many.iter_mut().for_each(Many::forget_answered);

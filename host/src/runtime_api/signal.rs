@@ -94,6 +94,14 @@ pub enum Signal {
         /// When.
         at: Instant,
     },
+    /// Of a runtime that may hold many: the answer to an invocation that has timed out came and was
+    /// refused.
+    Late {
+        /// Which invocation.
+        request_id: RequestId,
+        /// When.
+        at: Instant,
+    },
     /// The event was handed to the runtime: the invocation's Duration begins. If it had been
     /// assigned before the runtime asked, this also says that init or the previous one is over.
     Handed {

@@ -1,7 +1,8 @@
 //! An environment that runs many invocations at once (Managed Instances).
 //!
-//! Each `next` that waits is a slot. An invocation takes one; it comes back when the runtime asks
-//! again, so that a handler that has timed out keeps its own. Nothing is reset: what fails ends.
+//! Each `next` that waits is a slot, and there are no more slots than the function may have. An
+//! invocation takes one until it is answered and the runtime asks again; a handler that has timed out
+//! keeps its own until it comes with its answer. Nothing is reset: what fails ends.
 //!
 //! # Invariants
 //! - Every invocation that was given is answered and reported exactly once, also without a slot for it.
@@ -14,7 +15,7 @@ use std::time::Instant;
 
 use super::busy::{Busy, end_error};
 use super::party::fault;
-use super::{Effect, End, Input, KILLED, Life, OutcomeKey, State};
+use super::{Effect, End, Input, Invocations, KILLED, Life, OutcomeKey, State};
 use crate::model::{Failure, FailureKind, Invocation, Outcome, RequestId, ShutdownReason, Status};
 
 /// There was no slot for it.
@@ -26,6 +27,8 @@ const UNHEALTHY: &str = "Client.ExecutionEnvironmentUnhealthy";
 #[derive(Debug, Default)]
 pub(super) struct Crowd {
     running: Vec<Busy>,
+    /// Those that have timed out and whose handlers run on.
+    lingering: Vec<RequestId>,
 }
 
 /// What is told to everybody of an init that has failed.
@@ -99,7 +102,7 @@ impl Life {
     /// How many invocations it can be given now.
     pub(crate) fn idle_slots(&self) -> usize {
         match (&self.state, &self.init_failure) {
-            (State::Crowded(_), _) => self.idle,
+            (State::Crowded(crowd), _) => self.slots_of(crowd),
             // Whoever waits for it hears why there is none.
             (State::Reset, Some(_)) => usize::MAX,
             _ => 0,
@@ -113,6 +116,11 @@ impl Life {
             State::Busy(_) => true,
             _ => false,
         }
+    }
+
+    fn slots_of(&self, crowd: &Crowd) -> usize {
+        let Invocations::Many { most } = self.invocations else { return 0 };
+        self.idle.min(most.saturating_sub(crowd.running.len() + crowd.lingering.len()))
     }
 
     /// Counts slots, whatever else is going on.
@@ -175,6 +183,10 @@ impl Life {
                 let error_type = failure.error_type.clone();
                 (id, Outcome::Failed(failure), Status::Error, Some(error_type))
             }
+            Input::Late { id } => {
+                crowd.lingering.retain(|lingering| *lingering != id);
+                return self.crowded(crowd, effects);
+            }
             Input::Deadline => {
                 effects.extend(overdue(&mut crowd, now));
                 return self.crowded(crowd, effects);
@@ -205,7 +217,7 @@ impl Life {
     fn take_in(&mut self, crowd: &mut Crowd, invocation: Invocation, now: Instant) -> Vec<Effect> {
         let mut effects = vec![Effect::LogStart(invocation.request_id.clone())];
         let busy = Busy::new(invocation.clone(), now, None);
-        if self.idle == 0 {
+        if self.slots_of(crowd) == 0 {
             effects.extend(unavailable(busy, now));
             return effects;
         }
@@ -251,6 +263,8 @@ fn overdue(crowd: &mut Crowd, now: Instant) -> Vec<Effect> {
     let is_over = |busy: &mut Busy| busy.since + busy.invocation.timeout <= now;
     let mut effects = Vec::new();
     for busy in crowd.running.extract_if(.., is_over) {
+        // One that nobody has taken is no handler's.
+        crowd.lingering.extend(busy.handed.map(|_| busy.invocation.request_id.clone()));
         let limit = busy.invocation.timeout;
         let failure = Failure::timed_out(&busy.invocation.request_id, limit);
         let message = format!("Task timed out after {:.2} seconds", limit.as_secs_f64());

@@ -35,6 +35,8 @@ pub(crate) enum Input {
     Handed { id: RequestId },
     /// Of many: a `next` that waited has gone without an event.
     NextGone,
+    /// Of many: the handler of one that has timed out is done.
+    Late { id: RequestId },
     /// An extension registered.
     Registered { name: String, place: Place, events: Vec<LifecycleEvent> },
     /// An extension asked for the next event.

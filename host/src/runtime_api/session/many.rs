@@ -27,8 +27,8 @@ pub(super) struct Many {
     assigned: VecDeque<Arc<Invocation>>,
     /// In the runtime's hands and not answered.
     pub(super) attempts: Vec<Attempt>,
-    /// Whose answer is late and not known to be, newest last.
-    timed_out: VecDeque<RequestId>,
+    /// Whose answer has not come, or is coming; newest last.
+    timed_out: VecDeque<(RequestId, Progress)>,
 }
 
 impl Many {
@@ -43,20 +43,30 @@ impl Many {
 
     pub(super) fn expire(&mut self, id: &RequestId) {
         self.assigned.retain(|invocation| invocation.request_id != *id);
-        let before = self.attempts.len();
-        self.attempts.retain(|attempt| attempt.invocation.request_id != *id);
-        if self.attempts.len() < before {
-            self.timed_out.push_back(id.clone());
-            if self.timed_out.len() > TIMED_OUT_REMEMBERED {
-                self.timed_out.pop_front();
-            }
+        let at = self.attempts.iter().position(|held| held.invocation.request_id == *id);
+        let Some(attempt) = at.map(|at| self.attempts.swap_remove(at)) else { return };
+        self.timed_out.push_back((id.clone(), attempt.progress));
+        if self.timed_out.len() > TIMED_OUT_REMEMBERED {
+            self.timed_out.pop_front();
         }
     }
 
-    /// Whether it timed out; each is told that once.
-    fn was_late(&mut self, id: &str) -> bool {
-        let at = self.timed_out.iter().position(|late| late.0 == id);
-        at.and_then(|at| self.timed_out.remove(at)).is_some()
+    /// The answer to one that has timed out came after that; each is told so once.
+    fn late(&mut self, id: &str) -> Option<Refusal> {
+        self.forget_late(|late, _| late.0 == id)
+    }
+
+    /// The same of one that was on its way when that happened.
+    pub(super) fn late_by(&mut self, held: Ticket) -> Option<Refusal> {
+        self.forget_late(
+            |_, progress| matches!(progress, Progress::Answering { ticket, .. } if ticket == held),
+        )
+    }
+
+    fn forget_late(&mut self, is_it: impl Fn(&RequestId, Progress) -> bool) -> Option<Refusal> {
+        let at = self.timed_out.iter().position(|(id, progress)| is_it(id, *progress))?;
+        let (request_id, _) = self.timed_out.remove(at)?;
+        Some(Refusal::Late { request_id })
     }
 }
 
@@ -101,10 +111,7 @@ impl Session {
         let many = self.many.as_mut().ok_or(Refusal::InvalidRequestId)?;
         let held = many.attempts.iter_mut().find(|held| held.invocation.request_id.0 == id);
         let Some(held) = held else {
-            return Err(match many.was_late(id) {
-                true => Refusal::InvokeTimeout,
-                false => Refusal::InvalidRequestId,
-            });
+            return Err(many.late(id).unwrap_or(Refusal::InvalidRequestId));
         };
         if attempt_id.is_some_and(|given| given != held.invocation.attempt_id.as_bytes()) {
             return Err(Refusal::InvokeTimeout);
