@@ -6,6 +6,9 @@
 //! # Sources
 //! `reference/runtime-api.md` 7.1, 7.3 and 7.4.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
