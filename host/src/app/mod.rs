@@ -10,6 +10,7 @@
 
 mod answers;
 mod archive;
+mod at_once;
 mod blueprint;
 mod build;
 mod client;

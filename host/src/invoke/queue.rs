@@ -153,12 +153,18 @@ impl Queue {
             payload: event.payload.into(),
             trace_id: Some(event.trace_id),
             client_context: None,
+            tenant_id: event.tenant_id,
         };
         match self.service.invoke(request).await {
             // Whatever the function made of it, it has had it.
             Ok(_) => self.store.done(id).await,
             Err(InvokeError::Resolve(DeployError::NoFunction { .. })) => {
                 drop_it("the function was deleted");
+                self.store.done(id).await
+            }
+            // The function is another one of the same name.
+            Err(InvokeError::Tenant(mismatch)) => {
+                drop_it(&mismatch.to_string());
                 self.store.done(id).await
             }
             // It waits for the next start of the host.

@@ -57,6 +57,7 @@ fn invoked(request_id: RequestId) -> Invoked {
         init_duration: None,
         status: Status::Success,
         error_type: None,
+        tenant_id: None,
         extension_overhead: None,
         notes: Vec::new(),
     };
@@ -106,6 +107,7 @@ impl Place {
             arn: String::new(),
             request_id: request_id.to_owned(),
             trace_id: String::new(),
+            tenant_id: None,
             accepted_ms: super::queue::now_ms(),
             payload: b"{}".to_vec(),
         };
@@ -194,6 +196,7 @@ async fn a_caller_that_is_gone_does_not_stop_its_invocation() {
         payload: "{}".into(),
         trace_id: None,
         client_context: None,
+        tenant_id: None,
     };
     place.stage.holds.store(true, Ordering::SeqCst);
     tokio::select! {

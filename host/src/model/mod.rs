@@ -16,6 +16,7 @@ mod levels;
 mod outcome;
 mod pace;
 mod stream;
+mod tenant;
 mod version;
 
 pub use event::{
@@ -24,8 +25,8 @@ pub use event::{
 pub use extension::{ExtensionState, LifecycleEvent, MAX_EXTENSIONS, Place, ShutdownReason};
 pub use failed::Failed;
 pub use function::{
-    APPLICATION_LEVEL_VARIABLE, EPHEMERAL_STORAGE_MB, Function, LogFormat, MEMORY_MB, MIB_PER_VCPU,
-    Network, TIMEOUT_SECS,
+    APPLICATION_LEVEL_VARIABLE, EPHEMERAL_STORAGE_MB, Function, LogFormat, MAX_CONCURRENCY,
+    MEMORY_MB, MIB_PER_VCPU, Network, TIMEOUT_SECS,
 };
 pub use invocation::{Invocation, MAX_CLIENT_CONTEXT_BYTES, MAX_PAYLOAD_BYTES, RequestId};
 pub use invoked::{Invoked, LOG_TAIL_BYTES, Refused};
@@ -34,4 +35,5 @@ pub use outcome::{Failure, FailureKind, Outcome};
 pub(crate) use pace::{patience, set_time_scale, time_scale};
 pub(crate) use stream::Flow;
 pub use stream::{Bandwidth, MAX_STREAM_BYTES, Piece, StreamTo};
+pub use tenant::{TENANT_PATTERN, Tenancy, TenantMismatch, is_tenant_id};
 pub use version::{Purpose, Version};

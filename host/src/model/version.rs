@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::Function;
+use super::{Function, Tenancy};
 
 /// What environments of a version are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -33,4 +33,6 @@ pub struct Version {
     pub reserved_concurrency: Option<u32>,
     /// What they are for.
     pub purpose: Purpose,
+    /// Who shares its environments.
+    pub tenancy: Tenancy,
 }

@@ -16,7 +16,7 @@ use super::serving::{Change, Observer, Serving};
 use super::snapshot::snapshot;
 use crate::config::ObjectStore;
 use crate::model::{
-    ApplicationLevel, Function, LogFormat, LogLevels, Purpose, SystemLevel, Version,
+    ApplicationLevel, Function, LogFormat, LogLevels, Purpose, SystemLevel, Tenancy, Version,
 };
 use crate::store::{
     Blobs, Code, Dead, Expected, FunctionRecord, LastUpdate, Logging, Pinned, Put, Reserve, State,
@@ -446,6 +446,7 @@ impl Deployed {
                 },
                 log_group: set.logging.group.clone(),
                 log_levels: levels(&set.logging),
+                max_concurrency: set.capacity_provider.as_ref().map(|set| set.max_concurrency),
                 environment: set.environment.clone().unwrap_or_default(),
             },
             code: self.packages.path(&record.code.sha256),
@@ -453,6 +454,10 @@ impl Deployed {
             revision: record.deployment.clone(),
             reserved_concurrency: record.reserved,
             purpose: Purpose::Serving,
+            tenancy: match set.is_per_tenant {
+                true => Tenancy::PerTenant,
+                false => Tenancy::Shared,
+            },
         }
     }
 }

@@ -111,6 +111,7 @@ async fn run(
         payload: event.into(),
         trace_id: Some(trace_id.clone()),
         client_context: None,
+        tenant_id: None,
     };
     front.answers.room().await;
     let refused = |error| not_run(error, &named, front);

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::*;
 use crate::model::RequestId;
 
+mod crowd;
 mod extensions;
 
 const TIMEOUT: Duration = Duration::from_secs(3);

@@ -10,8 +10,9 @@ use tokio::task::JoinHandle;
 
 use crate::model::{
     Event, Function, Invocation, Invoked, LogFormat, LogLevels, Outcome, Purpose, Refused, Report,
-    RequestId, Status, Version,
+    RequestId, Status, Tenancy, Version,
 };
+use crate::pool::home::Answering;
 use crate::pool::{Freeze, Home, Journal, Pool, Provider, Settings, Sink};
 use crate::sandbox::SandboxError;
 
@@ -196,7 +197,7 @@ impl Home for Fake {
     async fn invoke(
         &mut self,
         invocation: Invocation,
-        answer: &mut (dyn FnMut(Outcome) + Send),
+        answer: &mut Answering<'_>,
     ) -> Result<(), SandboxError> {
         self.thaw();
         self.counts.running.fetch_add(1, Ordering::SeqCst);
@@ -211,7 +212,8 @@ impl Home for Fake {
         }
         self.counts.running.fetch_sub(1, Ordering::SeqCst);
         self.counts.finished.fetch_add(1, Ordering::SeqCst);
-        answer(Outcome::Answered { payload, content_type: None });
+        let outcome = Outcome::Answered { payload, content_type: None };
+        answer(&invocation.request_id, outcome);
         (self.sink)("stream", Event::Report(report(invocation.request_id)));
         Ok(())
     }
@@ -220,8 +222,20 @@ impl Home for Fake {
         std::future::pending().await
     }
 
-    async fn attend(&mut self, (): ()) -> Result<(), SandboxError> {
+    async fn attend(&mut self, (): (), _: &mut Answering<'_>) -> Result<(), SandboxError> {
         Ok(())
+    }
+
+    async fn give(
+        &mut self,
+        invocation: Invocation,
+        answer: &mut Answering<'_>,
+    ) -> Result<(), SandboxError> {
+        self.invoke(invocation, answer).await
+    }
+
+    fn idle_slots(&self) -> usize {
+        1
     }
 
     fn is_ready(&self) -> bool {
@@ -260,6 +274,7 @@ fn report(request_id: RequestId) -> Report {
         init_duration: None,
         status: Status::Success,
         error_type: None,
+        tenant_id: None,
         extension_overhead: None,
         notes: Vec::new(),
     }
@@ -279,6 +294,7 @@ fn version(name: &str, revision: &str, memory_mb: u32) -> Arc<Version> {
         log_format: LogFormat::Text,
         log_group: String::new(),
         log_levels: LogLevels::default(),
+        max_concurrency: None,
         environment: BTreeMap::new(),
     };
     Arc::new(Version {
@@ -288,6 +304,7 @@ fn version(name: &str, revision: &str, memory_mb: u32) -> Arc<Version> {
         revision: revision.to_owned(),
         reserved_concurrency: None,
         purpose: Purpose::Serving,
+        tenancy: Tenancy::Shared,
     })
 }
 

@@ -16,7 +16,7 @@ use crate::app::resources::Wants;
 use crate::config::{Color, Cpu, Credentials, DevShm, Isolation, RuntimeCompat, Sdk, Verbosity};
 use crate::model::{
     Event, Function, Invocation, Invoked, LogFormat, LogLevels, Network, Outcome, Purpose, Refused,
-    RequestId, Version,
+    RequestId, Tenancy, Version,
 };
 use crate::pool::{Journal, Pool, Settings, Snapshot};
 use crate::usage::{Labels, LogRenderer, Paint, Say};
@@ -188,6 +188,7 @@ impl Lab {
             log_format: LogFormat::Text,
             log_group: String::new(),
             log_levels: LogLevels::default(),
+            max_concurrency: None,
             environment: BTreeMap::new(),
         };
         Version {
@@ -197,6 +198,7 @@ impl Lab {
             revision: "1".to_owned(),
             reserved_concurrency: None,
             purpose: Purpose::Serving,
+            tenancy: Tenancy::Shared,
         }
     }
 
