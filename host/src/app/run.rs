@@ -17,7 +17,7 @@ use super::resources::{Ground, Resources, Wants};
 use super::timings;
 use crate::config::{self, Explain, Keep, Verbosity};
 use crate::model::{
-    Bandwidth, Event, Failure, FailureKind, Function, Invocation, MEMORY_MB, Outcome, RequestId,
+    AnswerAt, Bandwidth, Event, Failure, FailureKind, Function, Invocation, MEMORY_MB, Outcome, RequestId,
     StreamTo, TIMEOUT_SECS,
 };
 use crate::pool::{Environment, Log};
@@ -256,6 +256,7 @@ fn invocation(config: &config::Invoke, function: &Function) -> Invocation {
         cognito_identity: None,
         tenant_id: None,
         stream_to: None,
+        answer_at: AnswerAt::Response,
     }
 }
 

@@ -22,7 +22,7 @@ use super::stream;
 use super::validate::Violations;
 use crate::catalog::DeployError;
 use crate::invoke::{InvokeError, Request, Step, new_trace};
-use crate::model::{Invoked, MAX_CLIENT_CONTEXT_BYTES, Outcome, Refused, RequestId};
+use crate::model::{AnswerAt, Invoked, MAX_CLIENT_CONTEXT_BYTES, Outcome, Refused, RequestId};
 use crate::store::{QueuedEvent, State};
 
 const MAX_SYNC_BYTES: usize = 6_291_456;
@@ -133,6 +133,10 @@ async fn operate(front: &Front, name: &str, call: Call, operation: Operation) ->
                 payload: read.bytes,
                 trace_id: Some(asked.trace_id.clone()),
                 client_context: asked.client_context.clone(),
+                answer_at: match asked.log_type {
+                    LogType::Nothing => AnswerAt::Response,
+                    LogType::Tail => AnswerAt::Report,
+                },
             };
             front.answers.room().await;
             let not_run = |error| not_run(error, &named, front);

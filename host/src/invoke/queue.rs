@@ -11,7 +11,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
 use super::service::{InvokeError, Request, Service};
 use crate::catalog::DeployError;
-use crate::model::{Refused, RequestId};
+use crate::model::{AnswerAt, Refused, RequestId};
 use crate::store::{Leased, QueuedEvent, Store, StoreError};
 
 /// Events run at once; each may hold its payload of 1 MiB.
@@ -153,6 +153,8 @@ impl Queue {
             payload: event.payload.into(),
             trace_id: Some(event.trace_id),
             client_context: None,
+            // One after the other: the next one finds the environment free.
+            answer_at: AnswerAt::Report,
         };
         match self.service.invoke(request).await {
             // Whatever the function made of it, it has had it.

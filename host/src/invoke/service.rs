@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::Invoker;
 use super::streaming::Streaming;
 use crate::catalog::{DeployError, Deployed};
-use crate::model::{Bandwidth, Invocation, Invoked, Refused, RequestId, StreamTo, Version};
+use crate::model::{AnswerAt, Bandwidth, Invocation, Invoked, Refused, RequestId, StreamTo, Version};
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -27,6 +27,8 @@ pub struct Request {
     pub trace_id: Option<String>,
     /// Decoded client context, JSON text.
     pub client_context: Option<String>,
+    /// What it waits for.
+    pub answer_at: AnswerAt,
 }
 
 /// Why there is no outcome.
@@ -108,6 +110,7 @@ fn invocation(version: &Version, request: Request) -> Invocation {
         cognito_identity: None,
         tenant_id: None,
         stream_to: None,
+        answer_at: request.answer_at,
     }
 }
 

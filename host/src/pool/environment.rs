@@ -48,8 +48,8 @@ pub(crate) struct Environment {
     running: Option<Running>,
     starts: u32,
     deadline: Option<Instant>,
-    /// What happened before its processes were started.
-    before_start: Vec<(Event, jiff::Timestamp)>,
+    /// The beginning of an init whose processes are not started yet.
+    before_start: Option<(Event, jiff::Timestamp)>,
     meter: MemoryMeter,
     log: Log,
 }
@@ -84,7 +84,7 @@ impl Environment {
             running: None,
             starts: 0,
             deadline: None,
-            before_start: Vec::new(),
+            before_start: None,
             meter: MemoryMeter::default(),
             log,
         }
@@ -153,11 +153,10 @@ impl Environment {
         match &self.running {
             Some(running) => running.api.tell(&event, at),
             // The beginning of an init comes before whoever serves extensions.
-            None => match event {
-                Event::InitStart { .. } => self.before_start = vec![(event.clone(), at)],
-                Event::Start { .. } => self.before_start.push((event.clone(), at)),
-                _ => {}
-            },
+            None if matches!(event, Event::InitStart { .. }) => {
+                self.before_start = Some((event.clone(), at));
+            }
+            None => {}
         }
         (self.log)(event);
     }
@@ -395,7 +394,7 @@ impl Environment {
             socket_asks,
             sockets_wanted: VecDeque::new(),
         });
-        for (event, at) in std::mem::take(&mut self.before_start) {
+        if let Some((event, at)) = self.before_start.take() {
             self.running.iter().for_each(|running| running.api.tell(&event, at));
         }
         self.starts += 1;

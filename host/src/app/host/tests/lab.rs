@@ -15,7 +15,7 @@ use crate::app::host::{Host, Plan};
 use crate::app::resources::Wants;
 use crate::config::{Color, Cpu, Credentials, DevShm, Isolation, RuntimeCompat, Sdk, Verbosity};
 use crate::model::{
-    Event, Function, Invocation, Invoked, LogFormat, LogLevels, Network, Outcome, Refused,
+    AnswerAt, Event, Function, Invocation, Invoked, LogFormat, LogLevels, Network, Outcome, Refused,
     RequestId, Version,
 };
 use crate::pool::{Journal, Pool, Settings, Snapshot};
@@ -248,6 +248,7 @@ pub(super) async fn call(
         cognito_identity: None,
         tenant_id: None,
         stream_to: None,
+        answer_at: AnswerAt::Report,
     };
     pool.invoke(version, invocation).await
 }
