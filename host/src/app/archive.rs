@@ -21,6 +21,7 @@ use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -29,7 +30,8 @@ use tokio::sync::mpsc;
 use super::deployed::Opening;
 use super::runtime::ArchiveOf;
 use crate::model::{
-    Bandwidth, Invocation, Outcome, Piece, Purpose, RequestId, StreamTo, Version, patience,
+    AnswerAt, Bandwidth, Invocation, Outcome, Piece, Purpose, RequestId, StreamTo, Version,
+    patience,
 };
 use crate::pool::{Blueprint, Extensions, Pool};
 
@@ -45,6 +47,8 @@ const FILE_MODE: u32 = 0o644;
 #[derive(Default)]
 pub(super) struct Archives {
     wanted: Mutex<HashMap<Opening, Weak<ClassArchive>>>,
+    /// How many those are: known without a lock, as every invocation asks.
+    waiting: AtomicUsize,
 }
 
 /// The archive of one opened version.
@@ -58,22 +62,25 @@ pub(super) struct ClassArchive {
 }
 
 impl Archives {
-    /// Has it made behind the version's next cold start.
+    /// Has it made behind the version's next invocation.
     pub(super) fn wanted(&self, version: Opening, archive: &Arc<ClassArchive>) {
         let mut wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
         wanted.retain(|_, archive| archive.strong_count() > 0);
         wanted.insert(version, Arc::downgrade(archive));
+        self.waiting.store(wanted.len(), Ordering::Relaxed);
     }
 
     /// What is to be made for this version; once.
     fn take(&self, version: &Version) -> Option<Arc<ClassArchive>> {
         let mut wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
-        wanted.remove(&Opening::of(version))?.upgrade()
+        let archive = wanted.remove(&Opening::of(version));
+        self.waiting.store(wanted.len(), Ordering::Relaxed);
+        archive?.upgrade()
     }
 
-    /// Told of a start that went well: makes the version's archive if that is still to be done.
-    pub(super) fn started(&self, version: &Arc<Version>, pool: &Pool) {
-        if version.purpose != Purpose::Serving {
+    /// Told of an invocation that has an outcome: makes the version's archive if that is still to be done.
+    pub(super) fn ran(&self, version: &Arc<Version>, pool: &Pool) {
+        if self.waiting.load(Ordering::Relaxed) == 0 || version.purpose != Purpose::Serving {
             return;
         }
         if let Some(archive) = self.take(version) {
@@ -175,5 +182,6 @@ fn invocation(version: &Version, stream_to: StreamTo) -> Invocation {
         cognito_identity: None,
         tenant_id: None,
         stream_to: Some(stream_to),
+        answer_at: AnswerAt::Report,
     }
 }

@@ -33,8 +33,8 @@ impl Invoker for Pooled {
         Box::pin(async move {
             let function = Arc::clone(&version);
             let ran = pool.invoke(version, invocation).await;
-            if ran.as_ref().is_ok_and(|ran| ran.report.init_duration.is_some()) {
-                archives.started(&function, &pool);
+            if ran.is_ok() {
+                archives.ran(&function, &pool);
             }
             if let Err(
                 Refused::ReservedConcurrency

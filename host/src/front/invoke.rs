@@ -23,8 +23,8 @@ use super::validate::Violations;
 use crate::catalog::{DeployError, Deployed};
 use crate::invoke::{InvokeError, Request, Step, new_trace};
 use crate::model::{
-    Invoked, MAX_CLIENT_CONTEXT_BYTES, Outcome, Refused, RequestId, TENANT_PATTERN, Tenancy,
-    is_tenant_id,
+    AnswerAt, Invoked, MAX_CLIENT_CONTEXT_BYTES, Outcome, Refused, RequestId, TENANT_PATTERN,
+    Tenancy, is_tenant_id,
 };
 use crate::store::{FunctionRecord, QueuedEvent};
 
@@ -139,6 +139,10 @@ async fn operate(front: &Front, name: &str, call: Call, operation: Operation) ->
                 trace_id: Some(asked.trace_id.clone()),
                 client_context: asked.client_context.clone(),
                 tenant_id: asked.tenant_id.clone(),
+                answer_at: match asked.log_type {
+                    LogType::Nothing => AnswerAt::Response,
+                    LogType::Tail => AnswerAt::Report,
+                },
             };
             front.answers.room().await;
             let not_run = |error| not_run(error, &named, front);

@@ -15,8 +15,8 @@ use crate::app::host::{Host, Plan};
 use crate::app::resources::Wants;
 use crate::config::{Color, Cpu, Credentials, DevShm, Isolation, RuntimeCompat, Sdk, Verbosity};
 use crate::model::{
-    Event, Function, Invocation, Invoked, LogFormat, LogLevels, Network, Outcome, Purpose, Refused,
-    RequestId, Tenancy, Version,
+    AnswerAt, Event, Function, Invocation, Invoked, LogFormat, LogLevels, Network, Outcome,
+    Purpose, Refused, RequestId, Tenancy, Version,
 };
 use crate::pool::{Journal, Pool, Settings, Snapshot};
 use crate::usage::{Labels, LogRenderer, Paint, Say};
@@ -252,6 +252,7 @@ pub(super) async fn call(
         cognito_identity: None,
         tenant_id: None,
         stream_to: None,
+        answer_at: AnswerAt::Report,
     };
     pool.invoke(version, invocation).await
 }
