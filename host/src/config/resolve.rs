@@ -269,7 +269,12 @@ pub(super) fn fill_in_data_dir(raw: &mut Raw, caller: &Caller, problems: &mut Ve
 
 /// One that others may write to would have them say what is run, and what is removed.
 fn check_data_dir(raw: &Raw, caller: &Caller, problems: &mut Vec<Problem>) {
-    let Some((_, place)) = raw.text(Setting::DataDir) else { return };
+    let Some((text, place)) = raw.text(Setting::DataDir) else { return };
+    if text.is_empty() {
+        // A variable of a shell that is not set; the working directory was not meant.
+        let (value, rule) = (String::new(), "a directory");
+        return problems.push(Problem::Malformed { place, value, rule });
+    }
     let path = data_dir(raw, caller);
     // One that is not there will be made by us.
     let found = fs::metadata(&path).ok().and_then(|data| strangers::of(&data, caller));

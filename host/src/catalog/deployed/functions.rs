@@ -197,7 +197,8 @@ impl Deployed {
     /// Whether a function may be changed by somebody who has seen `revision`, if they say so.
     ///
     /// # Errors
-    /// [`DeployError::Stale`], [`DeployError::Busy`], and [`DeployError::NotActive`] while it is being made.
+    /// [`DeployError::Stale`] and [`DeployError::Busy`]; [`DeployError::NotActive`] while it is being
+    /// made.
     pub fn check_changeable(
         record: &FunctionRecord,
         revision: Option<&str>,
