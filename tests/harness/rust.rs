@@ -33,17 +33,38 @@ pub(crate) fn rust_fixture() -> Result<Built, String> {
 }
 
 fn build(into: &Path) -> Result<(), String> {
-    let target = target();
-    let mut command = Command::new("cargo");
-    command.args(["build", "--quiet", "--locked", "--target-dir"]).arg(&target);
-    run(command.current_dir(fixture("rust")))?;
+    let programs = cargo(&fixture("rust"))?;
     for name in PROGRAMS {
         let home = into.join(name);
         fs::create_dir_all(&home)
-            .and_then(|()| fs::copy(target.join("debug").join(name), home.join("bootstrap")))
+            .and_then(|()| fs::copy(programs.join(name), home.join("bootstrap")))
             .map_err(|e| format!("{name}: {e}"))?;
     }
     Ok(())
+}
+
+/// The program of the fixtures that calls a host by AWS's SDK for Rust.
+///
+/// # Errors
+/// Why it cannot be built. That is tried once.
+pub(crate) fn rust_client() -> Result<PathBuf, String> {
+    static TRIED: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let source = fixture("service/rust");
+    let build = |into: &Path| {
+        let program = cargo(&source)?.join("client");
+        fs::copy(program, into.join("client")).map_err(|e| e.to_string()).map(drop)
+    };
+    let home = TRIED.get_or_init(|| once_at("rust-client", &source, build)).clone()?;
+    Ok(home.join("client"))
+}
+
+/// Builds a package of the fixtures as its lock file has it; where its programs are.
+fn cargo(package: &Path) -> Result<PathBuf, String> {
+    let target = target();
+    let mut command = Command::new("cargo");
+    command.args(["build", "--quiet", "--locked", "--target-dir"]).arg(&target);
+    run(command.current_dir(package))?;
+    Ok(target.join("debug"))
 }
 
 /// AWS's Lambda Web Adapter, unmodified, as its package installs it.

@@ -14,9 +14,9 @@ use super::notice::Notice;
 use super::problem::{Problem, Problems};
 use super::raw::{Raw, merge};
 use super::resolve::{
-    Checks, MAX_LAYERS, color, function_name, handler, log_format, runtime_compat,
+    Checks, MAX_LAYERS, color, function_name, handler, log_format, max_concurrency, runtime_compat,
 };
-use super::resolved::{Color, RuntimeCompat, Verbosity};
+use super::resolved::{Build, Color, RuntimeCompat, Verbosity};
 use super::{Caller, Setting, code_path, file, variables};
 use crate::model::{EPHEMERAL_STORAGE_MB, LogFormat, MEMORY_MB, TIMEOUT_SECS};
 
@@ -42,6 +42,8 @@ pub struct AskedDeploy {
     pub description: Option<String>,
     /// `--reserved-concurrency`, as typed.
     pub reserved_concurrency: Option<String>,
+    /// `--build` or `--build-cmd`. A flag alone, as it runs commands on the host.
+    pub build: Option<Build>,
     /// `-q` or `-v`.
     pub verbosity: Verbosity,
 }
@@ -72,9 +74,12 @@ pub struct Deploy {
     pub timeout_seconds: Option<u32>,
     pub ephemeral_storage_mb: Option<u32>,
     pub log_format: Option<LogFormat>,
+    pub max_concurrency: Option<u32>,
     pub environment: Option<BTreeMap<String, String>>,
     pub layers: Option<Vec<LayerSource>>,
     pub reserved_concurrency: Option<u32>,
+    /// What is deployed is made by this first.
+    pub build: Option<Build>,
     /// The host.
     pub endpoint: Endpoint,
     /// When output is coloured.
@@ -138,6 +143,7 @@ pub fn resolve_deploy(asked: AskedDeploy, caller: &Caller) -> Result<ResolvedDep
         log_format: raw
             .get(Setting::LogFormat)
             .map(|_| checks.or(log_format(&raw), LogFormat::Text)),
+        max_concurrency: checks.or(max_concurrency(&raw), None),
         environment: environment_of(&raw, &asked.env, caller, &mut checks, &mut notices),
         layers: layers(&raw, caller, &mut checks.problems),
         reserved_concurrency: asked.reserved_concurrency.as_deref().and_then(|text| {
@@ -145,6 +151,7 @@ pub fn resolve_deploy(asked: AskedDeploy, caller: &Caller) -> Result<ResolvedDep
             let number = number_text(flag, text, 0..=u32::MAX, "invocations at once");
             checks.or(number.map(Some), None)
         }),
+        build: asked.build,
         endpoint: checks.or(endpoint::read(&raw, caller), Endpoint::default()),
         color: checks.or(color(&raw, caller), Color::Auto),
         verbosity: asked.verbosity,
@@ -238,6 +245,7 @@ mod tests {
             env: Vec::new(),
             description: None,
             reserved_concurrency: None,
+            build: None,
             verbosity: Verbosity::Normal,
         }
     }

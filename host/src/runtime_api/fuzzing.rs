@@ -9,7 +9,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::extensions::request;
+use super::extensions::{Invocations, request};
 use super::response::Mode;
 use super::routes::Route;
 use super::session::{Answer, Delivery};
@@ -105,9 +105,11 @@ pub fn extensions(data: &[u8]) {
     match request::events(case.body) {
         Ok(events) => {
             for place in [Place::External, Place::Internal] {
-                match request::allowed(&events, place) {
-                    Ok(all) => assert!(all.len() <= 2),
-                    Err(refusal) => assert!(!refusal.to_string().is_empty()),
+                for invocations in [Invocations::One, Invocations::Many] {
+                    match request::allowed(&events, place, invocations) {
+                        Ok(all) => assert!(all.len() <= 2),
+                        Err(refusal) => assert!(!refusal.to_string().is_empty()),
+                    }
                 }
             }
         }

@@ -53,7 +53,7 @@ pub(crate) async fn response(
     headers: &HeaderMap,
     incoming: &mut Incoming,
 ) -> Result<Reply, Reply> {
-    let post = Post::of_invocation(shared, id, headers, Answer::Response)?;
+    let post = Post::of_invocation(shared, id, headers, Answer::Response).await?;
     // The emulator stays in InvocationResponse here and wedges; dropping the post undoes it.
     let mode = Mode::of(headers).ok_or_else(reply::invalid_response_mode)?;
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());

@@ -17,5 +17,7 @@ mod registry;
 pub(crate) mod request;
 
 pub(crate) use calls::{Call, answer, collect};
+#[cfg(any(test, fuzzing))]
+pub(crate) use registry::Invocations;
 pub(crate) use registry::{ExtensionRefusal, Extensions};
 pub(crate) use request::identifier;
