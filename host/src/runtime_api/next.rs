@@ -81,7 +81,10 @@ async fn one_of_many(shared: &Shared) -> Result<Reply, Reply> {
                 permit.send(signal);
                 None
             }
-            Ok(_) => None,
+            Ok(_) => {
+                drop(permit);
+                None
+            }
             Err(refusal) => Some(refusal),
         }
     };
@@ -96,8 +99,10 @@ async fn one_of_many(shared: &Shared) -> Result<Reply, Reply> {
         let woken = {
             let mut session = shared.session();
             let woken = session.wake(Instant::now());
-            if let Some(Next::Event { signal: Some(signal), .. }) = &woken {
-                permit.send(signal.clone());
+            match &woken {
+                Some(Next::Event { signal: Some(signal), .. }) => permit.send(signal.clone()),
+                // As above.
+                _ => drop(permit),
             }
             woken
         };
