@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 use super::error::AppError;
 use super::python::PYTHONPATH;
 use super::resources::Resources;
-use super::runtime::{Parts, Running, custom};
+use super::runtime::{ArchiveOf, Parts, Running, WRAPPER, custom};
 use super::timings;
 use super::tree::tree;
 use crate::catalog::{self, Client, Diagnosis, Suspect};
@@ -107,7 +107,10 @@ pub(super) fn open_code(asked: &Asked<'_>, workspace: &Path) -> Result<Code, App
         };
         let (language, identifier) = (inference.runtime.language, inference.runtime.identifier);
         let interpreter = discover::find(language, identifier, compat, &search)?;
-        let suspect = Suspect::of_interpreter(&interpreter, language, &inference.handler);
+        let suspect = match asked.environment.get(WRAPPER) {
+            Some(wrapper) => Suspect::Wrapper { inside: wrapper.clone() },
+            None => Suspect::of_interpreter(&interpreter, language, &inference.handler),
+        };
         (parts.managed(&inference, &interpreter)?, suspect)
     };
     let Parts { trees, links, .. } = parts;
@@ -241,6 +244,11 @@ impl Opened {
 }
 
 impl Code {
+    /// How an archive of the version's classes is made, if one is of use.
+    pub(super) fn archive(&self) -> Option<&ArchiveOf> {
+        self.running.archive.as_ref()
+    }
+
     /// Everything one environment of `function` is made from.
     pub(super) fn blueprint(
         &self,

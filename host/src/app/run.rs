@@ -18,8 +18,8 @@ use super::resources::{Ground, Resources, Wants};
 use super::timings;
 use crate::config::{self, Explain, Keep, Verbosity};
 use crate::model::{
-    Bandwidth, Event, Failure, FailureKind, Function, Invocation, MEMORY_MB, Outcome, RequestId,
-    StreamTo, TIMEOUT_SECS,
+    AnswerAt, Bandwidth, Event, Failure, FailureKind, Function, Invocation, MEMORY_MB, Outcome,
+    RequestId, StreamTo, TIMEOUT_SECS,
 };
 use crate::pool::{Environment, Log};
 use crate::sandbox::StartedSpawner;
@@ -260,6 +260,7 @@ pub(super) fn invocation(config: &config::Invoke, function: &Function) -> Invoca
         cognito_identity: None,
         tenant_id: config.tenant_id.clone(),
         stream_to: None,
+        answer_at: AnswerAt::Response,
     }
 }
 

@@ -16,7 +16,7 @@ use super::raw::{Raw, merge};
 use super::resolve::{
     Checks, MAX_LAYERS, color, function_name, handler, log_format, max_concurrency, runtime_compat,
 };
-use super::resolved::{Color, RuntimeCompat, Verbosity};
+use super::resolved::{Build, Color, RuntimeCompat, Verbosity};
 use super::{Caller, Setting, code_path, file, variables};
 use crate::model::{EPHEMERAL_STORAGE_MB, LogFormat, MEMORY_MB, TIMEOUT_SECS};
 
@@ -42,6 +42,8 @@ pub struct AskedDeploy {
     pub description: Option<String>,
     /// `--reserved-concurrency`, as typed.
     pub reserved_concurrency: Option<String>,
+    /// `--build` or `--build-cmd`. A flag alone, as it runs commands on the host.
+    pub build: Option<Build>,
     /// `-q` or `-v`.
     pub verbosity: Verbosity,
 }
@@ -76,6 +78,8 @@ pub struct Deploy {
     pub environment: Option<BTreeMap<String, String>>,
     pub layers: Option<Vec<LayerSource>>,
     pub reserved_concurrency: Option<u32>,
+    /// What is deployed is made by this first.
+    pub build: Option<Build>,
     /// The host.
     pub endpoint: Endpoint,
     /// When output is coloured.
@@ -147,6 +151,7 @@ pub fn resolve_deploy(asked: AskedDeploy, caller: &Caller) -> Result<ResolvedDep
             let number = number_text(flag, text, 0..=u32::MAX, "invocations at once");
             checks.or(number.map(Some), None)
         }),
+        build: asked.build,
         endpoint: checks.or(endpoint::read(&raw, caller), Endpoint::default()),
         color: checks.or(color(&raw, caller), Color::Auto),
         verbosity: asked.verbosity,
@@ -240,6 +245,7 @@ mod tests {
             env: Vec::new(),
             description: None,
             reserved_concurrency: None,
+            build: None,
             verbosity: Verbosity::Normal,
         }
     }

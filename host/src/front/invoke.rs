@@ -20,13 +20,13 @@ use super::reply::{self, Answer, Body};
 use super::state::{Call, Front};
 use super::stream;
 use super::validate::Violations;
-use crate::catalog::DeployError;
+use crate::catalog::{DeployError, Deployed};
 use crate::invoke::{InvokeError, Request, Step, new_trace};
 use crate::model::{
-    Invoked, MAX_CLIENT_CONTEXT_BYTES, Outcome, Refused, RequestId, TENANT_PATTERN, Tenancy,
-    is_tenant_id,
+    AnswerAt, Invoked, MAX_CLIENT_CONTEXT_BYTES, Outcome, Refused, RequestId, TENANT_PATTERN,
+    Tenancy, is_tenant_id,
 };
-use crate::store::{FunctionRecord, QueuedEvent, State};
+use crate::store::{FunctionRecord, QueuedEvent};
 
 const MAX_SYNC_BYTES: usize = 6_291_456;
 const MAX_ASYNC_BYTES: usize = 1_048_576;
@@ -114,10 +114,7 @@ async fn operate(front: &Front, name: &str, call: Call, operation: Operation) ->
         Kind::Event => {
             let record = front.deployed.find(&named.name).await.map_err(failed)?;
             check_tenant(&record, &asked)?;
-            if record.state == State::Pending {
-                let name = record.name;
-                return Err(failed(DeployError::NotActive { name, state: "Pending" }));
-            }
+            Deployed::check_invocable(&record).map_err(failed)?;
             let event = QueuedEvent {
                 function: named.name.clone(),
                 arn,
@@ -142,6 +139,10 @@ async fn operate(front: &Front, name: &str, call: Call, operation: Operation) ->
                 trace_id: Some(asked.trace_id.clone()),
                 client_context: asked.client_context.clone(),
                 tenant_id: asked.tenant_id.clone(),
+                answer_at: match asked.log_type {
+                    LogType::Nothing => AnswerAt::Response,
+                    LogType::Tail => AnswerAt::Report,
+                },
             };
             front.answers.room().await;
             let not_run = |error| not_run(error, &named, front);

@@ -11,7 +11,7 @@ use super::Invoker;
 use super::streaming::Streaming;
 use crate::catalog::{DeployError, Deployed};
 use crate::model::{
-    Bandwidth, Invocation, Invoked, Refused, RequestId, StreamTo, TenantMismatch, Version,
+    AnswerAt, Bandwidth, Invocation, Invoked, Refused, RequestId, StreamTo, TenantMismatch, Version,
 };
 
 /// What is asked for.
@@ -31,6 +31,8 @@ pub struct Request {
     pub client_context: Option<String>,
     /// Of a function of many tenants, whose it is.
     pub tenant_id: Option<String>,
+    /// What it waits for.
+    pub answer_at: AnswerAt,
 }
 
 /// Why there is no outcome.
@@ -116,6 +118,7 @@ fn invocation(version: &Version, request: Request) -> Invocation {
         cognito_identity: None,
         tenant_id: request.tenant_id,
         stream_to: None,
+        answer_at: request.answer_at,
     }
 }
 

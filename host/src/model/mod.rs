@@ -28,7 +28,9 @@ pub use function::{
     APPLICATION_LEVEL_VARIABLE, EPHEMERAL_STORAGE_MB, Function, LogFormat, MAX_CONCURRENCY,
     MEMORY_MB, MIB_PER_VCPU, Network, TIMEOUT_SECS,
 };
-pub use invocation::{Invocation, MAX_CLIENT_CONTEXT_BYTES, MAX_PAYLOAD_BYTES, RequestId};
+pub use invocation::{
+    AnswerAt, Invocation, MAX_CLIENT_CONTEXT_BYTES, MAX_PAYLOAD_BYTES, RequestId,
+};
 pub use invoked::{Invoked, LOG_TAIL_BYTES, Refused};
 pub use levels::{ApplicationLevel, LogLevels, SystemLevel};
 pub use outcome::{Failure, FailureKind, Outcome};
@@ -36,4 +38,4 @@ pub(crate) use pace::{patience, set_time_scale, time_scale};
 pub(crate) use stream::Flow;
 pub use stream::{Bandwidth, MAX_STREAM_BYTES, Piece, StreamTo};
 pub use tenant::{TENANT_PATTERN, Tenancy, TenantMismatch, is_tenant_id};
-pub use version::Version;
+pub use version::{Purpose, Version};

@@ -41,8 +41,8 @@ pub(crate) struct Environment {
     running: Option<Running>,
     starts: u32,
     deadline: Option<Instant>,
-    /// What happened before its processes were started.
-    before_start: Vec<(Event, jiff::Timestamp)>,
+    /// The beginning of an init whose processes are not started yet.
+    before_start: Option<(Event, jiff::Timestamp)>,
     meter: MemoryMeter,
     /// Of a function of many tenants, the one it serves.
     tenant_id: Option<String>,
@@ -83,7 +83,7 @@ impl Environment {
             running: None,
             starts: 0,
             deadline: None,
-            before_start: Vec::new(),
+            before_start: None,
             meter: MemoryMeter::default(),
             tenant_id: None,
             log,
@@ -185,11 +185,10 @@ impl Environment {
         match &self.running {
             Some(running) => running.api.tell(&event, at),
             // The beginning of an init comes before whoever serves extensions.
-            None => match event {
-                Event::InitStart { .. } => self.before_start = vec![(event.clone(), at)],
-                Event::Start { .. } => self.before_start.push((event.clone(), at)),
-                _ => {}
-            },
+            None if matches!(event, Event::InitStart { .. }) => {
+                self.before_start = Some((event.clone(), at));
+            }
+            None => {}
         }
         (self.log)(event);
     }

@@ -270,7 +270,6 @@ impl Life {
     fn invoke_after_reset(&mut self, invocation: Invocation, now: Instant) -> Vec<Effect> {
         let mut effects = vec![
             Effect::InitStart(InitPhase::Invoke),
-            Effect::LogStart(invocation.request_id.clone()),
             Effect::Deadline(Some(now + invocation.timeout)),
         ];
         self.party = Party::starting(&self.external);
@@ -374,10 +373,12 @@ impl Life {
         if let Some(init_since) = busy.init_since.take() {
             let duration = now.duration_since(init_since);
             let assign = Effect::Assign(Box::new(busy.invocation.clone()));
+            // Its events come before those of the invocation it is part of (runtime-api.md 3.4).
+            let start = Effect::LogStart(busy.invocation.request_id.clone());
             busy.runtime = RuntimePart::Running;
             self.state = State::Busy(busy);
             let report = init_report(InitPhase::Invoke, duration, Status::Success, None);
-            return vec![report, Effect::Throttle, assign];
+            return vec![report, start, Effect::Throttle, assign];
         }
         self.state = State::Idle { init: None };
         let extensions_since = (now > since).then_some(since);
@@ -432,6 +433,7 @@ impl Life {
             }
             effects.extend(self.party.unready());
             effects.push(init_report(InitPhase::Invoke, duration, status, named.clone()));
+            effects.push(Effect::LogStart(id.clone()));
         }
         if let Some(message) = fault {
             effects.push(Effect::LogFault { id: id.clone(), error_type, message });

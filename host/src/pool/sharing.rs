@@ -130,7 +130,7 @@ impl<P: Provider> Worker<P> {
             let (log_tail, report) = lock(tails).take(&id);
             let invoked = flight.outcome.zip(report);
             let result = match invoked {
-                Some((outcome, report)) => Ok(Invoked { outcome, log_tail, report }),
+                Some((outcome, report)) => Ok(Invoked { outcome, log_tail, report: Some(report) }),
                 None => Err(Refused::Sandbox("the invocation ended without a report".to_owned())),
             };
             let (env, job, health) = (self.env, flight.job, Health::Ready);

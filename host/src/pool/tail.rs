@@ -4,11 +4,13 @@ use std::collections::{HashMap, VecDeque};
 
 use serde_json::Value;
 
-use crate::model::{Event, LOG_TAIL_BYTES, Report, RequestId};
+use crate::model::{Event, InitPhase, LOG_TAIL_BYTES, Report, RequestId};
 
-/// What was logged since START.
+/// What was logged since START, or since the beginning of an init that is part of the invocation.
 #[derive(Debug, Default)]
 pub(super) struct Tail {
+    /// That init was there, and START was not.
+    in_init: bool,
     last: VecDeque<u8>,
     report: Option<Report>,
 }
@@ -70,6 +72,10 @@ impl Tail {
     /// Takes the lines that `event` made in the log.
     pub(super) fn push(&mut self, event: &Event, lines: &[u8]) {
         match event {
+            Event::InitStart { phase: InitPhase::Invoke } => {
+                *self = Self { in_init: true, ..Self::default() };
+            }
+            Event::Start { .. } if std::mem::take(&mut self.in_init) => {}
             Event::Start { .. } => *self = Self::default(),
             Event::Report(report) => self.report = Some(report.clone()),
             _ => {}
@@ -87,7 +93,7 @@ impl Tail {
 
     /// The tail and the figures; no figures unless REPORT was there.
     pub(super) fn take(&mut self) -> (Vec<u8>, Option<Report>) {
-        let Self { last, report } = std::mem::take(self);
+        let Self { last, report, .. } = std::mem::take(self);
         (last.into(), report)
     }
 }
@@ -132,5 +138,10 @@ mod tests {
         tail.push(&start(), b"START\n");
         tail.push(&line(b"mine"), b"mine\n");
         assert_eq!(tail.take().0, b"START\nmine\n");
+        tail.push(&Event::InitStart { phase: InitPhase::Invoke }, b"");
+        tail.push(&line(b"init"), b"init\n");
+        tail.push(&start(), b"START\n");
+        tail.push(&line(b"mine"), b"mine\n");
+        assert_eq!(tail.take().0, b"init\nSTART\nmine\n");
     }
 }

@@ -10,7 +10,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, mpsc, watch};
 
@@ -18,8 +18,14 @@ use super::home::{Home, Journal, Provider, Sink};
 use super::schedule::{EnvId, Gone, Health, JobId};
 use super::settings::Freeze;
 use super::tail::{Keep, Tail, Tails};
-use crate::model::{Event, Invocation, Invoked, Outcome, Refused, RequestId, Version};
+use crate::model::{
+    AnswerAt, Event, Invocation, Invoked, Outcome, Refused, RequestId, Version, patience,
+};
 use crate::sandbox::SandboxError;
+
+/// How long an answer is kept from its caller for the environment to be free: who calls again at once
+/// finds it so and needs no second one. Whoever works on after its response takes longer.
+const FREE_WITHIN: Duration = Duration::from_millis(10);
 
 /// An order to an environment. Closing the channel is the order to end when idle.
 pub(super) struct Run {
@@ -31,7 +37,7 @@ pub(super) struct Run {
 pub(super) enum Told {
     /// Its init is over.
     Ready { env: EnvId },
-    /// Its invocation is over but for the end of processes that are given time for it.
+    /// Its caller can be answered, though runtime, extensions or their end still take time.
     Answered { job: JobId, invoked: Box<Invoked> },
     /// Of one that runs many at once: how many more it can be given than it said before.
     Slots { env: EnvId, before: usize, now: usize },
@@ -172,17 +178,26 @@ impl<P: Provider> Worker<P> {
         run: Run,
     ) -> Result<(), SandboxError> {
         let Run { job, invocation } = run;
+        let answer_at = invocation.answer_at;
+        let is_answered = Notify::new();
         let outcome = Mutex::new(None);
         let whole = || {
             let mut tail = lock(tail);
             let outcome = lock(&outcome).take_if(|_| tail.has_report())?;
             let (log_tail, report) = tail.take();
-            Some(Invoked { outcome, log_tail, report: report? })
+            Some(Invoked { outcome, log_tail, report: Some(report?) })
         };
         let mut is_told = false;
         let ran = {
-            let mut answer = |_: &RequestId, answered: Outcome| *lock(&outcome) = Some(answered);
+            let mut answer = |_: &RequestId, answered: Outcome| {
+                *lock(&outcome) = Some(answered);
+                is_answered.notify_one();
+            };
             let mut ran = std::pin::pin!(home.invoke(invocation, &mut answer));
+            let mut waited = std::pin::pin!(async {
+                is_answered.notified().await;
+                tokio::time::sleep(patience(FREE_WITHIN)).await;
+            });
             loop {
                 // Whoever hurries has no time for it; the home is ended next.
                 tokio::select! {
@@ -192,6 +207,17 @@ impl<P: Provider> Worker<P> {
                     // Processes end in their own time, and nobody waits for that.
                     () = self.reported.notified(), if !is_told => {
                         if let Some(invoked) = whole() {
+                            let invoked = Box::new(invoked);
+                            // As below.
+                            let _gone = self.told.send(Told::Answered { job, invoked }).await;
+                            is_told = true;
+                        }
+                    }
+                    // Nor for what runtime and extensions do after the response.
+                    () = &mut waited, if !is_told && answer_at == AnswerAt::Response => {
+                        let outcome = lock(&outcome).take();
+                        if let Some(outcome) = outcome {
+                            let invoked = Invoked { outcome, log_tail: Vec::new(), report: None };
                             let invoked = Box::new(invoked);
                             // As below.
                             let _gone = self.told.send(Told::Answered { job, invoked }).await;

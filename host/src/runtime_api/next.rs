@@ -28,7 +28,8 @@ const TENANT: HeaderName = HeaderName::from_static("lambda-runtime-aws-tenant-id
 /// Headers of a next with everything.
 const MAX_HEADERS: usize = 9;
 
-/// Waits for an event as long as the connection lives.
+/// Waits for an event as long as the connection lives. One that comes while an answer is still streamed
+/// waits for its end, too: AWS's client for Node.js asks so after a handler failed in its stream.
 pub(crate) async fn next(shared: &Shared) -> Result<Reply, Reply> {
     if shared.session().is_of_many() {
         return one_of_many(shared).await;
@@ -41,20 +42,29 @@ pub(crate) async fn next(shared: &Shared) -> Result<Reply, Reply> {
         let now = Instant::now();
         let stepped = {
             let mut session = shared.session();
-            let stepped = if suspended { session.wake(now) } else { Some(session.next(now)?) };
+            let stepped = if suspended {
+                session.wake(now)
+            } else if session.is_streaming() {
+                // It asks again when the stream is over.
+                None
+            } else {
+                suspended = true;
+                Some(session.next(now)?)
+            };
             let signal = match &stepped {
                 Some(Next::Wait { signal } | Next::Event { signal, .. }) => signal.clone(),
                 None => None,
             };
-            if let Some(signal) = signal {
-                permit.send(signal);
+            match signal {
+                Some(signal) => permit.send(signal),
+                // Any number may wait here, and must not hold the places of those who have news.
+                None => drop(permit),
             }
             stepped
         };
         if let Some(Next::Event { invocation, .. }) = stepped {
             return event(&invocation).ok_or_else(reply::internal);
         }
-        suspended = true;
         changed.await;
     }
 }

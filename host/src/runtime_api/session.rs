@@ -191,6 +191,8 @@ pub(crate) struct Session {
     assigned: Option<Arc<Invocation>>,
     /// In the runtime's hands. Classic: at most one.
     current: Option<Attempt>,
+    /// The answer that is, or was last, passed on while it came.
+    streaming: Option<Ticket>,
     /// Instead of both, where the runtime may hold many.
     many: Option<Many>,
     last_ticket: u64,
@@ -204,6 +206,7 @@ impl Session {
             restore,
             assigned: None,
             current: None,
+            streaming: None,
             many: None,
             last_ticket: 0,
         }
@@ -299,6 +302,19 @@ impl Session {
     /// Where the answer that is being read goes, if it is a stream.
     pub(crate) fn stream_to(&mut self, ticket: Ticket) -> Option<StreamTo> {
         self.answering(ticket).and_then(|attempt| attempt.invocation.stream_to.clone())
+    }
+
+    /// The answer that is being read is a stream.
+    pub(crate) fn streams(&mut self, ticket: Ticket) {
+        self.streaming = Some(ticket);
+    }
+
+    /// Whether the end of a stream is still to come.
+    pub(crate) fn is_streaming(&self) -> bool {
+        self.current.as_ref().is_some_and(|attempt| match attempt.progress {
+            Progress::Answering { ticket, .. } => self.streaming == Some(ticket),
+            _ => false,
+        })
     }
 
     /// The body of a post is here, or known to be too large.

@@ -26,7 +26,7 @@ pub(crate) struct Shared {
     release: Mutex<Release>,
     /// Whom extensions asked to send what happens.
     pub(crate) telemetry: Hub,
-    /// Woken when something was assigned or restored; whoever is suspended looks again.
+    /// Woken when something was assigned or restored, or a stream has ended; whoever is suspended looks again.
     pub(crate) changed: Notify,
     /// Of a runtime that may hold many: how many of its `next` count.
     slots: Semaphore,
@@ -178,6 +178,7 @@ impl<'a> StreamedPost<'a> {
     pub(crate) async fn begin(post: Post<'a>) -> Result<Self, Reply> {
         let permit = post.shared.signals.clone().reserve_owned().await;
         let permit = permit.map_err(|_| reply::internal())?;
+        post.shared.session().streams(post.ticket);
         Ok(Self { post, permit: Some(permit) })
     }
 
@@ -193,19 +194,24 @@ impl<'a> StreamedPost<'a> {
 
     fn end(&mut self, delivery: Delivery) -> Result<(), Refusal> {
         let Some(permit) = self.permit.take() else { return Ok(()) };
-        let mut session = self.post.shared.session();
-        match session.finish(self.post.ticket, delivery, Instant::now()) {
-            Ok(signal) => {
-                permit.send(signal);
-                Ok(())
-            }
-            Err(refusal) => {
-                if let Some(signal) = late(&refusal) {
+        let ended = {
+            let mut session = self.post.shared.session();
+            match session.finish(self.post.ticket, delivery, Instant::now()) {
+                Ok(signal) => {
                     permit.send(signal);
+                    Ok(())
                 }
-                Err(refusal)
+                Err(refusal) => {
+                    if let Some(signal) = late(&refusal) {
+                        permit.send(signal);
+                    }
+                    Err(refusal)
+                }
             }
-        }
+        };
+        // A `next` may wait for it.
+        self.post.shared.changed.notify_waiters();
+        ended
     }
 }
 

@@ -128,6 +128,17 @@ pub enum State {
     },
 }
 
+impl State {
+    /// The word for a function that can neither be invoked nor changed; `None` for one that can.
+    pub fn in_the_way(&self) -> Option<&'static str> {
+        match self {
+            Self::Active => None,
+            Self::Pending => Some("Pending"),
+            Self::Failed { .. } => Some("Failed"),
+        }
+    }
+}
+
 /// Where an update stands (`LastUpdateStatus`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastUpdate {

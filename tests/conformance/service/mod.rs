@@ -24,6 +24,7 @@ mod operating;
 mod pages;
 mod refusals;
 mod requests;
+mod rust_sdk;
 mod streams;
 mod tags;
 mod tenants;

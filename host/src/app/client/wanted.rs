@@ -96,6 +96,7 @@ mod tests {
             environment: Some([("A1".to_owned(), "x".to_owned())].into()),
             layers: Some(vec![LayerSource::Arn("arn:l:1".to_owned())]),
             reserved_concurrency: None,
+            build: None,
             endpoint: Endpoint::default(),
             color: Color::Never,
             verbosity: Verbosity::Normal,

@@ -5,7 +5,9 @@
 
 use super::super::error::ApiError;
 use super::super::members::Members;
-use super::super::names::{LAYER_VERSION_PATTERN, check_region, layer_version};
+use super::super::names::{
+    LAYER_VERSION_PATTERN, check_layer_account, check_region, layer_version,
+};
 use super::super::state::Front;
 use super::super::validate::Violations;
 use super::runtime::{self, Intent, Taken};
@@ -23,6 +25,8 @@ const SECURITY_GROUP_PATTERN: &str = "sg-[0-9a-zA-Z]*";
 const MAX_HANDLER: usize = 128;
 const MAX_DESCRIPTION: usize = 256;
 const MAX_LOG_GROUP: usize = 512;
+const MAX_SUBNETS: usize = 16;
+const MAX_SECURITY_GROUPS: usize = 5;
 /// Members of the model that mean something lambdabox has not.
 const NOT_YET: [&str; 7] = [
     "FileSystemConfigs",
@@ -81,12 +85,13 @@ impl Settings {
             memory_mb: number(members.integer("MemorySize")?, "memorySize", MEMORY_MB, violations),
             ephemeral_storage_mb: match members.object("EphemeralStorage")? {
                 None => None,
-                Some(storage) => number(
-                    storage.integer("Size")?,
-                    "ephemeralStorage.size",
-                    EPHEMERAL_STORAGE_MB,
-                    violations,
-                ),
+                Some(storage) => {
+                    let (size, path) = (storage.integer("Size")?, "ephemeralStorage.size");
+                    if size.is_none() {
+                        violations.null(path);
+                    }
+                    number(size, path, EPHEMERAL_STORAGE_MB, violations)
+                }
             },
             environment: match members.object("Environment")? {
                 None => None,
@@ -154,7 +159,10 @@ impl Settings {
                 "sg-",
                 SECURITY_GROUP_PATTERN,
             );
-            for (path, ids, prefix, pattern) in [subnets, groups] {
+            for ((path, ids, prefix, pattern), most) in
+                [(subnets, MAX_SUBNETS), (groups, MAX_SECURITY_GROUPS)]
+            {
+                violations.list_length(path, ids, 0..=most);
                 let is_id = |id: &String| {
                     id.strip_prefix(prefix)
                         .is_some_and(|rest| rest.chars().all(|c| c.is_ascii_alphanumeric()))
@@ -208,6 +216,7 @@ impl Settings {
         replace(&mut set.description, self.description);
         replace(&mut set.tracing, self.tracing);
         replace(&mut set.snap_start, self.snap_start);
+        runtime::check_snap_start(&set.runtime, &set.snap_start)?;
         set.timeout_seconds = self.timeout_seconds.unwrap_or(set.timeout_seconds);
         set.memory_mb = self.memory_mb.unwrap_or(set.memory_mb);
         set.ephemeral_storage_mb = self.ephemeral_storage_mb.unwrap_or(set.ephemeral_storage_mb);
@@ -287,14 +296,7 @@ async fn layer_uses(front: &Front, arns: &[String]) -> Result<Vec<LayerUse>, Api
     for (index, arn) in arns.iter().enumerate() {
         let Some(named) = layer_version(arn) else { continue };
         check_region(named.region, identity)?;
-        if named.account != identity.account {
-            return Err(ApiError::denied(format!(
-                "User: arn:aws:iam::{}:root is not authorized to perform: lambda:GetLayerVersion \
-                 on resource: {arn} because no resource-based policy allows the \
-                 lambda:GetLayerVersion action",
-                identity.account
-            )));
-        }
+        check_layer_account(named.account, "GetLayerVersion", arn, identity)?;
         let layer = |arn: &String| layer_version(arn).map(|named| named.layer_arn().to_owned());
         if let Some(other) = arns[..index].iter().find(|other| layer(other) == layer(arn)) {
             return Err(ApiError::invalid(format!(
@@ -360,16 +362,16 @@ fn logging(members: &Members) -> Result<Option<LoggingAsked>, ApiError> {
 }
 
 /// A list of which one member is not of its pattern, printed as AWS prints lists.
-pub(super) fn list_pattern(
+pub(in super::super) fn list_pattern(
     violations: &mut Violations,
     path: &str,
     list: &[String],
     limits: std::ops::RangeInclusive<usize>,
     pattern: &str,
 ) {
-    violations.add(
+    violations.list(
         path,
-        &format!("[{}]", list.join(", ")),
+        list,
         &format!(
             "Member must satisfy constraint: [Member must have length less than or equal to {}, \
              Member must have length greater than or equal to {}, Member must satisfy regular \

@@ -87,7 +87,7 @@ impl Environment {
             socket_asks,
             sockets_wanted: VecDeque::new(),
         });
-        for (event, at) in std::mem::take(&mut self.before_start) {
+        if let Some((event, at)) = self.before_start.take() {
             self.running.iter().for_each(|running| running.api.tell(&event, at));
         }
         self.starts += 1;

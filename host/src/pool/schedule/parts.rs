@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use crate::model::{Refused, Version};
+use crate::model::{Purpose, Refused, Version};
 
 /// Numbers an environment; none is used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,18 +36,20 @@ pub(crate) struct Need {
 impl Need {
     pub(crate) fn of(version: &Version, tenant: Option<String>) -> Self {
         let function = &version.function;
+        // What the host does for itself takes nothing of what the function may have at once.
+        let (name, reserved, at_once) = match version.purpose {
+            Purpose::Serving => {
+                (function.name.clone(), version.reserved_concurrency, function.max_concurrency)
+            }
+            Purpose::Archive => (format!("{} (archive of classes)", function.name), None, None),
+        };
         let key = Key {
-            function: function.name.clone(),
+            function: name,
             version: function.version.clone(),
             revision: version.revision.clone(),
             tenant,
         };
-        Self {
-            key,
-            memory_mb: function.memory_mb,
-            reserved: version.reserved_concurrency,
-            at_once: function.max_concurrency,
-        }
+        Self { key, memory_mb: function.memory_mb, reserved, at_once }
     }
 }
 

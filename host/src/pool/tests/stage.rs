@@ -9,8 +9,8 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::model::{
-    Event, Function, Invocation, Invoked, LogFormat, LogLevels, Outcome, Refused, Report,
-    RequestId, Status, Tenancy, Version,
+    AnswerAt, Event, Function, Invocation, Invoked, LogFormat, LogLevels, Outcome, Purpose,
+    Refused, Report, RequestId, Status, Tenancy, Version,
 };
 use crate::pool::home::Answering;
 use crate::pool::{Freeze, Home, Journal, Pool, Provider, Settings, Sink};
@@ -99,6 +99,13 @@ impl Stage {
 
     pub(super) fn call_revision(&self, function: &str, revision: &str) -> Call {
         self.call_version(version(function, revision, 128), "x")
+    }
+
+    /// A caller that does not wait for the end of the log.
+    pub(super) fn call_in_a_hurry(&self, function: &str, payload: &str) -> Call {
+        let invocation = Invocation { answer_at: AnswerAt::Response, ..invocation(payload) };
+        let (pool, version) = (self.pool.clone(), version(function, "1", 128));
+        tokio::spawn(async move { pool.invoke(version, invocation).await })
     }
 
     fn call_version(&self, version: Arc<Version>, payload: &str) -> Call {
@@ -212,8 +219,11 @@ impl Home for Fake {
         }
         self.counts.running.fetch_sub(1, Ordering::SeqCst);
         self.counts.finished.fetch_add(1, Ordering::SeqCst);
-        let outcome = Outcome::Answered { payload, content_type: None };
+        let outcome = Outcome::Answered { payload: payload.clone(), content_type: None };
         answer(&invocation.request_id, outcome);
+        if payload.as_ref() == b"then wait" {
+            self.gate.acquire().await.expect("it is never closed").forget();
+        }
         (self.sink)("stream", Event::Report(report(invocation.request_id)));
         Ok(())
     }
@@ -303,6 +313,7 @@ fn version(name: &str, revision: &str, memory_mb: u32) -> Arc<Version> {
         layers: Vec::new(),
         revision: revision.to_owned(),
         reserved_concurrency: None,
+        purpose: Purpose::Serving,
         tenancy: Tenancy::Shared,
     })
 }
@@ -321,5 +332,6 @@ fn invocation(payload: &str) -> Invocation {
         cognito_identity: None,
         tenant_id: None,
         stream_to: None,
+        answer_at: AnswerAt::Report,
     }
 }

@@ -18,7 +18,7 @@ const ERROR_TYPE: &str = "lambda-extension-function-error-type";
 /// The only feature there is.
 const ACCOUNT_ID: &str = "accountId";
 /// Longest message of an error that is repeated to caller and operator.
-const MAX_MESSAGE_BYTES: usize = 4_096;
+pub(crate) const MAX_MESSAGE_BYTES: usize = 4_096;
 
 /// What a registration's body may hold. Other members are not looked at.
 #[derive(Debug, Deserialize)]

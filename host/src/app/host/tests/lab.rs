@@ -15,8 +15,8 @@ use crate::app::host::{Host, Plan};
 use crate::app::resources::Wants;
 use crate::config::{Color, Cpu, Credentials, DevShm, Isolation, RuntimeCompat, Sdk, Verbosity};
 use crate::model::{
-    Event, Function, Invocation, Invoked, LogFormat, LogLevels, Network, Outcome, Refused,
-    RequestId, Tenancy, Version,
+    AnswerAt, Event, Function, Invocation, Invoked, LogFormat, LogLevels, Network, Outcome,
+    Purpose, Refused, RequestId, Tenancy, Version,
 };
 use crate::pool::{Journal, Pool, Settings, Snapshot};
 use crate::usage::{Labels, LogRenderer, Paint, Say};
@@ -121,6 +121,7 @@ impl Lab {
             adjust: Box::new(adjust),
             journal,
             notices,
+            archives: Arc::default(),
         };
         let say = Say::new(Color::Never, Verbosity::Quiet);
         let (host, _said) = Host::open(started, plan, say).await.unwrap();
@@ -193,6 +194,7 @@ impl Lab {
             layers: Vec::new(),
             revision: "1".to_owned(),
             reserved_concurrency: None,
+            purpose: Purpose::Serving,
             tenancy: Tenancy::Shared,
         }
     }
@@ -247,6 +249,7 @@ pub(super) async fn call(
         cognito_identity: None,
         tenant_id: None,
         stream_to: None,
+        answer_at: AnswerAt::Report,
     };
     pool.invoke(version, invocation).await
 }
