@@ -296,8 +296,7 @@ fn log(config: &config::Invoke, function: &Function, say: &Say) -> Log {
         return Arc::new(|_| {});
     }
     let paint = if say.is_colored() { Paint::Ansi } else { Paint::Plain };
-    let labels =
-        Labels { function_name: function.name.clone(), function_version: function.version.clone() };
+    let labels = Labels::of(function);
     let renderer =
         LogRenderer::new(config.log_format, paint, labels).with_levels(function.effective_levels());
     Arc::new(move |event: Event| {
@@ -321,17 +320,13 @@ impl Told {
 
     fn write(&mut self, outcome: Outcome, streamed: &Streamed) -> Result<(), AppError> {
         match outcome {
-            Outcome::Answered { payload, .. } => self.answers.write(&payload),
-            Outcome::Streamed { .. } => Ok(()),
-            Outcome::Failed(failure) => {
-                let payload = failure.payload.clone();
+            // What has come of it is an answer's beginning.
+            Outcome::Failed(failure) if streamed.has_begun() => {
+                stderr::write([&failure.payload[..], b"\n"].concat());
                 self.last_failure = Some(failure);
-                if streamed.has_begun() {
-                    stderr::write([&payload[..], b"\n"].concat());
-                    return Ok(());
-                }
-                self.answers.write(&payload)
+                Ok(())
             }
+            whole => self.write_whole(whole),
         }
     }
 

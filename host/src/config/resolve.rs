@@ -133,6 +133,7 @@ pub fn resolve(asked: Asked, caller: &Caller, stdin: &mut dyn Read) -> Result<Re
     let file = from_file.as_ref().map(|found| (found.path.clone(), found.stranger));
     let file_layer = from_file.map(|found| found.raw).unwrap_or_default();
     let mut raw = merge([asked.settings, from_variables, file_layer]);
+    json_of_many(&mut raw);
     if let Some((path, stranger)) = file {
         let stranger = stranger.filter(|_| asked.strangers_file == StrangersFile::Refused);
         match file::handed_over(&path, stranger, &raw) {
@@ -335,19 +336,25 @@ pub(super) fn network(raw: &Raw) -> Result<Option<Network>, Problem> {
     choice(raw, Setting::Network, &["none", "nat", "host"], &values, None)
 }
 
-/// Where many run at once it is JSON, whose records say what they are of.
 pub(super) fn log_format(raw: &Raw) -> Result<LogFormat, Problem> {
     let values = [LogFormat::Text, LogFormat::Json];
-    let default = values[usize::from(raw.get(Setting::MaxConcurrency).is_some())];
-    let format = choice(raw, Setting::LogFormat, &["text", "json"], &values, default)?;
-    if format == default || default == LogFormat::Text {
-        return Ok(format);
+    let format = choice(raw, Setting::LogFormat, &["text", "json"], &values, LogFormat::Text)?;
+    if format == LogFormat::Text && raw.get(Setting::MaxConcurrency).is_some() {
+        return Err(Problem::Conflict {
+            one: "--log-format text".to_owned(),
+            other: "--max-concurrency".to_owned(),
+            advice: "lines of many invocations at once are told apart in JSON only",
+        });
     }
-    Err(Problem::Conflict {
-        one: "--log-format text".to_owned(),
-        other: "--max-concurrency".to_owned(),
-        advice: "lines of many invocations at once are told apart in JSON only",
-    })
+    Ok(format)
+}
+
+/// Where many run at once the log is JSON, whose records say what they are of.
+fn json_of_many(raw: &mut Raw) {
+    if raw.get(Setting::MaxConcurrency).is_some() && raw.get(Setting::LogFormat).is_none() {
+        let origin = raw.origin(Setting::MaxConcurrency);
+        raw.set(Setting::LogFormat, Value::Text("json".to_owned()), origin);
+    }
 }
 
 pub(super) fn max_concurrency(raw: &Raw) -> Result<Option<u32>, Problem> {

@@ -124,6 +124,8 @@ impl Environment {
         invocation: Invocation,
         answer: &mut Answering<'_>,
     ) -> Result<(), SandboxError> {
+        // As for one at a time.
+        room(self.blueprint.log_waiting_bytes.clone()).await;
         self.tenant_id.clone_from(&invocation.tenant_id);
         let effects = self.life.on(Input::Invoke(Box::new(invocation)), Instant::now());
         self.perform(effects, answer).await
@@ -203,7 +205,11 @@ impl Environment {
             let woken = self.wait().await;
             self.react(woken, answer).await?;
         }
-        self.is_now(Phase::Idle);
+        // Of many, some may run at any time.
+        self.is_now(match self.blueprint.function.max_concurrency {
+            None => Phase::Idle,
+            Some(_) => Phase::Running,
+        });
         Ok(())
     }
 

@@ -152,7 +152,7 @@ impl<'a> Slot<'a> {
     }
 
     /// It has got an event, or was never told of.
-    pub(crate) fn is_over(mut self) {
+    pub(crate) fn end(mut self) {
         self.gone = None;
     }
 }

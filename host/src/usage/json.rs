@@ -24,6 +24,7 @@ pub(super) fn lines(
     let about = Described {
         function_name: &labels.function_name,
         function_version: &labels.function_version,
+        of_many: labels.of_many.as_deref(),
         ..Described::default()
     };
     let mut lines = Vec::new();

@@ -106,10 +106,7 @@ impl Observer {
 impl Journal for Observer {
     fn note(&self, version: &Version, stream: &str, event: &Event, lines: &mut Vec<u8>) {
         let function = &version.function;
-        let labels = Labels {
-            function_name: function.name.clone(),
-            function_version: function.version.clone(),
-        };
+        let labels = Labels::of(function);
         let from = lines.len();
         let renderer = LogRenderer::new(function.log_format, Paint::Plain, labels)
             .with_levels(function.effective_levels());

@@ -18,6 +18,8 @@ use crate::model::{
 
 /// `initializationType` of every environment until provisioned concurrency comes.
 const ON_DEMAND: &str = "on-demand";
+/// Unless many run at once in it.
+const MANAGED_INSTANCES: &str = "lambda-managed-instances";
 /// Why events are missing.
 const FALLEN_BEHIND: &str = "the subscriber has fallen behind or does not accept what it is sent";
 
@@ -30,6 +32,8 @@ pub struct Described<'a> {
     pub function_version: &'a str,
     /// Which environment, and its memory in bytes.
     pub instance: Option<(&'a str, u64)>,
+    /// The ARN of a function that runs many at once, whose events differ (7.7).
+    pub of_many: Option<&'a str>,
     /// X-Ray's header of the invocation.
     pub trace_id: Option<&'a str>,
 }
@@ -42,7 +46,7 @@ pub fn platform_record(
     let mut record = Map::new();
     let kind = match event {
         Event::InitStart { phase } => {
-            init(&mut record, *phase);
+            init(&mut record, *phase, about);
             put(&mut record, "functionName", about.function_name);
             put(&mut record, "functionVersion", about.function_version);
             if let Some((id, memory_bytes)) = about.instance {
@@ -52,12 +56,12 @@ pub fn platform_record(
             "platform.initStart"
         }
         Event::InitRuntimeDone { phase, status, error_type } => {
-            init(&mut record, *phase);
+            init(&mut record, *phase, about);
             ended(&mut record, *status, error_type.as_deref());
             "platform.initRuntimeDone"
         }
         Event::InitReport { phase, duration, status, error_type } => {
-            init(&mut record, *phase);
+            init(&mut record, *phase, about);
             ended(&mut record, *status, error_type.as_deref());
             put(&mut record, "metrics", json!({ "durationMs": milliseconds(*duration) }));
             "platform.initReport"
@@ -84,6 +88,9 @@ pub fn platform_record(
         Event::Start { request_id, version, tenant_id } => {
             about_request(&mut record, request_id);
             put(&mut record, "version", version.as_str());
+            if let Some(arn) = about.of_many {
+                put(&mut record, "functionArn", arn);
+            }
             of_whom(&mut record, tenant_id.as_deref(), about);
             "platform.start"
         }
@@ -101,7 +108,13 @@ pub fn platform_record(
         }
         Event::Report(report) => {
             about_request(&mut record, &report.request_id);
-            put(&mut record, "metrics", metrics(report));
+            match about.of_many {
+                None => put(&mut record, "metrics", metrics(report)),
+                Some(_) => {
+                    let duration_ms = milliseconds(report.duration);
+                    put(&mut record, "metrics", json!({ "durationMs": duration_ms }));
+                }
+            }
             ended(&mut record, report.status, report.error_type.as_deref());
             spans(&mut record, report.extension_overhead.as_slice());
             of_whom(&mut record, report.tenant_id.as_deref(), about);
@@ -204,8 +217,9 @@ fn put(record: &mut Map<String, Value>, key: &str, value: impl Into<Value>) {
     record.insert(key.to_owned(), value.into());
 }
 
-fn init(record: &mut Map<String, Value>, phase: InitPhase) {
-    put(record, "initializationType", ON_DEMAND);
+fn init(record: &mut Map<String, Value>, phase: InitPhase, about: &Described<'_>) {
+    let kind = if about.of_many.is_some() { MANAGED_INSTANCES } else { ON_DEMAND };
+    put(record, "initializationType", kind);
     put(record, "phase", phase.as_str());
 }
 

@@ -75,6 +75,7 @@ pub(crate) struct Hub {
     function_name: String,
     function_version: String,
     log_format: LogFormat,
+    of_many: Option<String>,
     instance_id: String,
     memory_bytes: u64,
     state: Mutex<State>,
@@ -92,6 +93,7 @@ impl Hub {
             function_name: name,
             function_version: version,
             log_format: function.log_format,
+            of_many: function.max_concurrency.map(|_| function.arn()),
             memory_bytes: u64::from(function.memory_mb) * 1024 * 1024,
             state: Mutex::new(State {
                 intake: Intake::Open { past: VecDeque::new(), bytes: 0 },
@@ -142,6 +144,7 @@ impl Hub {
             function_name: &self.function_name,
             function_version: &self.function_version,
             instance: Some((&self.instance_id, self.memory_bytes)),
+            of_many: self.of_many.as_deref(),
             trace_id: trace_id.and_then(Option::as_deref),
         };
         let schema = subscriber.subscription.schema;

@@ -40,10 +40,7 @@ pub(super) struct Log {
 
 impl Journal for Log {
     fn note(&self, version: &Version, stream: &str, event: &Event, lines: &mut Vec<u8>) {
-        let labels = Labels {
-            function_name: version.function.name.clone(),
-            function_version: version.function.version.clone(),
-        };
+        let labels = Labels::of(&version.function);
         let from = lines.len();
         let renderer = LogRenderer::new(LogFormat::Text, Paint::Plain, labels);
         renderer.render(event, Timestamp::now(), lines);

@@ -241,3 +241,15 @@ fn what_is_missing_is_counted() {
     );
     assert!(event["record"]["reason"].is_string());
 }
+
+#[test]
+fn of_many_at_once_the_events_say_less_and_whose_they_are() {
+    let about = Described { of_many: Some("arn"), ..about() };
+    let record = |event: &Event| sent(event, Schema::Telemetry20250129, &about).unwrap();
+    let start = Event::Start { request_id: id(), version: "1".to_owned(), tenant_id: None };
+    assert_eq!(record(&start)["record"]["functionArn"], "arn");
+    let init = record(&Event::InitStart { phase: InitPhase::Init });
+    assert_eq!(init["record"]["initializationType"], "lambda-managed-instances");
+    let metrics = &record(&Event::Report(report()))["record"]["metrics"];
+    assert_eq!(*metrics, json!({ "durationMs": 5.123 }));
+}
