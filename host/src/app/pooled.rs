@@ -13,7 +13,7 @@ use crate::invoke::{Invoker, Ran};
 use crate::model::{Invocation, Refused, Version};
 use crate::pool::{Freeze, Pool, Settings};
 use crate::store::Records;
-use crate::usage::{Metrics, Observer, Say};
+use crate::usage::{Metrics, Observer, Say, SpanExporter};
 
 /// Notices that wait for the terminal; more are dropped by whoever has them.
 const NOTICES_WAITING: usize = 64;
@@ -61,6 +61,7 @@ pub(super) fn plan(
     config: &config::Serve,
     records: Records,
     metrics: Arc<Metrics>,
+    exporter: Option<SpanExporter>,
     say: Say,
 ) -> Plan<'_> {
     let (notices, mut heard) = mpsc::channel::<String>(NOTICES_WAITING);
@@ -86,9 +87,10 @@ pub(super) fn plan(
             runtime_compat: config.runtime_compat,
             credentials: config.credentials.clone(),
             forwards: config.forwards.clone(),
+            xray_daemon: config.xray_daemon,
         },
         adjust: Box::new(|settings| adjust(config, settings)),
-        journal: Arc::new(Observer::new(say, records, metrics)),
+        journal: Arc::new(Observer::new(say, records, metrics, exporter)),
         notices,
     }
 }

@@ -24,7 +24,7 @@ use crate::front::{Admin, AdminThread, Front, Parts, Readiness, Sources, listen}
 use crate::invoke::{Invoker, Queue, Service};
 use crate::sandbox::StartedSpawner;
 use crate::store::{DirectoryLock, Limits, Records};
-use crate::usage::{Metrics, Say, stderr};
+use crate::usage::{Metrics, Say, SpanExporter, stderr};
 
 /// Owner of every function here, as other local stand-ins for AWS have it (design section 6).
 const ACCOUNT: &str = "000000000000";
@@ -68,7 +68,12 @@ async fn run(config: &config::Serve, started: StartedSpawner, say: Say) -> Resul
 
     let limits = Limits { log_bytes: config.log_bytes, log_age: config.log_age };
     let records = Records::open(&config.data_dir, limits, move |text| say.warning(text))?;
-    let plan = pooled::plan(config, records.clone(), Arc::clone(&metrics), say);
+    let exporting = config.collector.clone().map(|collector| {
+        say.notice(&format!("spans of invocations go to {}", collector.url));
+        SpanExporter::start(collector, Arc::clone(&metrics), say)
+    });
+    let (exporter, sending) = exporting.unzip();
+    let plan = pooled::plan(config, records.clone(), Arc::clone(&metrics), exporter, say);
     let (host, notices) = Host::open(started, plan, say).await?;
     notices.iter().for_each(|notice| say.notice(notice));
     if config.isolation == Isolation::NoLimits {
@@ -159,6 +164,9 @@ async fn run(config: &config::Serve, started: StartedSpawner, say: Say) -> Resul
     }
     // After the last environment, whose end may be in its log.
     records.close().await;
+    if let Some(sending) = sending {
+        sending.finish().await;
+    }
     stop_admin.send_replace(true);
     let _last = tokio::time::timeout(LAST_WORDS, admin).await;
     Ok(())

@@ -10,15 +10,16 @@ use std::path::PathBuf;
 use super::check::{existing_path, number, number_text, text};
 use super::endpoint::{self, Endpoint};
 use super::environment;
+use super::logging::{self, log_format};
 use super::notice::Notice;
 use super::problem::{Problem, Problems};
 use super::raw::{Raw, merge};
-use super::resolve::{
-    Checks, MAX_LAYERS, color, function_name, handler, log_format, runtime_compat,
-};
+use super::resolve::{Checks, MAX_LAYERS, color, function_name, handler, runtime_compat};
 use super::resolved::{Color, RuntimeCompat, Verbosity};
 use super::{Caller, Setting, code_path, file, variables};
-use crate::model::{EPHEMERAL_STORAGE_MB, LogFormat, MEMORY_MB, TIMEOUT_SECS};
+use crate::model::{
+    ApplicationLevel, EPHEMERAL_STORAGE_MB, LogFormat, MEMORY_MB, SystemLevel, TIMEOUT_SECS,
+};
 
 /// Longest description (lambda-service.md 5).
 const MAX_DESCRIPTION: usize = 256;
@@ -72,6 +73,10 @@ pub struct Deploy {
     pub timeout_seconds: Option<u32>,
     pub ephemeral_storage_mb: Option<u32>,
     pub log_format: Option<LogFormat>,
+    /// Least important line of its own that is logged.
+    pub application_log_level: Option<ApplicationLevel>,
+    /// Least important line of the platform's that is logged.
+    pub system_log_level: Option<SystemLevel>,
     pub environment: Option<BTreeMap<String, String>>,
     pub layers: Option<Vec<LayerSource>>,
     pub reserved_concurrency: Option<u32>,
@@ -138,6 +143,12 @@ pub fn resolve_deploy(asked: AskedDeploy, caller: &Caller) -> Result<ResolvedDep
         log_format: raw
             .get(Setting::LogFormat)
             .map(|_| checks.or(log_format(&raw), LogFormat::Text)),
+        application_log_level: raw
+            .get(Setting::ApplicationLogLevel)
+            .map(|_| checks.or(logging::application(&raw), ApplicationLevel::default())),
+        system_log_level: raw
+            .get(Setting::SystemLogLevel)
+            .map(|_| checks.or(logging::system(&raw), SystemLevel::default())),
         environment: environment_of(&raw, &asked.env, caller, &mut checks, &mut notices),
         layers: layers(&raw, caller, &mut checks.problems),
         reserved_concurrency: asked.reserved_concurrency.as_deref().and_then(|text| {

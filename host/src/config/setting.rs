@@ -47,6 +47,10 @@ pub enum Setting {
     ClientContext,
     /// `text` or `json`.
     LogFormat,
+    /// Least important line of the function's own that is logged, in JSON.
+    ApplicationLogLevel,
+    /// Least important line of the platform's that is logged, in JSON.
+    SystemLogLevel,
     /// `proportional` or `unlimited`.
     Cpu,
     /// Layers, first at the bottom.
@@ -99,6 +103,10 @@ pub enum Setting {
     LogDays,
     /// How fast streamed answers flow: `unlimited` or `aws`.
     StreamBandwidth,
+    /// Where the host's spans go.
+    OtlpEndpoint,
+    /// Where functions' X-Ray segments go.
+    XrayDaemon,
     /// Which host is called.
     EndpointUrl,
 }
@@ -162,7 +170,7 @@ const fn row(
 }
 
 /// Every setting, in the order of [`Setting`]. Numbers are AWS's defaults.
-pub(crate) const ROWS: [Row; 39] = [
+pub(crate) const ROWS: [Row; 43] = [
     row(Setting::Handler, "handler", "--handler", Kind::Text, Err("found in the package")),
     row(Setting::Runtime, "runtime", "--runtime", Kind::Text, Err("found in the package")),
     row(Setting::MemorySize, "memory_size", "--memory-size", Kind::Number, Ok("128")),
@@ -193,6 +201,20 @@ pub(crate) const ROWS: [Row; 39] = [
     ),
     row(Setting::ClientContext, "client_context", "--client-context", Kind::Text, Err("none")),
     row(Setting::LogFormat, "log_format", "--log-format", Kind::Text, Ok("\"text\"")),
+    row(
+        Setting::ApplicationLogLevel,
+        "application_log_level",
+        "--application-log-level",
+        Kind::Text,
+        Err("info, of a log in JSON"),
+    ),
+    row(
+        Setting::SystemLogLevel,
+        "system_log_level",
+        "--system-log-level",
+        Kind::Text,
+        Err("info, of a log in JSON"),
+    ),
     both(row(Setting::Cpu, "cpu", "--cpu", Kind::Text, Ok("\"proportional\""))),
     row(Setting::Layers, "layers", "--layer", Kind::Paths, Ok("[]")),
     both(row(Setting::Forwards, "forwards", "--forward", Kind::List, Ok("[]"))),
@@ -249,6 +271,14 @@ pub(crate) const ROWS: [Row; 39] = [
         Kind::Text,
         Ok("\"unlimited\""),
     )),
+    both(row(
+        Setting::OtlpEndpoint,
+        "otlp_endpoint",
+        "--otlp-endpoint",
+        Kind::Text,
+        Err("OTEL_EXPORTER_OTLP_ENDPOINT"),
+    )),
+    both(row(Setting::XrayDaemon, "xray_daemon", "--xray-daemon", Kind::Text, Err("none"))),
     client(row(
         Setting::EndpointUrl,
         "endpoint_url",

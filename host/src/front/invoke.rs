@@ -21,8 +21,10 @@ use super::state::{Call, Front};
 use super::stream;
 use super::validate::Violations;
 use crate::catalog::DeployError;
-use crate::invoke::{InvokeError, Request, Step, new_trace};
-use crate::model::{AnswerAt, Invoked, MAX_CLIENT_CONTEXT_BYTES, Outcome, Refused, RequestId};
+use crate::invoke::{InvokeError, Request, Step};
+use crate::model::{
+    AnswerAt, Invoked, MAX_CLIENT_CONTEXT_BYTES, Outcome, Refused, RequestId, new_root,
+};
 use crate::store::{QueuedEvent, State};
 
 const MAX_SYNC_BYTES: usize = 6_291_456;
@@ -131,6 +133,7 @@ async fn operate(front: &Front, name: &str, call: Call, operation: Operation) ->
                 arn,
                 request_id: RequestId(call.request_id),
                 payload: read.bytes,
+                accepted: SystemTime::now(),
                 trace_id: Some(asked.trace_id.clone()),
                 client_context: asked.client_context.clone(),
                 answer_at: match asked.log_type {
@@ -199,13 +202,13 @@ impl Asked {
     }
 }
 
-/// The caller's trace, or a new one.
+/// The caller's trace, or a new one; what it has not is added when it is passed on.
 pub(super) fn read_trace(headers: &HeaderMap) -> String {
     let given = headers
         .get(TRACE)
         .and_then(|value| value.to_str().ok())
         .filter(|trace| (1..=MAX_TRACE_BYTES).contains(&trace.len()) && trace.contains("Root="));
-    given.map_or_else(new_trace, str::to_owned)
+    given.map_or_else(|| format!("Root={}", new_root(SystemTime::now())), str::to_owned)
 }
 
 fn client_context(value: &[u8]) -> Result<String, ApiError> {

@@ -9,7 +9,9 @@ use tokio::sync::{Notify, watch};
 
 use super::*;
 use crate::catalog::{Change, Deployed, Identity, Opening, Source};
-use crate::model::{AnswerAt, Invocation, Invoked, Outcome, Refused, Report, RequestId, Status, Version};
+use crate::model::{
+    AnswerAt, Invocation, Invoked, Outcome, Refused, Report, RequestId, Status, Version,
+};
 use crate::store::{QueuedEvent, State};
 
 /// Answers what it is told to, in order, and then always; remembers what ran.
@@ -55,10 +57,12 @@ fn invoked(request_id: RequestId) -> Invoked {
         max_memory_used_mb: 1,
         raw_peak_mb: 1,
         init_duration: None,
+        restore_duration: None,
         status: Status::Success,
         error_type: None,
         extension_overhead: None,
         notes: Vec::new(),
+        timeline: None,
     };
     let outcome = Outcome::Answered { payload: "null".into(), content_type: None };
     Invoked { outcome, log_tail: Vec::new(), report: Some(report) }
@@ -192,6 +196,7 @@ async fn a_caller_that_is_gone_does_not_stop_its_invocation() {
         arn: String::new(),
         request_id: RequestId("one".to_owned()),
         payload: "{}".into(),
+        accepted: std::time::SystemTime::now(),
         trace_id: None,
         client_context: None,
         answer_at: AnswerAt::Response,

@@ -11,6 +11,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -21,14 +22,14 @@ use super::home::Home;
 use super::life::{Effect, Input, Life};
 use super::running::{Running, Who, are_ended, next_ask, next_line};
 use super::start::{Opened, Processes, connect, open, processes};
-use crate::catalog::Moment;
 use crate::model::{Event, Invocation, LogLine, Network, Outcome, ShutdownReason};
 use crate::runtime_api::{Extending, Peer, Phase, RuntimeApi, Signal, SocketAsk};
 use crate::sandbox::{
-    MemoryMeter, Plan, ProcessSignal, Sandbox, SandboxError, Word, Workshop, forward,
+    MemoryMeter, Plan, ProcessSignal, Sandbox, SandboxError, Word, Workshop, forward, relay,
 };
 
 mod figures;
+mod saying;
 mod understand;
 
 /// Signals of the Runtime API are few: one conversation at a time.
@@ -76,7 +77,8 @@ impl Environment {
     /// An environment that is not started; `log` is told everything that happens.
     pub(crate) fn new(workshop: Arc<Workshop>, blueprint: Blueprint, log: Log) -> Self {
         let external = blueprint.extensions.external().to_vec();
-        let life = Life::new(blueprint.init_limit, external);
+        let (by, limit) = (blueprint.function.initialization, blueprint.restore_limit);
+        let life = Life::new(blueprint.init_limit, external).initialized(by, limit);
         Self {
             workshop,
             blueprint,
@@ -287,6 +289,11 @@ impl Environment {
                     }
                 }
                 Effect::Throttle => self.throttle()?,
+                Effect::Restore => {
+                    if let Some(running) = &self.running {
+                        running.api.restored();
+                    }
+                }
                 Effect::Assign(mut invocation) => {
                     // What the environment's start has taken is not the function's time.
                     if let Some(at) = self.deadline {
@@ -300,30 +307,7 @@ impl Environment {
                 }
                 Effect::Deadline(at) => self.deadline = at,
                 Effect::Answer(_, outcome) => answer(outcome.0),
-                Effect::InitStart(phase) => self.note(Event::InitStart { phase }),
-                Effect::LogExtension { name, state, events, error_type } => {
-                    self.drain().await;
-                    self.note(Event::Extension { name, state, events, error_type });
-                }
-                Effect::InitRuntimeDone { phase, status, error_type } => {
-                    self.note(Event::InitRuntimeDone { phase, status, error_type });
-                }
-                Effect::InitReport { phase, duration, status, error_type } => {
-                    self.sample();
-                    self.drain().await;
-                    self.blueprint.explain(error_type.as_deref(), Moment::Init);
-                    self.note(Event::InitReport { phase, duration, status, error_type });
-                }
-                Effect::LogStart(request_id) => {
-                    let version = self.blueprint.function.version.clone();
-                    self.note(Event::Start { request_id, version });
-                }
-                Effect::LogFault { id, error_type, message } => {
-                    self.drain().await;
-                    self.note(Event::Fault { request_id: id, message, error_type });
-                }
-                Effect::RuntimeDone(done) => self.log_runtime_done(*done).await,
-                Effect::LogEnd(ending) => self.log_end(*ending).await,
+                said => self.say(said).await,
             }
         }
         killed
@@ -345,7 +329,7 @@ impl Environment {
             Some(listener) => listener.local_addr().map_err(SandboxError::Pipes)?.to_string(),
             None => "127.0.0.1:9001".to_owned(),
         };
-        let Processes { first, runtime, outputs } =
+        let Processes { first, runtime, outputs, credentials } =
             processes(blueprint, &address).map_err(SandboxError::Pipes)?;
         let (sandbox, listeners) = begun.launch(trees, steps, first).await?;
         (blueprint.lap)("launched");
@@ -374,13 +358,24 @@ impl Environment {
             Extensions::Enabled { external } => Extending::Enabled { external, sockets },
             Extensions::Disabled => Extending::Disabled,
         };
-        let api = RuntimeApi::serve(api_listener, peer, &blueprint.function, extending, signals)
-            .map_err(|error| SandboxError::Init(io::Error::other(error)))?;
-        let forwards = listeners
-            .zip(&blueprint.forwards_to)
-            .map(|(listener, &port)| forward(listener, port, blueprint.notices.clone()))
+        let api = RuntimeApi::serve(
+            api_listener,
+            peer,
+            &blueprint.function,
+            extending,
+            credentials,
+            signals,
+        )
+        .map_err(|error| SandboxError::Init(io::Error::other(error)))?;
+        let forwards = (blueprint.forwards_to.iter().zip(&mut listeners))
+            .map(|(&port, listener)| forward(listener, port, blueprint.notices.clone()))
             .collect::<Result<_, _>>()
             .map_err(SandboxError::Pipes)?;
+        // The last of them, if there is one.
+        let xray = listeners.next().zip(blueprint.xray_daemon).map(|(socket, daemon)| {
+            relay(OwnedFd::from(socket).into(), daemon).map_err(SandboxError::Pipes)
+        });
+        let xray = xray.transpose()?;
         self.running = Some(Running {
             sandbox,
             api,
@@ -389,6 +384,7 @@ impl Environment {
             extensions: blueprint.extensions.external().to_vec(),
             runtime,
             _forwards: forwards,
+            _xray: xray,
             _connection: connection,
             is_frozen: false,
             socket_asks,

@@ -22,18 +22,25 @@ use std::time::{Duration, Instant};
 
 use busy::{Busy, end_error};
 use party::{Party, fault};
+use restore::Snapshot;
 
 use crate::model::{
-    Failure, FailureKind, InitPhase, Invocation, MAX_EXTENSIONS, Outcome, ShutdownReason, Status,
+    Failure, FailureKind, InitPhase, Initialization, Invocation, MAX_EXTENSIONS, Outcome,
+    ShutdownReason, Status,
 };
 use crate::runtime_api::Waiting;
 
 mod busy;
 mod party;
+mod restore;
+mod stopping;
 mod words;
 
 pub(crate) use party::LaunchFault;
-pub(crate) use words::{Answered, Effect, End, Ending, Input, OutcomeKey, RuntimeDone};
+pub(crate) use restore::RESTORE_LIMIT;
+pub(crate) use words::{
+    Answered, Effect, End, Ending, Input, Lasted, OutcomeKey, RuntimeDone, Started, Times,
+};
 
 /// How long an on-demand init may run ahead of the first event (runtime-api.md 2.6).
 pub(crate) const INIT_LIMIT: Duration = Duration::from_secs(10);
@@ -46,7 +53,7 @@ enum State {
     /// Its processes start, ahead of any event.
     Init { since: Instant, runtime: RuntimePart },
     /// All of them wait for an event; `init` is owed to the first REPORT.
-    Idle { init: Option<Duration> },
+    Idle { init: Option<Lasted> },
     /// An invocation runs.
     Busy(Box<Busy>),
     /// Its processes have time to end by themselves.
@@ -78,12 +85,24 @@ pub(crate) struct Life {
     /// Files of `/opt/extensions`, which each start begins with.
     external: Vec<String>,
     party: Party,
+    initialization: Initialization,
+    restore_limit: Duration,
+    /// Of the start that is under way.
+    snapshot: Snapshot,
 }
 
 impl Life {
     /// An environment that has not been started, with these external extensions.
     pub(crate) fn new(init_limit: Duration, external: Vec<String>) -> Self {
-        Self { state: State::New, init_limit, external, party: Party::none() }
+        Self {
+            state: State::New,
+            init_limit,
+            external,
+            party: Party::none(),
+            initialization: Initialization::OnDemand,
+            restore_limit: RESTORE_LIMIT,
+            snapshot: Snapshot::Never,
+        }
     }
 
     /// Whether an invocation may be given to it now; then, too, nothing in it has anything to do.
@@ -99,12 +118,13 @@ impl Life {
     /// Orders the first start, ahead of any event.
     pub(crate) fn begin(&mut self, now: Instant) -> Vec<Effect> {
         self.party = Party::starting(&self.external);
-        let mut effects = vec![Effect::InitStart(InitPhase::Init)];
+        self.snapshot = self.new_snapshot();
+        let mut effects = vec![Effect::InitStart(self.phase())];
         if let Some(too_many) = self.too_many() {
             self.state = State::Reset;
             effects.extend(self.party.hear(&too_many));
             let named = fault(&too_many).map(|fault| fault.error_type.to_owned());
-            effects.push(init_report(InitPhase::Init, Duration::ZERO, Status::Error, named));
+            effects.push(init_report(self.phase(), Duration::ZERO, Status::Error, named));
             return effects;
         }
         self.state = State::Init { since: now, runtime: RuntimePart::Running };
@@ -164,21 +184,32 @@ impl Life {
         input: Input,
         now: Instant,
     ) -> Vec<Effect> {
-        let phase = InitPhase::Init;
+        let phase = self.phase();
         let duration = now.duration_since(since);
         let mut effects = Vec::new();
         let waiting = match input {
             Input::Next { extensions } => {
                 runtime = RuntimePart::Done(now);
+                effects.push(self.runtime_started(phase, Status::Success, None));
+                extensions
+            }
+            Input::RestoreReady { extensions } => {
+                runtime = RuntimePart::Done(now);
                 effects.push(init_runtime_done(phase, Status::Success, None));
+                self.snapshot = Snapshot::Ready;
                 extensions
             }
             Input::ExtensionWaiting { extensions, .. } => extensions,
             _ => Waiting::Some,
         };
         if waiting == Waiting::All && runtime != RuntimePart::Running {
-            self.state = State::Idle { init: Some(duration) };
-            let report = init_report(phase, duration, Status::Success, None);
+            if self.snapshot == Snapshot::Ready {
+                self.state = State::Init { since, runtime: RuntimePart::Running };
+                effects.extend(self.take_snapshot(phase, duration, None, now));
+                return effects;
+            }
+            self.state = State::Idle { init: Some(self.started(since, now)) };
+            let report = self.start_report(phase, duration, Status::Success, None, now);
             effects.extend([Effect::Deadline(None), report, Effect::Throttle]);
             return effects;
         }
@@ -197,27 +228,28 @@ impl Life {
         };
         // It will run once more, inside the first invocation; nobody is waiting for this one.
         if runtime == RuntimePart::Running {
-            effects.push(init_runtime_done(phase, status, error_type.clone()));
+            effects.push(self.runtime_started(phase, status, error_type.clone()));
         }
         effects.extend(self.party.unready());
         let (duration, reason) = match status {
             Status::Timeout => (self.init_limit, ShutdownReason::Timeout),
             _ => (duration, ShutdownReason::Failure),
         };
-        effects.push(init_report(phase, duration, status, error_type));
+        effects.push(self.start_report(phase, duration, status, error_type, now));
         self.end(reason, effects, now)
     }
 
-    fn while_idle(&mut self, init: Option<Duration>, input: Input, now: Instant) -> Vec<Effect> {
+    fn while_idle(&mut self, init: Option<Lasted>, input: Input, now: Instant) -> Vec<Effect> {
         match input {
             Input::Invoke(invocation) => {
                 let deadline = now + invocation.timeout;
                 let id = invocation.request_id.clone();
                 self.state = State::Busy(Box::new(Busy::new((*invocation).clone(), now, init)));
+                // START is told with whose invocation it is, which is known once it is assigned.
                 vec![
-                    Effect::LogStart(id),
                     Effect::Deadline(Some(deadline)),
                     Effect::Assign(invocation),
+                    Effect::LogStart(id),
                 ]
             }
             // It died between two events; the next one begins with an init.
@@ -235,6 +267,7 @@ impl Life {
             Effect::Deadline(Some(now + invocation.timeout)),
         ];
         self.party = Party::starting(&self.external);
+        self.snapshot = self.new_snapshot();
         let busy = Busy { init_since: Some(now), ..Busy::new(invocation, now, None) };
         match self.too_many() {
             Some(too_many) => {
@@ -253,6 +286,9 @@ impl Life {
         let id = busy.invocation.request_id.clone();
         match input {
             Input::Next { extensions } => self.runtime_done(busy, extensions, now),
+            Input::RestoreReady { extensions } if busy.init_since.is_some() => {
+                self.restore_ready(busy, extensions, now)
+            }
             Input::ExtensionWaiting { extensions: Waiting::All, .. } => self.complete(busy, now),
             Input::Handed => {
                 busy.handed.get_or_insert(now);
@@ -285,6 +321,7 @@ impl Life {
             }
             Input::Ended(end) => self.runtime_ended(busy, &end, now),
             Input::Gone => self.runtime_ended(busy, &KILLED, now),
+            Input::Deadline if self.hooks_are_late(&busy, now) => self.fail_late_hooks(busy, now),
             Input::Deadline => {
                 let limit = busy.invocation.timeout;
                 let failure = Failure::timed_out(&id, limit);
@@ -311,7 +348,7 @@ impl Life {
         now: Instant,
     ) -> Vec<Effect> {
         let done = if busy.init_since.is_some() {
-            init_runtime_done(InitPhase::Invoke, Status::Success, None)
+            self.runtime_started(InitPhase::Invoke, Status::Success, None)
         } else if busy.answered.is_some() {
             busy.runtime_done(Some(now))
         } else {
@@ -332,15 +369,24 @@ impl Life {
         let RuntimePart::Done(since) = busy.runtime else {
             return self.stay(State::Busy(busy));
         };
-        if let Some(init_since) = busy.init_since.take() {
+        if let Some(init_since) = busy.init_since {
             let duration = now.duration_since(init_since);
+            let (phase, ends) = (InitPhase::Invoke, busy.since + busy.invocation.timeout);
+            if self.snapshot == Snapshot::Ready {
+                busy.runtime = RuntimePart::Running;
+                self.state = State::Busy(busy);
+                return self.take_snapshot(phase, duration, Some(ends), now);
+            }
+            busy.init_since = None;
             let assign = Effect::Assign(Box::new(busy.invocation.clone()));
             // Its events come before those of the invocation it is part of (runtime-api.md 3.4).
             let start = Effect::LogStart(busy.invocation.request_id.clone());
             busy.runtime = RuntimePart::Running;
+            busy.init_ran = Some(self.started(init_since, now));
             self.state = State::Busy(busy);
-            let report = init_report(InitPhase::Invoke, duration, Status::Success, None);
-            return vec![report, start, Effect::Throttle, assign];
+            let report = self.start_report(phase, duration, Status::Success, None, now);
+            // Hooks may have had less.
+            return vec![report, Effect::Deadline(Some(ends)), Effect::Throttle, assign, start];
         }
         self.state = State::Idle { init: None };
         let extensions_since = (now > since).then_some(since);
@@ -391,10 +437,11 @@ impl Life {
         if let Some(init_since) = busy.init_since {
             let duration = now.duration_since(init_since);
             if busy.runtime == RuntimePart::Running {
-                effects.push(init_runtime_done(InitPhase::Invoke, status, named.clone()));
+                effects.push(self.runtime_started(InitPhase::Invoke, status, named.clone()));
             }
             effects.extend(self.party.unready());
-            effects.push(init_report(InitPhase::Invoke, duration, status, named.clone()));
+            let phase = InitPhase::Invoke;
+            effects.push(self.start_report(phase, duration, status, named.clone(), now));
             effects.push(Effect::LogStart(id.clone()));
         }
         if let Some(message) = fault {
@@ -420,60 +467,6 @@ impl Life {
             _ => ShutdownReason::Failure,
         };
         self.end(reason, effects, now)
-    }
-
-    /// Has all processes end: at once and before `said` if nobody must be waited for, else after it,
-    /// so that caller and log need not wait.
-    fn end(&mut self, reason: ShutdownReason, said: Vec<Effect>, now: Instant) -> Vec<Effect> {
-        let stop = self.stop(reason, now);
-        match self.state {
-            State::Reset => stop.into_iter().chain(said).collect(),
-            _ => said.into_iter().chain(stop).collect(),
-        }
-    }
-
-    fn stop(&mut self, reason: ShutdownReason, now: Instant) -> Vec<Effect> {
-        let Some(stop) = self.party.stop() else { return self.kill() };
-        let ends = now + stop.budget;
-        if !stop.runs {
-            return self.shut_down_extensions(reason, ends);
-        }
-        self.state = State::Stopping { turn: Turn::Runtime, reason, ends };
-        vec![Effect::Deadline(Some(now + stop.share)), Effect::TerminateRuntime]
-    }
-
-    fn while_stopping(
-        &mut self,
-        turn: Turn,
-        reason: ShutdownReason,
-        ends: Instant,
-        input: &Input,
-    ) -> Vec<Effect> {
-        match (input, turn) {
-            (Input::Gone, _) | (Input::Deadline, Turn::Extensions) => self.kill(),
-            (Input::Ended(_), Turn::Runtime) => self.shut_down_extensions(reason, ends),
-            (Input::Deadline, Turn::Runtime) => {
-                let mut effects = vec![Effect::KillRuntime];
-                effects.extend(self.shut_down_extensions(reason, ends));
-                effects
-            }
-            (_, Turn::Extensions) if self.party.awaited() == 0 => self.kill(),
-            _ => self.stay(State::Stopping { turn, reason, ends }),
-        }
-    }
-
-    fn shut_down_extensions(&mut self, reason: ShutdownReason, ends: Instant) -> Vec<Effect> {
-        let told = self.party.shut_down(reason);
-        if told.is_empty() {
-            return self.kill();
-        }
-        self.state = State::Stopping { turn: Turn::Extensions, reason, ends };
-        std::iter::once(Effect::Deadline(Some(ends))).chain(told).collect()
-    }
-
-    fn kill(&mut self) -> Vec<Effect> {
-        self.state = State::Reset;
-        vec![Effect::Deadline(None), Effect::Kill]
     }
 }
 

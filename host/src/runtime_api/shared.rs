@@ -6,6 +6,7 @@ use std::time::Instant;
 use http::HeaderMap;
 use tokio::sync::{Notify, mpsc};
 
+use super::credentials::ServedCredentials;
 use super::next::INVOCATION_ID;
 use super::release::Release;
 use super::reply::{self, Reply};
@@ -26,6 +27,8 @@ pub(crate) struct Shared {
     release: Mutex<Release>,
     /// Whom extensions asked to send what happens.
     pub(crate) telemetry: Hub,
+    /// Keys that are asked for.
+    pub(crate) credentials: Option<ServedCredentials>,
     /// Woken when something was assigned or restored; whoever is suspended looks again.
     pub(crate) changed: Notify,
     /// The owner holds the other end; when that is gone every call ends in 500.
@@ -33,9 +36,15 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(session: Session, telemetry: Hub, signals: mpsc::Sender<Signal>) -> Self {
+    pub(crate) fn new(
+        session: Session,
+        telemetry: Hub,
+        credentials: Option<ServedCredentials>,
+        signals: mpsc::Sender<Signal>,
+    ) -> Self {
         Self {
             telemetry,
+            credentials,
             session: Mutex::new(session),
             release: Mutex::default(),
             changed: Notify::new(),

@@ -89,6 +89,13 @@ pub enum Signal {
         /// Whether all extensions wait by now; if not, they say when they do.
         extensions: Waiting,
     },
+    /// The runtime called restore/next: its init is over, and it waits for the snapshot.
+    RestoreReady {
+        /// When.
+        at: Instant,
+        /// Whether all extensions wait by now; if not, they say when they do.
+        extensions: Waiting,
+    },
     /// The event was handed to the runtime: the invocation's Duration begins. If it had been
     /// assigned before the runtime asked, this also says that init or the previous one is over.
     Handed {

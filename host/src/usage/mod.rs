@@ -6,14 +6,17 @@ mod json;
 mod logs;
 mod metrics;
 mod observer;
+mod otlp;
 mod price;
 mod report;
 mod say;
+mod spans;
 pub(crate) mod stderr;
 mod text;
 
 pub use logs::{Labels, LogRenderer, Paint};
 pub use metrics::{Metrics, QueueState};
 pub use observer::Observer;
+pub use otlp::{Sending, SpanExporter};
 pub use report::{UsageBy, usage_report};
 pub use say::{Device, Say};

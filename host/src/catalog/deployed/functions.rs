@@ -15,7 +15,10 @@ use super::packages::Packages;
 use super::serving::{Change, Observer, Serving};
 use super::snapshot::snapshot;
 use crate::config::ObjectStore;
-use crate::model::{ApplicationLevel, Function, LogFormat, LogLevels, SystemLevel, Version};
+use crate::model::{
+    ApplicationLevel, Function, Initialization, LogFormat, LogLevels, SystemLevel, TracingMode,
+    Version,
+};
 use crate::store::{
     Blobs, Code, Dead, Expected, FunctionRecord, LastUpdate, Logging, Pinned, Put, Reserve, State,
     Store, StoreError, UpdateStatus,
@@ -435,6 +438,12 @@ impl Deployed {
                 },
                 log_group: set.logging.group.clone(),
                 log_levels: levels(&set.logging),
+                tracing: TracingMode::named(&set.tracing),
+                initialization: match set.snap_start.as_str() {
+                    // There is one version of a function, and it is the one that would be published.
+                    "PublishedVersions" => Initialization::SnapStart,
+                    _ => Initialization::OnDemand,
+                },
                 environment: set.environment.clone().unwrap_or_default(),
             },
             code: self.packages.path(&record.code.sha256),

@@ -17,11 +17,11 @@ use uuid::Uuid;
 
 use super::call::Api;
 use super::deliver::{Mailbox, deliver};
-use super::event::{Described, render, stream_of};
+use super::event::{Described, is_sampled, render, stream_of};
 use super::gate::Phase;
 use super::sockets::Sockets;
 use super::subscription::{Stream, Subscription};
-use crate::model::{Event, Function, Invocation, LogFormat, RequestId};
+use crate::model::{Event, Function, Initialization, Invocation, LogFormat, RequestId, new_span};
 
 /// Most of init's output that is kept for those who subscribe late.
 const PAST_MOST_BYTES: usize = 1024 * 1024;
@@ -65,6 +65,8 @@ impl Drop for Subscriber {
 #[derive(Debug)]
 struct Whose {
     trace_id: Option<String>,
+    /// The invocation's own in that trace.
+    span_id: Option<String>,
     tenant_id: Option<String>,
 }
 
@@ -82,6 +84,7 @@ pub(crate) struct Hub {
     function_name: String,
     function_version: String,
     log_format: LogFormat,
+    initialization: Initialization,
     instance_id: String,
     memory_bytes: u64,
     state: Mutex<State>,
@@ -99,6 +102,7 @@ impl Hub {
             function_name: name,
             function_version: version,
             log_format: function.log_format,
+            initialization: function.initialization,
             memory_bytes: u64::from(function.memory_mb) * 1024 * 1024,
             state: Mutex::new(State {
                 intake: Intake::Open { past: VecDeque::new(), bytes: 0 },
@@ -150,7 +154,9 @@ impl Hub {
             function_version: &self.function_version,
             instance: Some((&self.instance_id, self.memory_bytes)),
             trace_id: whose.and_then(|whose| whose.trace_id.as_deref()),
+            span_id: whose.and_then(|whose| whose.span_id.as_deref()),
             tenant_id: whose.and_then(|whose| whose.tenant_id.as_deref()),
+            initialization: self.initialization,
         };
         let schema = subscriber.subscription.schema;
         if let Some(text) = render(event, at, schema, self.log_format, &about) {
@@ -209,7 +215,9 @@ impl Hub {
         state.intake = Intake::Closed;
         if !state.subscribers.is_empty() {
             let (trace_id, tenant_id) = (invocation.trace_id.clone(), invocation.tenant_id.clone());
-            state.whose.insert(invocation.request_id.clone(), Whose { trace_id, tenant_id });
+            let span_id = trace_id.as_deref().filter(|trace| is_sampled(trace)).map(|_| new_span());
+            let whose = Whose { trace_id, span_id, tenant_id };
+            state.whose.insert(invocation.request_id.clone(), whose);
         }
     }
 

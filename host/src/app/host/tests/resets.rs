@@ -54,7 +54,11 @@ fn after_a_timeout_a_crash_and_an_oom_it_is_reset_with_the_same_tmp_stream_and_i
                 assert_eq!(again.report.as_ref().unwrap().status, Status::Success);
                 // The init is inside the invocation, and counted there.
                 assert_eq!(again.report.as_ref().unwrap().init_duration, None, "{does}");
-                assert!(again.report.as_ref().unwrap().duration > Duration::from_millis(5), "{:?}", again.report);
+                assert!(
+                    again.report.as_ref().unwrap().duration > Duration::from_millis(5),
+                    "{:?}",
+                    again.report
+                );
                 let again = lab::json(&again);
                 marks += 2;
                 assert_eq!(

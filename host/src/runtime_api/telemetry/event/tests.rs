@@ -28,10 +28,12 @@ fn report() -> Report {
         max_memory_used_mb: 40,
         raw_peak_mb: 55,
         init_duration: None,
+        restore_duration: None,
         status: Status::Success,
         error_type: None,
         extension_overhead: None,
         notes: Vec::new(),
+        timeline: None,
     }
 }
 
@@ -136,10 +138,11 @@ fn the_events_of_an_invocation_have_awss_fields() {
 fn tracing_is_there_where_something_is_traced_and_the_tenant_where_there_is_one() {
     let start = Event::Start { request_id: id(), version: "1".to_owned() };
     let with = |trace_id, tenant_id| {
-        let about = Described { trace_id, tenant_id, ..about() };
+        let span_id = Some("00f067aa0ba902b7");
+        let about = Described { trace_id, span_id, tenant_id, ..about() };
         sent(&start, Schema::Telemetry20250129, &about).unwrap()["record"].clone()
     };
-    let tracing = json!({"spanId": "0123456789abcdef", "type": "X-Amzn-Trace-Id", "value": TRACE});
+    let tracing = json!({"spanId": "00f067aa0ba902b7", "type": "X-Amzn-Trace-Id", "value": TRACE});
     assert_eq!(with(Some(TRACE), None)["tracing"], tracing);
     for untraced in [None, Some("Root=1-2-3;Parent=4;Sampled=0"), Some("Sampled=1"), Some("")] {
         assert!(with(untraced, None).get("tracing").is_none(), "{untraced:?}");
