@@ -279,13 +279,26 @@ json.dump(call('f', 'Ada'), sys.stdout)",
         traced(&format!("Root={ROOT};Parent={PARENT};Sampled=1"))
     ));
     assert_eq!(answers[0], "127.0.0.1:2000");
-    let heard = receiver.wait_for("segment", 1);
-    let segment = &heard[0]["segment"];
-    assert_eq!((&segment["name"], &segment["trace_id"]), (&"work".into(), &ROOT.into()));
-    assert_eq!(segment["annotations"]["who"], "Ada");
+    let heard = receiver.wait_for("segment", 2);
+    assert!(heard.iter().all(|one| one["header"]["format"] == "json"), "{heard:?}");
+    let (own, work): (Vec<&Value>, Vec<&Value>) =
+        heard.iter().map(|one| &one["segment"]).partition(|one| one["origin"].is_string());
+    let (own, work) = (own[0], work[0]);
+    assert_eq!((&work["name"], &work["trace_id"]), (&"work".into(), &ROOT.into()));
+    assert_eq!(work["annotations"]["who"], "Ada");
     let header = answers[1].as_str().unwrap();
-    assert!(header.contains(&format!("Parent={}", segment["parent_id"].as_str().unwrap())));
-    assert_eq!(heard[0]["header"], serde_json::json!({"format": "json", "version": 1}));
+    assert!(header.contains(&format!("Parent={}", work["parent_id"].as_str().unwrap())));
+    // What it belongs to is Lambda's own segment, a child of the caller's.
+    assert_eq!((&own["id"], &own["trace_id"]), (&work["parent_id"], &ROOT.into()));
+    assert_eq!((&own["parent_id"], &own["name"]), (&PARENT.into(), &"f".into()));
+    assert_eq!((&own["origin"], &own["fault"]), (&"AWS::Lambda::Function".into(), &false.into()));
+    let parts = own["subsegments"].as_array().unwrap();
+    let names: Vec<_> = parts.iter().map(|part| part["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["Initialization", "Invocation", "Overhead"], "{own}");
+    let seconds = |segment: &Value, key: &str| segment[key].as_f64().unwrap();
+    let within = seconds(&parts[1], "start_time") <= seconds(work, "start_time") + 0.001
+        && seconds(work, "end_time") <= seconds(&parts[1], "end_time") + 0.001;
+    assert!(within, "{work} in {own}");
 }
 
 #[test]

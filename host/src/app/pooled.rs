@@ -13,7 +13,7 @@ use crate::invoke::{Invoker, Ran};
 use crate::model::{Invocation, Refused, Version};
 use crate::pool::{Freeze, Pool, Settings};
 use crate::store::Records;
-use crate::usage::{Metrics, Observer, Say, SpanExporter};
+use crate::usage::{Metrics, Observer, Say, Traces};
 
 /// Notices that wait for the terminal; more are dropped by whoever has them.
 const NOTICES_WAITING: usize = 64;
@@ -61,7 +61,7 @@ pub(super) fn plan(
     config: &config::Serve,
     records: Records,
     metrics: Arc<Metrics>,
-    exporter: Option<SpanExporter>,
+    traces: Traces,
     say: Say,
 ) -> Plan<'_> {
     let (notices, mut heard) = mpsc::channel::<String>(NOTICES_WAITING);
@@ -90,7 +90,7 @@ pub(super) fn plan(
             xray_daemon: config.xray_daemon,
         },
         adjust: Box::new(|settings| adjust(config, settings)),
-        journal: Arc::new(Observer::new(say, records, metrics, exporter)),
+        journal: Arc::new(Observer::new(say, records, metrics, traces)),
         notices,
     }
 }

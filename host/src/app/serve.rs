@@ -24,7 +24,7 @@ use crate::front::{Admin, AdminThread, Front, Parts, Readiness, Sources, listen}
 use crate::invoke::{Invoker, Queue, Service};
 use crate::sandbox::StartedSpawner;
 use crate::store::{DirectoryLock, Limits, Records};
-use crate::usage::{Metrics, Say, SpanExporter, stderr};
+use crate::usage::{Metrics, Say, SpanExporter, Traces, XrayDaemon, stderr};
 
 /// Owner of every function here, as other local stand-ins for AWS have it (design section 6).
 const ACCOUNT: &str = "000000000000";
@@ -73,7 +73,9 @@ async fn run(config: &config::Serve, started: StartedSpawner, say: Say) -> Resul
         SpanExporter::start(collector, Arc::clone(&metrics), say)
     });
     let (exporter, sending) = exporting.unzip();
-    let plan = pooled::plan(config, records.clone(), Arc::clone(&metrics), exporter, say);
+    let xray = config.xray_daemon.map(XrayDaemon::at).transpose().map_err(AppError::EventLoop)?;
+    let traces = Traces { exporter, xray };
+    let plan = pooled::plan(config, records.clone(), Arc::clone(&metrics), traces, say);
     let (host, notices) = Host::open(started, plan, say).await?;
     notices.iter().for_each(|notice| say.notice(notice));
     if config.isolation == Isolation::NoLimits {

@@ -57,17 +57,17 @@ impl std::fmt::Debug for ServedCredentials {
     }
 }
 
-pub(super) fn answer(shared: &Shared, headers: &HeaderMap) -> Result<Reply, Reply> {
-    let credentials = shared.credentials.as_ref().ok_or_else(reply::not_found)?;
+pub(super) fn answer(shared: &Shared, headers: &HeaderMap) -> Reply {
+    let Some(credentials) = &shared.credentials else { return reply::not_found() };
     let given = headers.get(AUTHORIZATION).map(|value| value.as_bytes());
     if given != Some(credentials.token.as_bytes()) {
-        return Err(reply::no_credentials());
+        return reply::no_credentials();
     }
     let until = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(GOOD_FOR_SECS);
-    Ok(reply::json(&json!({
+    reply::json(&json!({
         "AccessKeyId": credentials.access_key_id,
         "SecretAccessKey": credentials.secret_access_key,
         "Token": credentials.session_token,
         "Expiration": format!("{until:.0}"),
-    })))
+    }))
 }

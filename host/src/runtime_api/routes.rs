@@ -106,7 +106,7 @@ async fn dispatch(shared: &Shared, head: &Parts, body: &mut Incoming) -> Result<
         Route::InitError => init_error::init_error(shared, &head.headers, body).await,
         Route::RestoreNext => restore::next(shared).await,
         Route::RestoreError => restore::error(shared, &head.headers, body).await,
-        Route::Credentials => credentials::answer(shared, &head.headers),
+        Route::Credentials => Ok(credentials::answer(shared, &head.headers)),
         Route::Extension(call) => extensions::answer(shared, call, head, body).await,
         Route::Subscribe(api) => telemetry::subscribe(shared, api, &head.headers, body).await,
     }

@@ -75,6 +75,11 @@ pub struct QueueState {
 }
 
 impl Metrics {
+    #[cfg(test)]
+    pub(super) fn spans_lost_so_far(&self) -> u64 {
+        self.spans_lost.get()
+    }
+
     /// Spans that no collector took.
     pub(super) fn spans_lost(&self, spans: u64) {
         self.spans_lost.inc_by(spans);

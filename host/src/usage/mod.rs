@@ -13,10 +13,12 @@ mod say;
 mod spans;
 pub(crate) mod stderr;
 mod text;
+mod xray;
 
 pub use logs::{Labels, LogRenderer, Paint};
 pub use metrics::{Metrics, QueueState};
-pub use observer::Observer;
+pub use observer::{Observer, Traces};
 pub use otlp::{Sending, SpanExporter};
 pub use report::{UsageBy, usage_report};
 pub use say::{Device, Say};
+pub use xray::XrayDaemon;

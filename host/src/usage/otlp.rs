@@ -82,7 +82,10 @@ impl SpanExporter {
     /// Has the spans of an invocation sent, some time.
     pub fn report(&self, function: &Function, stream: &str, report: &Report) {
         let Some(times) = &report.timeline else { return };
-        let spans = super::spans::of(function, stream, report, times);
+        self.send(super::spans::of(function, stream, report, times));
+    }
+
+    fn send(&self, spans: Vec<Span>) {
         let count = spans.len();
         if self.waiting.try_send(spans).is_err() {
             lost(count, &self.dropped, &self.metrics);
@@ -239,4 +242,31 @@ fn in_words(error: &dyn Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Color, Verbosity};
+
+    #[tokio::test]
+    async fn what_finds_the_queue_full_is_dropped_and_counted_and_nobody_waits() {
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/v1/traces", silent.local_addr().unwrap());
+        let metrics = Arc::new(Metrics::new());
+        let say = Say::new(Color::Never, Verbosity::Quiet);
+        let collector = Collector { url, headers: Vec::new() };
+        let (exporter, sending) = SpanExporter::start(collector, Arc::clone(&metrics), say);
+        // Nothing runs in between: this test has the only thread.
+        for _ in 0..WAITING + 10 {
+            exporter.send(vec![Span::default(); 3]);
+        }
+        assert_eq!(exporter.dropped.load(Ordering::Relaxed), 30);
+        let told = metrics.spans_lost_so_far();
+        assert_eq!(told, 30);
+        drop(exporter);
+        let began = Instant::now();
+        sending.finish().await;
+        assert!(began.elapsed() < crate::model::patience(LAST_WITHIN * 2), "the end does not wait");
+    }
 }

@@ -8,12 +8,16 @@
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 use tokio::net::UdpSocket;
 use tokio::task::AbortHandle;
 
 /// Largest datagram of X-Ray's protocol, and of UDP.
 const MOST_BYTES: usize = 64 * 1024;
+
+/// After an error of the socket, which could be there again at once.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// A running relay. Dropping it closes the socket.
 #[derive(Debug)]
@@ -47,7 +51,7 @@ pub fn spawn(inside: std::net::UdpSocket, to: SocketAddr) -> io::Result<Relay> {
         loop {
             // An error is that of a datagram before it, which nobody listened to.
             let Ok((bytes, _)) = inside.recv_from(&mut datagram).await else {
-                tokio::task::yield_now().await;
+                tokio::time::sleep(PAUSE).await;
                 continue;
             };
             let _lost = outside.try_send(&datagram[..bytes]);
