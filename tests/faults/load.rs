@@ -17,14 +17,18 @@ const SCARCE_PLACES: u64 = 16;
 const SCARCE_FUNCTIONS: usize = 6;
 /// The longest that accepted events may take after the last one.
 const CATCH_UP: Duration = Duration::from_secs(120);
-/// From here on the pool has all it needs: what the host holds is compared with this moment.
+/// From here on what the host holds is looked at.
 const SETTLED_AT_MOST: Duration = Duration::from_secs(60);
-/// The most that memory and descriptors may grow from there on, percent.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The most that memory and descriptors may grow with the same environments, percent.
 const GROWTH_PERCENT: u64 = 10;
-/// What an environment that came later may hold. A short run on a busy machine is still starting them;
-/// in a long one there are none.
-const ENVIRONMENT_KIB: u64 = 512;
-const ENVIRONMENT_DESCRIPTORS: u64 = 32;
+/// Of the run, the least time for which that is looked at; else it has no such time: a short run on a busy
+/// machine starts environments until its end.
+const COMPARABLE_PART: u32 = 4;
+/// What each environment that came meanwhile then may hold. One that is idle holds 113 KiB and 14 descriptors
+/// (debug build, measured from 1 to 150 of them); one that is busy has the buffers of its connections too.
+const ENVIRONMENT_KIB: u64 = 256;
+const ENVIRONMENT_DESCRIPTORS: u64 = 18;
 
 #[test]
 fn under_load_nothing_is_lost_or_doubled_or_grows_and_bad_neighbours_are_bounded() {
@@ -45,35 +49,24 @@ fn under_load_nothing_is_lost_or_doubled_or_grows_and_bad_neighbours_are_bounded
     let runtime = { runtime }.worker_threads(1).enable_all().build().unwrap();
     runtime.block_on(load.deploy());
     let settled = (length / 2).min(SETTLED_AT_MOST);
-    let (quiet, early, late) = runtime.block_on(async {
+    let (quiet, looks) = runtime.block_on(async {
         let stop = Stop::default();
         let watching = async {
             tokio::time::sleep(settled).await;
-            let early = Held::by(&host);
-            tokio::time::sleep(length - settled).await;
-            let late = Held::by(&host);
+            let mut looks = vec![(settled, Held::by(&host))];
+            let begun = Instant::now();
+            while settled + begun.elapsed() < length {
+                tokio::time::sleep(LOOK_EVERY).await;
+                looks.push((settled + begun.elapsed(), Held::by(&host)));
+            }
             stop.now();
-            (early, late)
+            looks
         };
-        let (tally, (early, late)) = tokio::join!(load.run(stop.clone()), watching);
-        (tally, early, late)
+        tokio::join!(load.run(stop.clone()), watching)
     });
     tell("quiet", &quiet, settled);
-    let times = |early: u64, late: u64| late as f64 / early as f64;
-    eprintln!(
-        "host after {settled:?}: {early:?}; after {length:?}: {late:?}: {:.2} times the memory, {:.2} \
-         times the descriptors, {:.2} times the environments",
-        times(early.resident_kib, late.resident_kib),
-        times(early.descriptors, late.descriptors),
-        times(early.environments, late.environments),
-    );
     expect_all(&load, &host, &quiet);
-    let more = late.environments.saturating_sub(early.environments);
-    let bound = |early: u64, each: u64| early * (100 + GROWTH_PERCENT) / 100 + more * each;
-    let most_kib = bound(early.resident_kib, ENVIRONMENT_KIB);
-    assert!(late.resident_kib <= most_kib, "memory grows: over {most_kib} KiB");
-    let most = bound(early.descriptors, ENVIRONMENT_DESCRIPTORS);
-    assert!(late.descriptors <= most, "descriptors grow: over {most}");
+    expect_no_growth(&looks, length);
 
     let load = Load { name: "noisy".to_owned(), ..load };
     let noisy = runtime.block_on(with_bad_neighbours(&load, length.min(SETTLED_AT_MOST)));
@@ -157,6 +150,29 @@ def handler(event, context):
         stop.now();
     };
     tokio::join!(load.run(stop.clone()), ending, bad("hog"), bad("fills")).0
+}
+
+/// A host does not hold more at the end than it did with as many environments before; of one that was still
+/// starting some, not more than they take.
+#[track_caller]
+fn expect_no_growth(looks: &[(Duration, Held)], length: Duration) {
+    let (ended, late) = looks.last().expect("there is a first look");
+    let as_many = looks.iter().find(|(_, held)| held.environments >= late.environments);
+    let as_many = as_many.filter(|(at, _)| *ended - *at >= length / COMPARABLE_PART);
+    let (at, early) = as_many.unwrap_or(&looks[0]);
+    let more = late.environments.saturating_sub(early.environments);
+    let times = |early: u64, late: u64| late as f64 / early as f64;
+    eprintln!(
+        "host after {at:.0?}: {early:?}; after {ended:.0?}: {late:?}: {:.2} times the memory, {:.2} times the \
+         descriptors, {more} environments more",
+        times(early.resident_kib, late.resident_kib),
+        times(early.descriptors, late.descriptors),
+    );
+    let bound = |early: u64, each: u64| early * (100 + GROWTH_PERCENT) / 100 + more * each;
+    let most_kib = bound(early.resident_kib, ENVIRONMENT_KIB);
+    assert!(late.resident_kib <= most_kib, "memory grows: over {most_kib} KiB");
+    let most = bound(early.descriptors, ENVIRONMENT_DESCRIPTORS);
+    assert!(late.descriptors <= most, "descriptors grow: over {most}");
 }
 
 /// Every call had its answer, and every accepted event was run.

@@ -140,6 +140,22 @@ impl Host {
         self.succeeded(output)
     }
 
+    /// Runs a program that calls this host by AWS's SDK; it must succeed.
+    #[track_caller]
+    pub(crate) fn program(&self, program: &Path, arguments: &[&str]) -> String {
+        let mut command = Command::new(program);
+        quiet_environment(&mut command);
+        command.args(arguments).env("AWS_ENDPOINT_URL_LAMBDA", self.url());
+        command.env("AWS_ACCESS_KEY_ID", "anything").env("AWS_SECRET_ACCESS_KEY", "anything");
+        command.env("AWS_REGION", "us-east-1");
+        self.succeeded(command.output().expect("the program runs"))
+    }
+
+    /// Where AWS clients are answered.
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
     fn client(&self, arguments: &[&str]) -> Command {
         client_of(self.port, arguments)
     }

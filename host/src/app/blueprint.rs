@@ -17,14 +17,15 @@ use tokio::sync::{mpsc, watch};
 use super::error::AppError;
 use super::python::PYTHONPATH;
 use super::resources::Resources;
-use super::runtime::{Parts, Running, custom};
+use super::runtime::{ArchiveOf, Parts, Running, WRAPPER, custom};
 use super::timings;
 use super::tree::tree;
 use crate::catalog::{self, Client, Diagnosis, Suspect};
 use crate::config::{self, Cpu, DevShm, Isolation, RuntimeClient, RuntimeCompat};
 use crate::model::{Function, Initialization, Network, TracingMode, patience, time_scale};
 use crate::pool::{
-    Blueprint, CpuShare, Extensions, INIT_LIMIT, Kept, NetworkLaid, RESTORE_LIMIT, Tmp,
+    Blueprint, CpuShare, Extensions, INIT_LIMIT, INIT_LIMIT_OF_MANY, Kept, NetworkLaid,
+    RESTORE_LIMIT, Tmp,
 };
 use crate::sandbox::network::{self, Inside};
 use crate::sandbox::{Ahead, Identity, Link, Outbound, Shell, Tree, Xray, loopback_addresses};
@@ -112,7 +113,10 @@ pub(super) fn open_code(asked: &Asked<'_>, workspace: &Path) -> Result<Code, App
         };
         let (language, identifier) = (inference.runtime.language, inference.runtime.identifier);
         let interpreter = discover::find(language, identifier, compat, &search)?;
-        let suspect = Suspect::of_interpreter(&interpreter, language, &inference.handler);
+        let suspect = match asked.environment.get(WRAPPER) {
+            Some(wrapper) => Suspect::Wrapper { inside: wrapper.clone() },
+            None => Suspect::of_interpreter(&interpreter, language, &inference.handler),
+        };
         (parts.managed(&inference, &interpreter)?, suspect)
     };
     let Parts { trees, links, .. } = parts;
@@ -184,6 +188,7 @@ pub(super) fn open(config: &config::Invoke, workspace: &Path) -> Result<Opened, 
         log_levels: config.log_levels,
         tracing: TracingMode::PassThrough,
         initialization: Initialization::OnDemand,
+        max_concurrency: config.max_concurrency,
         environment: config.environment.clone(),
     };
     Ok(Opened { function, code })
@@ -249,6 +254,11 @@ impl Opened {
 }
 
 impl Code {
+    /// How an archive of the version's classes is made, if one is of use.
+    pub(super) fn archive(&self) -> Option<&ArchiveOf> {
+        self.running.archive.as_ref()
+    }
+
     /// Everything one environment of `function` is made from.
     pub(super) fn blueprint(
         &self,
@@ -281,10 +291,13 @@ impl Code {
         let limit = |name| std::env::var(name).ok().and_then(|ms: String| ms.parse().ok());
         let (init_limit, restore_limit) =
             (limit(INIT_LIMIT_VARIABLE), limit(RESTORE_LIMIT_VARIABLE));
-        let own_limit = match function.initialization {
-            Initialization::OnDemand => INIT_LIMIT,
-            Initialization::SnapStart => SNAPSHOT_LIMIT.max(function.timeout),
+        let own_limit = match (function.max_concurrency, function.initialization) {
+            (Some(_), _) => INIT_LIMIT_OF_MANY.max(function.timeout),
+            (None, Initialization::SnapStart) => SNAPSHOT_LIMIT.max(function.timeout),
+            (None, Initialization::OnDemand) => INIT_LIMIT,
         };
+        // The workers of one runtime write to the same descriptor: a line is whole, a frame is not.
+        let frames = self.running.frames && function.max_concurrency.is_none();
         function.environment = customers(&function.environment, &self.running.runtime_variables);
         let log_stream = log_stream(&function.version);
         Ok(Blueprint {
@@ -322,7 +335,7 @@ impl Code {
                 .map_or_else(|| patience(RESTORE_LIMIT), Duration::from_millis),
             no_entry: self.running.no_entry.clone(),
             program: self.running.program.clone(),
-            frames: self.running.frames,
+            frames,
             // Extensions do not ask for `ping` first.
             network_laid: match self.extensions.external() {
                 [] => self.running.network_laid,

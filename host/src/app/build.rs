@@ -1,7 +1,7 @@
-//! `lambdabox build`, and building before an invocation.
+//! `lambdabox build`, and building before an invocation or a deployment.
 
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use lambdabox_runtimes::discover::Compat;
@@ -19,7 +19,7 @@ const EXIT_BUILD_FAILED: u8 = 1;
 /// Builds what `config` names.
 pub fn build(config: &config::Invoke) -> ExitCode {
     let say = Say::new(config.color, config.verbosity);
-    match package(config, &say) {
+    match package(&Project::of(config), &say) {
         Ok(package) => {
             say.notice(&format!("run it with: lambdabox invoke {}", package.display()));
             ExitCode::SUCCESS
@@ -43,29 +43,69 @@ pub(super) fn built<'a>(
     if config.build.is_none() {
         return Ok(Cow::Borrowed(config));
     }
-    let package = package(config, say)?;
-    let file = config.path.file_name().filter(|_| config.path.is_file());
-    let entry = file.map(|name| package.join(name)).filter(|path| path.is_file());
+    let package = package(&Project::of(config), say)?;
     Ok(Cow::Owned(config::Invoke {
         // After the project, not after the directory that it was built into.
         function_name: config.function_name.clone().or_else(|| Some(name_of(&config.path))),
-        path: entry.unwrap_or(package),
+        path: in_package(&config.path, package),
         build: None,
         ..config.clone()
     }))
 }
 
-/// What was built of the project that `config` names.
-fn package(config: &config::Invoke, say: &Say) -> Result<PathBuf, BuildError> {
-    let is_file = config.path.is_file();
-    let parent = config.path.parent().filter(|_| is_file);
-    let asked = config.build.as_ref();
+/// The same before a deployment. Blocks.
+pub(super) fn built_to_deploy(
+    config: config::Deploy,
+    say: &Say,
+) -> Result<config::Deploy, AppError> {
+    if config.build.is_none() {
+        return Ok(config);
+    }
+    let package = package(&Project::to_deploy(&config), say)?;
+    Ok(config::Deploy {
+        name: config.name.clone().or_else(|| Some(name_of(&config.path))),
+        path: in_package(&config.path, package),
+        build: None,
+        ..config
+    })
+}
+
+/// The file that was named, as it was built; else all that was built.
+fn in_package(named: &Path, package: PathBuf) -> PathBuf {
+    let file = named.file_name().filter(|_| named.is_file());
+    let entry = file.map(|name| package.join(name)).filter(|path| path.is_file());
+    entry.unwrap_or(package)
+}
+
+/// What a command says of a build.
+struct Project<'a> {
+    path: &'a Path,
+    build: Option<&'a config::Build>,
+    runtime: Option<&'a str>,
+    compat: RuntimeCompat,
+}
+
+impl<'a> Project<'a> {
+    fn of(config: &'a config::Invoke) -> Self {
+        let (build, runtime) = (config.build.as_ref(), config.runtime.as_deref());
+        Self { path: &config.path, build, runtime, compat: config.runtime_compat }
+    }
+
+    fn to_deploy(config: &'a config::Deploy) -> Self {
+        let (build, runtime) = (config.build.as_ref(), config.runtime.as_deref());
+        Self { path: &config.path, build, runtime, compat: config.runtime_compat }
+    }
+}
+
+/// What was built of the project, or of the one that the named file is in.
+fn package(project: &Project<'_>, say: &Say) -> Result<PathBuf, BuildError> {
+    let parent = project.path.parent().filter(|_| project.path.is_file());
     let request = Request {
-        project: parent.unwrap_or(&config.path),
-        output: asked.and_then(|build| build.output.as_deref()),
-        command: asked.and_then(|build| build.command.as_deref()),
-        runtime: config.runtime.as_deref(),
-        compat: match config.runtime_compat {
+        project: parent.unwrap_or(project.path),
+        output: project.build.and_then(|build| build.output.as_deref()),
+        command: project.build.and_then(|build| build.command.as_deref()),
+        runtime: project.runtime,
+        compat: match project.compat {
             RuntimeCompat::Exact => Compat::Exact,
             RuntimeCompat::Near => Compat::Near,
         },

@@ -15,6 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::timeout_at;
 
+use super::archive::Archives;
 use super::error::AppError;
 use super::host::Host;
 use super::pooled::{self, Pooled};
@@ -75,7 +76,15 @@ async fn run(config: &config::Serve, started: StartedSpawner, say: Say) -> Resul
     let (exporter, sending) = exporting.unzip();
     let xray = config.xray_daemon.map(XrayDaemon::at).transpose().map_err(AppError::EventLoop)?;
     let traces = Traces { exporter, xray };
-    let plan = pooled::plan(config, records.clone(), Arc::clone(&metrics), traces, say);
+    let archives = Arc::<Archives>::default();
+    let plan = pooled::plan(
+        config,
+        records.clone(),
+        Arc::clone(&metrics),
+        traces,
+        Arc::clone(&archives),
+        say,
+    );
     let (host, notices) = Host::open(started, plan, say).await?;
     notices.iter().for_each(|notice| say.notice(notice));
     if config.isolation == Isolation::NoLimits {
@@ -84,7 +93,7 @@ async fn run(config: &config::Serve, started: StartedSpawner, say: Say) -> Resul
         );
     }
     let invoker: Arc<dyn Invoker> =
-        Arc::new(Pooled { pool: host.pool().clone(), metrics: Arc::clone(&metrics) });
+        Arc::new(Pooled { pool: host.pool().clone(), metrics: Arc::clone(&metrics), archives });
 
     let deployed = match open(config, &invoker).await {
         Ok(deployed) => deployed,

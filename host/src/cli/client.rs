@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::args::{FunctionArgs, Output};
+use super::build::BuildFirst;
 use super::invoke::verbosity;
 use crate::config::{AskedDeploy, AskedHost, Origin, Raw, Setting, Value};
 
@@ -12,6 +13,7 @@ pub(super) const DEPLOY_EXAMPLES: &str = "Examples:
   lambdabox deploy ./app.py --name hello             runtime and handler inferred, as invoke does
   lambdabox deploy . app.handler --name hello --memory-size 512 --env STAGE=prod
   lambdabox deploy fn.zip --name hello --layer deps  the layer is published if its content is new
+  lambdabox deploy . --build --name hello            build first, then deploy what was built
   lambdabox deploy . --endpoint-url http://127.0.0.1:9100
 
 What is not said stays as it is on the host; of a new function it is AWS's default. Every setting of
@@ -47,7 +49,7 @@ pub(crate) struct Deploy {
     /// The function: a file, a directory or a zip; the current directory if not given
     ///
     /// Of a file, its directory is what is deployed. Not of the package: .git, .venv, __pycache__,
-    /// node_modules/.cache, lambdabox.toml, and what a .lambdaboxignore beside it names, which is
+    /// node_modules/.cache, .lambdabox, lambdabox.toml, and what a .lambdaboxignore beside it names, which is
     /// written as a .gitignore is (`!.venv` takes it in again).
     #[arg(value_name = "PATH")]
     pub(crate) path: Option<PathBuf>,
@@ -60,6 +62,8 @@ pub(crate) struct Deploy {
     pub(crate) name: Option<String>,
     #[command(flatten)]
     pub(crate) function: FunctionArgs,
+    #[command(flatten)]
+    pub(crate) build: BuildFirst,
     /// What the function is for
     #[arg(long, value_name = "TEXT", help_heading = "Function")]
     pub(crate) description: Option<String>,
@@ -119,6 +123,7 @@ impl Deploy {
             env,
             description: self.description,
             reserved_concurrency: self.reserved_concurrency,
+            build: self.build.asked(),
             verbosity,
         }
     }

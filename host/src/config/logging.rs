@@ -10,9 +10,19 @@ use super::resolve::Checks;
 use super::setting::Setting;
 use crate::model::{ApplicationLevel, LogFormat, LogLevels, SystemLevel};
 
+/// Where many run at once it is JSON, whose records say what they are of.
 pub(super) fn log_format(raw: &Raw) -> Result<LogFormat, Problem> {
     let values = [LogFormat::Text, LogFormat::Json];
-    choice(raw, Setting::LogFormat, &["text", "json"], &values, LogFormat::Text)
+    let default = values[usize::from(raw.get(Setting::MaxConcurrency).is_some())];
+    let format = choice(raw, Setting::LogFormat, &["text", "json"], &values, default)?;
+    if format == default || default == LogFormat::Text {
+        return Ok(format);
+    }
+    Err(Problem::Conflict {
+        one: "--log-format text".to_owned(),
+        other: "--max-concurrency".to_owned(),
+        advice: "lines of many invocations at once are told apart in JSON only",
+    })
 }
 
 /// Both levels, which only a log in JSON has.

@@ -23,7 +23,10 @@ use super::{
     client_context, code_path, collector, credentials, event, file, forward, logging, strangers,
     variables,
 };
-use crate::model::{EPHEMERAL_STORAGE_MB, LogFormat, MEMORY_MB, Network, TIMEOUT_SECS};
+use crate::model::{
+    EPHEMERAL_STORAGE_MB, LogFormat, MAX_CONCURRENCY, MEMORY_MB, Network, TIMEOUT_SECS,
+    is_tenant_id,
+};
 
 /// AWS's defaults (Lambda API reference, CreateFunction).
 const DEFAULT_MEMORY_MB: u32 = 128;
@@ -192,6 +195,8 @@ pub fn resolve(asked: Asked, caller: &Caller, stdin: &mut dyn Read) -> Result<Re
         xray_daemon: checks.or(collector::xray_daemon(&raw), None),
         log_format,
         log_levels: logging::log_levels(&raw, log_format, &mut checks),
+        tenant_id: checks.or(tenant_id(&raw), None),
+        max_concurrency: checks.or(max_concurrency(&raw), None),
         cpu: checks.or(cpu(&raw), Cpu::Proportional),
         sdk: checks.or(sdk(&raw), Sdk::Auto),
         venv: checks.or(venv(&raw, caller), None),
@@ -330,6 +335,22 @@ fn is_name_character(c: char) -> bool {
 pub(super) fn network(raw: &Raw) -> Result<Option<Network>, Problem> {
     let values = [Some(Network::None), Some(Network::Nat), Some(Network::Host)];
     choice(raw, Setting::Network, &["none", "nat", "host"], &values, None)
+}
+
+pub(super) fn max_concurrency(raw: &Raw) -> Result<Option<u32>, Problem> {
+    if raw.get(Setting::MaxConcurrency).is_none() {
+        return Ok(None);
+    }
+    number(raw, Setting::MaxConcurrency, MAX_CONCURRENCY, "invocations at once", 1).map(Some)
+}
+
+pub(super) fn tenant_id(raw: &Raw) -> Result<Option<String>, Problem> {
+    const RULE: &str = "1 to 256 letters, digits, blanks and ._:/=+-@";
+    let Some((text, place)) = raw.text(Setting::TenantId) else { return Ok(None) };
+    match is_tenant_id(text) {
+        true => Ok(Some(text.to_owned())),
+        false => Err(Problem::Malformed { place, value: text.to_owned(), rule: RULE }),
+    }
 }
 
 pub(super) fn cpu(raw: &Raw) -> Result<Cpu, Problem> {

@@ -14,8 +14,10 @@ use super::logging::{self, log_format};
 use super::notice::Notice;
 use super::problem::{Problem, Problems};
 use super::raw::{Raw, merge};
-use super::resolve::{Checks, MAX_LAYERS, color, function_name, handler, runtime_compat};
-use super::resolved::{Color, RuntimeCompat, Verbosity};
+use super::resolve::{
+    Checks, MAX_LAYERS, color, function_name, handler, max_concurrency, runtime_compat,
+};
+use super::resolved::{Build, Color, RuntimeCompat, Verbosity};
 use super::{Caller, Setting, code_path, file, variables};
 use crate::model::{
     ApplicationLevel, EPHEMERAL_STORAGE_MB, LogFormat, MEMORY_MB, SystemLevel, TIMEOUT_SECS,
@@ -43,6 +45,8 @@ pub struct AskedDeploy {
     pub description: Option<String>,
     /// `--reserved-concurrency`, as typed.
     pub reserved_concurrency: Option<String>,
+    /// `--build` or `--build-cmd`. A flag alone, as it runs commands on the host.
+    pub build: Option<Build>,
     /// `-q` or `-v`.
     pub verbosity: Verbosity,
 }
@@ -77,9 +81,12 @@ pub struct Deploy {
     pub application_log_level: Option<ApplicationLevel>,
     /// Least important line of the platform's that is logged.
     pub system_log_level: Option<SystemLevel>,
+    pub max_concurrency: Option<u32>,
     pub environment: Option<BTreeMap<String, String>>,
     pub layers: Option<Vec<LayerSource>>,
     pub reserved_concurrency: Option<u32>,
+    /// What is deployed is made by this first.
+    pub build: Option<Build>,
     /// The host.
     pub endpoint: Endpoint,
     /// When output is coloured.
@@ -149,6 +156,7 @@ pub fn resolve_deploy(asked: AskedDeploy, caller: &Caller) -> Result<ResolvedDep
         system_log_level: raw
             .get(Setting::SystemLogLevel)
             .map(|_| checks.or(logging::system(&raw), SystemLevel::default())),
+        max_concurrency: checks.or(max_concurrency(&raw), None),
         environment: environment_of(&raw, &asked.env, caller, &mut checks, &mut notices),
         layers: layers(&raw, caller, &mut checks.problems),
         reserved_concurrency: asked.reserved_concurrency.as_deref().and_then(|text| {
@@ -156,6 +164,7 @@ pub fn resolve_deploy(asked: AskedDeploy, caller: &Caller) -> Result<ResolvedDep
             let number = number_text(flag, text, 0..=u32::MAX, "invocations at once");
             checks.or(number.map(Some), None)
         }),
+        build: asked.build,
         endpoint: checks.or(endpoint::read(&raw, caller), Endpoint::default()),
         color: checks.or(color(&raw, caller), Color::Auto),
         verbosity: asked.verbosity,
@@ -249,6 +258,7 @@ mod tests {
             env: Vec::new(),
             description: None,
             reserved_concurrency: None,
+            build: None,
             verbosity: Verbosity::Normal,
         }
     }

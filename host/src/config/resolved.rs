@@ -162,10 +162,14 @@ pub struct Invoke {
     pub collector: Option<Collector>,
     /// Where the function's X-Ray segments go, if anywhere.
     pub xray_daemon: Option<SocketAddr>,
+    /// Whose the invocation is.
+    pub tenant_id: Option<String>,
     /// Form of the log.
     pub log_format: LogFormat,
     /// What of it is logged, in JSON.
     pub log_levels: LogLevels,
+    /// Invocations at once in one environment.
+    pub max_concurrency: Option<u32>,
     /// Processor time.
     pub cpu: Cpu,
     /// Whether an installed SDK is offered.

@@ -45,12 +45,16 @@ pub enum Setting {
     FunctionName,
     /// JSON for the context object.
     ClientContext,
+    /// Whose the invocation is.
+    TenantId,
     /// `text` or `json`.
     LogFormat,
     /// Least important line of the function's own that is logged, in JSON.
     ApplicationLogLevel,
     /// Least important line of the platform's that is logged, in JSON.
     SystemLogLevel,
+    /// Invocations at once in one environment.
+    MaxConcurrency,
     /// `proportional` or `unlimited`.
     Cpu,
     /// Layers, first at the bottom.
@@ -170,7 +174,7 @@ const fn row(
 }
 
 /// Every setting, in the order of [`Setting`]. Numbers are AWS's defaults.
-pub(crate) const ROWS: [Row; 43] = [
+pub(crate) const ROWS: [Row; 45] = [
     row(Setting::Handler, "handler", "--handler", Kind::Text, Err("found in the package")),
     row(Setting::Runtime, "runtime", "--runtime", Kind::Text, Err("found in the package")),
     row(Setting::MemorySize, "memory_size", "--memory-size", Kind::Number, Ok("128")),
@@ -200,6 +204,7 @@ pub(crate) const ROWS: [Row; 43] = [
         Err("named after the package"),
     ),
     row(Setting::ClientContext, "client_context", "--client-context", Kind::Text, Err("none")),
+    row(Setting::TenantId, "tenant_id", "--tenant-id", Kind::Text, Err("none")),
     row(Setting::LogFormat, "log_format", "--log-format", Kind::Text, Ok("\"text\"")),
     row(
         Setting::ApplicationLogLevel,
@@ -214,6 +219,13 @@ pub(crate) const ROWS: [Row; 43] = [
         "--system-log-level",
         Kind::Text,
         Err("info, of a log in JSON"),
+    ),
+    row(
+        Setting::MaxConcurrency,
+        "max_concurrency",
+        "--max-concurrency",
+        Kind::Number,
+        Err("one after another"),
     ),
     both(row(Setting::Cpu, "cpu", "--cpu", Kind::Text, Ok("\"proportional\""))),
     row(Setting::Layers, "layers", "--layer", Kind::Paths, Ok("[]")),

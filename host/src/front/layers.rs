@@ -4,10 +4,14 @@
 //! `reference/lambda-service.md` sections 5, 10 and 16.
 
 use http::{HeaderMap, StatusCode};
+use lambdabox_runtimes::Catalogue;
 use serde_json::{Map, Value, json};
 
 use super::error::ApiError;
-use super::functions::{Flat, base64_of_hex, code_of, marker, next_marker, page_size, refused};
+use super::functions::{
+    ARCHITECTURES, Place, base64_of_hex, check_members, code_of, is_awss, marker, next_marker,
+    page_size, refused,
+};
 use super::names::{LAYER_VERSION_PATTERN, Named, layer_name, layer_version};
 use super::reply::{self, Answer};
 use super::state::{Call, Front};
@@ -38,27 +42,19 @@ pub(super) async fn publish(front: &Front, name: &str, call: Call) -> Answer {
     }
     let runtimes = members.texts("CompatibleRuntimes")?.unwrap_or_default();
     let architectures = members.texts("CompatibleArchitectures")?.unwrap_or_default();
-    for (path, list, most) in [
-        ("compatibleRuntimes", &runtimes, MAX_RUNTIMES),
-        ("compatibleArchitectures", &architectures, MAX_ARCHITECTURES),
-    ] {
-        if list.len() > most {
-            let rule = format!("Member must have length less than or equal to {most}");
-            violations.add(path, &format!("[{}]", list.join(", ")), &rule);
-        }
+    violations.list_length("compatibleRuntimes", &runtimes, 0..=MAX_RUNTIMES);
+    if !runtimes.iter().all(|runtime| is_awss(runtime)) {
+        violations.list_of("compatibleRuntimes", &runtimes, &Catalogue::embedded().known());
     }
-    if !architectures.iter().all(|word| ["x86_64", "arm64"].contains(&word.as_str())) {
-        violations.add(
-            "compatibleArchitectures",
-            &format!("[{}]", architectures.join(", ")),
-            "Member must satisfy constraint: [Member must satisfy enum value set: [x86_64, arm64], \
-             Member must not be null]",
-        );
+    violations.list_length("compatibleArchitectures", &architectures, 0..=MAX_ARCHITECTURES);
+    violations.list_words("compatibleArchitectures", &architectures, &ARCHITECTURES);
+    if let Some(Value::Object(content)) = members.0.get("Content") {
+        check_members(content, Place::Content, &mut violations);
     }
     violations.finish()?;
-    let name = layer_name(name, identity)?;
+    let name = layer_name(name, "PublishLayerVersion", identity)?;
     let content = members.take_object("Content")?.unwrap_or_default();
-    let source = code_of(content, Flat::No).await?;
+    let source = code_of(content, Place::Content).await?;
     let nobody = Named { name: name.clone(), qualifier: None };
     let taken = front.deployed.take_in(source).await;
     let taken = taken.map_err(|error| refused(error, &nobody, identity))?;
@@ -83,7 +79,7 @@ pub(super) async fn publish(front: &Front, name: &str, call: Call) -> Answer {
 }
 
 pub(super) async fn get(front: &Front, name: &str, version: &str, call: &Call) -> Answer {
-    let name = layer_name(name, front.identity())?;
+    let name = layer_name(name, "GetLayerVersion", front.identity())?;
     let version = number(version)?;
     shown(front, &name, version, call).await
 }
@@ -105,7 +101,7 @@ pub(super) async fn get_by_arn(front: &Front, call: &Call) -> Answer {
 }
 
 pub(super) async fn delete(front: &Front, name: &str, version: &str) -> Answer {
-    let name = layer_name(name, front.identity())?;
+    let name = layer_name(name, "DeleteLayerVersion", front.identity())?;
     let version = number(version)?;
     // To delete an absent one is no error.
     front.deployed.store().delete_layer(&name, version).await.map_err(failed)?;
@@ -113,7 +109,8 @@ pub(super) async fn delete(front: &Front, name: &str, version: &str) -> Answer {
 }
 
 pub(super) async fn list_versions(front: &Front, name: &str, call: &Call) -> Answer {
-    let name = layer_name(name, front.identity())?;
+    let name = layer_name(name, "ListLayerVersions", front.identity())?;
+    check_wanted(call)?;
     let page = page_size(&call.query, PAGE, MAX_ITEMS)? as usize;
     let below = call.query.get("Marker").map(marker).transpose()?;
     let below = below.and_then(|below| below.parse().ok());
@@ -133,6 +130,7 @@ pub(super) async fn list_versions(front: &Front, name: &str, call: &Call) -> Ans
 }
 
 pub(super) async fn list(front: &Front, call: &Call) -> Answer {
+    check_wanted(call)?;
     let page = page_size(&call.query, PAGE, MAX_ITEMS)? as usize;
     let after = call.query.get("Marker").map(marker).transpose()?;
     let versions = front.deployed.store().layers(after).await.map_err(failed)?;
@@ -207,6 +205,20 @@ fn listed(layer: &LayerRecord, identity: &Identity) -> Map<String, Value> {
         put("LicenseInfo", license.clone().into());
     }
     out
+}
+
+/// What lists can be narrowed to is of AWS's words.
+fn check_wanted(call: &Call) -> Result<(), ApiError> {
+    let mut violations = Violations::default();
+    if let Some(runtime) = call.query.get("CompatibleRuntime").filter(|text| !is_awss(text)) {
+        let known = Catalogue::embedded().known();
+        let rule = format!("Member must satisfy enum value set: [{known}]");
+        violations.add("compatibleRuntime", runtime, &rule);
+    }
+    if let Some(architecture) = call.query.get("CompatibleArchitecture") {
+        violations.word("compatibleArchitecture", architecture, &ARCHITECTURES);
+    }
+    violations.finish()
 }
 
 fn is_wanted(layer: &LayerRecord, call: &Call) -> bool {

@@ -21,9 +21,13 @@ pub(crate) const NAMESPACED: Class = Class {
 };
 const QUALIFIER_PATTERN: &str = r"\$(LATEST(\.PUBLISHED)?)|[a-zA-Z0-9-_$]+";
 const MAX_QUALIFIER: usize = 128;
-const LAYER_PATTERN: &str = r"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]+)|[a-zA-Z0-9-_]+";
+const LAYER_PATTERN: &str = r"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]{1,140}|[a-zA-Z0-9-_]{1,140})";
 pub(crate) const LAYER_VERSION_PATTERN: &str = r"((arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]+:[0-9]+)|(arn:[a-zA-Z0-9-]+:lambda:::awslayer:[a-zA-Z0-9-_]+))";
 const MAX_LAYER_NAME: usize = 140;
+/// Of a layer's name or ARN.
+const MAX_LAYER_TEXT: usize = 2_048;
+/// Qualifiers that have a dot.
+const LATEST_PUBLISHED: &str = "$LATEST.PUBLISHED";
 /// The unpublished version.
 pub(crate) const LATEST: &str = "$LATEST";
 
@@ -66,7 +70,8 @@ impl Named {
         }
         if let Some(qualifier) = qualifier {
             violations.length("qualifier", qualifier, 1..=MAX_QUALIFIER);
-            if !qualifier.chars().all(|c| is_name(c) || c == '$' || c == '.') {
+            let is_qualifier = qualifier.chars().all(|c| is_name(c) || c == '$');
+            if !is_qualifier && qualifier != LATEST_PUBLISHED {
                 violations.pattern("qualifier", qualifier, QUALIFIER_PATTERN);
             }
         }
@@ -162,10 +167,9 @@ fn parse(text: &str, dots: Dots) -> Option<Parsed<'_>> {
     if name.is_empty() || !name.chars().all(is_plain) {
         return None;
     }
-    let published = "$LATEST.PUBLISHED";
     let is_qualifier = |text: &str| {
         text == LATEST
-            || text == published && dots == Dots::Taken
+            || text == LATEST_PUBLISHED && dots == Dots::Taken
             || !text.is_empty() && text.chars().all(is_name)
     };
     if qualifier.is_some_and(|qualifier| !is_qualifier(qualifier)) {
@@ -174,26 +178,52 @@ fn parse(text: &str, dots: Dots) -> Option<Parsed<'_>> {
     Some(Parsed { region, account, name, qualifier })
 }
 
-/// A layer's bare name, from a name or an ARN.
-pub(crate) fn layer_name(text: &str, identity: &Identity) -> Result<String, ApiError> {
-    let name = match text.split(':').collect::<Vec<_>>().as_slice() {
-        [name] => Some(*name),
+/// A layer's bare name, from a name or an ARN. `action` is what is to be done with it, as policies have it.
+pub(crate) fn layer_name(
+    text: &str,
+    action: &str,
+    identity: &Identity,
+) -> Result<String, ApiError> {
+    let (name, of) = match text.split(':').collect::<Vec<_>>().as_slice() {
+        [name] => (Some(*name), None),
         ["arn", partition, "lambda", region, account, "layer", name]
             if is_partition(partition) && is_region(region) && is_account(account) =>
         {
-            check_region(region, identity)?;
-            Some(*name)
+            (Some(*name), Some((*region, *account)))
         }
-        _ => None,
+        _ => (None, None),
     };
     let mut violations = Violations::default();
-    violations.length("layerName", text, 1..=MAX_LAYER_NAME);
-    let name = name.filter(|name| !name.is_empty() && name.chars().all(is_name));
+    violations.length("layerName", text, 1..=MAX_LAYER_TEXT);
+    let is_layer =
+        |name: &str| (1..=MAX_LAYER_NAME).contains(&name.len()) && name.chars().all(is_name);
+    let name = name.filter(|name| is_layer(name));
     if name.is_none() {
         violations.pattern("layerName", text, LAYER_PATTERN);
     }
     violations.finish()?;
+    if let Some((region, account)) = of {
+        check_region(region, identity)?;
+        check_layer_account(account, action, text, identity)?;
+    }
     Ok(name.unwrap_or_default().to_owned())
+}
+
+/// Nobody has shared a layer with this account: there is no other.
+pub(crate) fn check_layer_account(
+    account: &str,
+    action: &str,
+    arn: &str,
+    identity: &Identity,
+) -> Result<(), ApiError> {
+    match account == identity.account {
+        true => Ok(()),
+        false => Err(ApiError::denied(format!(
+            "User: arn:aws:iam::{}:root is not authorized to perform: lambda:{action} on resource: {arn} \
+             because no resource-based policy allows the lambda:{action} action",
+            identity.account
+        ))),
+    }
 }
 
 /// A layer version's ARN, taken apart.
@@ -255,7 +285,7 @@ fn is_account(text: &str) -> bool {
 }
 
 /// `us-east-1`, `us-gov-west-1`, `eusc-de-east-1`.
-fn is_region(text: &str) -> bool {
+pub(crate) fn is_region(text: &str) -> bool {
     let text = text.strip_prefix("eusc-").unwrap_or(text);
     let parts: Vec<&str> = text.split('-').collect();
     let lower = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
@@ -339,6 +369,9 @@ mod tests {
         );
         let error = read("123456789012:function:f", None).unwrap_err();
         assert!(error.contains("not authorized"), "{error}");
+        let error = read("f", Some("a.b")).unwrap_err();
+        assert!(error.contains("at 'qualifier' failed to satisfy constraint"), "{error}");
+        assert!(read("f", Some("$LATEST.PUBLISHED")).is_ok());
         let error = read("f:a", Some("b")).unwrap_err();
         assert!(error.contains("The derived qualifier from the function name does not match"));
     }
@@ -346,9 +379,19 @@ mod tests {
     #[test]
     fn layers_are_named_by_name_or_arn() {
         let arn = "arn:aws:lambda:us-east-1:000000000000:layer:l";
-        assert_eq!(layer_name(arn, &identity()).unwrap(), "l");
-        assert_eq!(layer_name("l", &identity()).unwrap(), "l");
-        assert!(layer_name("a b", &identity()).is_err());
+        let read = |text: &str| layer_name(text, "GetLayerVersion", &identity());
+        assert_eq!(read(arn).unwrap(), "l");
+        assert_eq!(read("l").unwrap(), "l");
+        let longest = "l".repeat(MAX_LAYER_NAME);
+        assert_eq!(read(&longest).unwrap(), longest);
+        let long = format!("arn:aws:lambda:us-east-1:000000000000:layer:{longest}");
+        assert_eq!(read(&long).unwrap(), longest);
+        for bad in ["a b", "", &format!("{longest}l")] {
+            let error = String::from_utf8(read(bad).unwrap_err().body()).unwrap();
+            assert!(error.contains("'layerName' failed to satisfy constraint"), "{error}");
+        }
+        let foreign = read("arn:aws:lambda:us-east-1:123456789012:layer:l").unwrap_err();
+        assert_eq!((foreign.status, foreign.kind), (403, "AccessDeniedException"));
         let text = format!("{arn}:7");
         let version = layer_version(&text).unwrap();
         assert_eq!((version.name, version.version, version.layer_arn()), ("l", 7, arn));

@@ -41,6 +41,45 @@ impl Violations {
         }
     }
 
+    /// How many items a list has.
+    pub(crate) fn list_length(
+        &mut self,
+        path: &str,
+        list: &[String],
+        limits: RangeInclusive<usize>,
+    ) {
+        if list.len() > *limits.end() {
+            let rule = format!("Member must have length less than or equal to {}", limits.end());
+            self.list(path, list, &rule);
+        }
+        if list.len() < *limits.start() {
+            let rule =
+                format!("Member must have length greater than or equal to {}", limits.start());
+            self.list(path, list, &rule);
+        }
+    }
+
+    /// Items that are each one of a set of words.
+    pub(crate) fn list_words(&mut self, path: &str, list: &[String], words: &[&str]) {
+        if !list.iter().all(|item| words.contains(&item.as_str())) {
+            self.list_of(path, list, &words.join(", "));
+        }
+    }
+
+    /// A list with an item that is not one of these words.
+    pub(crate) fn list_of(&mut self, path: &str, list: &[String], words: &str) {
+        let rule = format!(
+            "Member must satisfy constraint: [Member must satisfy enum value set: [{words}], Member \
+             must not be null]"
+        );
+        self.list(path, list, &rule);
+    }
+
+    /// A rule that a list breaks, printed as AWS prints lists.
+    pub(crate) fn list(&mut self, path: &str, list: &[String], rule: &str) {
+        self.add(path, &format!("[{}]", list.join(", ")), rule);
+    }
+
     /// A number within limits.
     pub(crate) fn number(&mut self, path: &str, number: i64, limits: RangeInclusive<i64>) {
         if number > *limits.end() {

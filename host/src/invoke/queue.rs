@@ -154,6 +154,7 @@ impl Queue {
             accepted: UNIX_EPOCH + Duration::from_millis(event.accepted_ms),
             trace_id: Some(event.trace_id),
             client_context: None,
+            tenant_id: event.tenant_id,
             // One after the other: the next one finds the environment free.
             answer_at: AnswerAt::Report,
         };
@@ -162,6 +163,11 @@ impl Queue {
             Ok(_) => self.store.done(id).await,
             Err(InvokeError::Resolve(DeployError::NoFunction { .. })) => {
                 drop_it("the function was deleted");
+                self.store.done(id).await
+            }
+            // The function is another one of the same name.
+            Err(InvokeError::Tenant(mismatch)) => {
+                drop_it(&mismatch.to_string());
                 self.store.done(id).await
             }
             // It waits for the next start of the host.

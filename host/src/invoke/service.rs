@@ -12,7 +12,8 @@ use super::sampling::Sampler;
 use super::streaming::Streaming;
 use crate::catalog::{DeployError, Deployed};
 use crate::model::{
-    AnswerAt, Bandwidth, Invocation, Invoked, Refused, RequestId, StreamTo, Version, passed_on,
+    AnswerAt, Bandwidth, Invocation, Invoked, Refused, RequestId, StreamTo, TenantMismatch,
+    Version, passed_on,
 };
 
 /// What is asked for.
@@ -32,6 +33,8 @@ pub struct Request {
     pub trace_id: Option<String>,
     /// Decoded client context, JSON text.
     pub client_context: Option<String>,
+    /// Of a function of many tenants, whose it is.
+    pub tenant_id: Option<String>,
     /// What it waits for.
     pub answer_at: AnswerAt,
 }
@@ -42,6 +45,9 @@ pub enum InvokeError {
     /// The function cannot be had.
     #[error("failed to {0}")]
     Resolve(#[source] DeployError),
+    /// It is of no tenant, or of one where there are none.
+    #[error(transparent)]
+    Tenant(#[from] TenantMismatch),
     /// It cannot be run now.
     #[error(transparent)]
     Refused(#[from] Refused),
@@ -94,6 +100,7 @@ impl Service {
     ) -> Result<JoinHandle<Result<Invoked, InvokeError>>, InvokeError> {
         let version =
             self.deployed.resolve(&request.function).await.map_err(InvokeError::Resolve)?;
+        version.tenancy.check(request.tenant_id.as_deref())?;
         let invocation = Invocation { stream_to, ..self.invocation(&version, request) };
         let running = self.invoker.invoke(version, invocation);
         Ok(tokio::spawn(async move { Ok(running.await?) }))
@@ -119,7 +126,7 @@ impl Service {
             trace_id: Some(trace_id),
             client_context: request.client_context,
             cognito_identity: None,
-            tenant_id: None,
+            tenant_id: request.tenant_id,
             stream_to: None,
             traced,
             answer_at: request.answer_at,

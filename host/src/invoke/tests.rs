@@ -60,6 +60,7 @@ fn invoked(request_id: RequestId) -> Invoked {
         restore_duration: None,
         status: Status::Success,
         error_type: None,
+        tenant_id: None,
         extension_overhead: None,
         notes: Vec::new(),
         timeline: None,
@@ -110,6 +111,7 @@ impl Place {
             arn: String::new(),
             request_id: request_id.to_owned(),
             trace_id: String::new(),
+            tenant_id: None,
             accepted_ms: super::queue::now_ms(),
             payload: b"{}".to_vec(),
         };
@@ -199,6 +201,7 @@ async fn a_caller_that_is_gone_does_not_stop_its_invocation() {
         accepted: std::time::SystemTime::now(),
         trace_id: None,
         client_context: None,
+        tenant_id: None,
         answer_at: AnswerAt::Response,
     };
     place.stage.holds.store(true, Ordering::SeqCst);

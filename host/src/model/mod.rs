@@ -16,6 +16,7 @@ mod levels;
 mod outcome;
 mod pace;
 mod stream;
+mod tenant;
 mod trace;
 mod version;
 
@@ -28,7 +29,7 @@ pub use extension::{ExtensionState, LifecycleEvent, MAX_EXTENSIONS, Place, Shutd
 pub use failed::Failed;
 pub use function::{
     APPLICATION_LEVEL_VARIABLE, EPHEMERAL_STORAGE_MB, Function, Initialization, LogFormat,
-    MEMORY_MB, MIB_PER_VCPU, Network, TIMEOUT_SECS,
+    MAX_CONCURRENCY, MEMORY_MB, MIB_PER_VCPU, Network, TIMEOUT_SECS,
 };
 pub use invocation::{
     AnswerAt, Invocation, MAX_CLIENT_CONTEXT_BYTES, MAX_PAYLOAD_BYTES, RequestId,
@@ -39,5 +40,6 @@ pub use outcome::{Failure, FailureKind, Outcome};
 pub(crate) use pace::{patience, set_time_scale, time_scale};
 pub(crate) use stream::Flow;
 pub use stream::{Bandwidth, MAX_STREAM_BYTES, Piece, StreamTo};
+pub use tenant::{TENANT_PATTERN, Tenancy, TenantMismatch, is_tenant_id};
 pub use trace::{Sampled, TraceHeader, Traced, TracingMode, new_root, new_span, passed_on};
-pub use version::Version;
+pub use version::{Purpose, Version};

@@ -13,7 +13,8 @@
 //! - Who has extensions gets the time the reference gives them to end; who has none is killed at once.
 //!
 //! # Not here
-//! What an extension may call when (`runtime_api::extensions`); the processes of one start (`party`).
+//! What an extension may call when (`runtime_api::extensions`); the processes of one start (`party`)
+//! and their end (`stopping`); many invocations at once (`crowd`).
 //!
 //! # Sources
 //! `reference/runtime-api.md` 2.6-2.8, 4.1, 5.2; Lambda developer guide, "execution environment".
@@ -21,8 +22,10 @@
 use std::time::{Duration, Instant};
 
 use busy::{Busy, end_error};
+use crowd::{Crowd, HadSlot, InitFailure};
 use party::{Party, fault};
 use restore::Snapshot;
+use stopping::Turn;
 
 use crate::model::{
     Failure, FailureKind, InitPhase, Initialization, Invocation, MAX_EXTENSIONS, Outcome,
@@ -31,6 +34,7 @@ use crate::model::{
 use crate::runtime_api::Waiting;
 
 mod busy;
+mod crowd;
 mod party;
 mod restore;
 mod stopping;
@@ -45,6 +49,9 @@ pub(crate) use words::{
 /// How long an on-demand init may run ahead of the first event (runtime-api.md 2.6).
 pub(crate) const INIT_LIMIT: Duration = Duration::from_secs(10);
 
+/// How long the init of an environment of many may take, if its function may not take longer (7.7).
+pub(crate) const INIT_LIMIT_OF_MANY: Duration = Duration::from_secs(130);
+
 /// Where an environment stands. A variant holds only what is true while it lasts.
 #[derive(Debug)]
 enum State {
@@ -56,6 +63,8 @@ enum State {
     Idle { init: Option<Lasted> },
     /// An invocation runs.
     Busy(Box<Busy>),
+    /// Where many may run at once: some do, or none.
+    Crowded(Crowd),
     /// Its processes have time to end by themselves.
     Stopping { turn: Turn, reason: ShutdownReason, ends: Instant },
     /// Everything was killed; the next invocation begins with an init.
@@ -70,13 +79,6 @@ enum RuntimePart {
     Done(Instant),
 }
 
-/// Whose turn it is to end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Turn {
-    Runtime,
-    Extensions,
-}
-
 /// The rule book of one environment.
 #[derive(Debug)]
 pub(crate) struct Life {
@@ -89,6 +91,20 @@ pub(crate) struct Life {
     restore_limit: Duration,
     /// Of the start that is under way.
     snapshot: Snapshot,
+    invocations: Invocations,
+    /// Of many: calls to `next` that wait and are promised to nobody.
+    idle: usize,
+    /// Of many: why its init has failed, which is not tried again.
+    init_failure: Option<InitFailure>,
+}
+
+/// How many invocations run at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Invocations {
+    /// One after another, as on Lambda.
+    One,
+    /// As many as the runtime asks for, up to this, as on Managed Instances.
+    Many { most: usize },
 }
 
 impl Life {
@@ -102,12 +118,20 @@ impl Life {
             initialization: Initialization::OnDemand,
             restore_limit: RESTORE_LIMIT,
             snapshot: Snapshot::Never,
+            invocations: Invocations::One,
+            idle: 0,
+            init_failure: None,
         }
+    }
+
+    /// The same, with so many invocations at once.
+    pub(crate) fn with(self, invocations: Invocations) -> Self {
+        Self { invocations, ..self }
     }
 
     /// Whether an invocation may be given to it now; then, too, nothing in it has anything to do.
     pub(crate) fn accepts(&self) -> bool {
-        matches!(self.state, State::Idle { .. } | State::Reset)
+        matches!(self.state, State::Idle { .. } | State::Crowded(_) | State::Reset)
     }
 
     /// Whether nothing of it runs.
@@ -118,10 +142,12 @@ impl Life {
     /// Orders the first start, ahead of any event.
     pub(crate) fn begin(&mut self, now: Instant) -> Vec<Effect> {
         self.party = Party::starting(&self.external);
+        (self.idle, self.init_failure) = (0, None);
         self.snapshot = self.new_snapshot();
         let mut effects = vec![Effect::InitStart(self.phase())];
         if let Some(too_many) = self.too_many() {
             self.state = State::Reset;
+            self.init_failure = Some(InitFailure::of(&too_many));
             effects.extend(self.party.hear(&too_many));
             let named = fault(&too_many).map(|fault| fault.error_type.to_owned());
             effects.push(init_report(self.phase(), Duration::ZERO, Status::Error, named));
@@ -132,27 +158,24 @@ impl Life {
         effects
     }
 
-    /// Orders the end of an environment nobody needs. It is over when [`Life::is_over`].
-    pub(crate) fn retire(&mut self, now: Instant) -> Vec<Effect> {
-        match self.state {
-            State::Idle { .. } => self.stop(ShutdownReason::Spindown, now),
-            State::Stopping { .. } => Vec::new(),
-            // Nobody has it end graciously in the middle of something.
-            State::New | State::Init { .. } | State::Busy(_) | State::Reset => {
-                self.state = State::Reset;
-                vec![Effect::Deadline(None), Effect::Kill]
-            }
-        }
-    }
-
     /// What must be done about `input` at `now`. What is not written here changes nothing.
     pub(crate) fn on(&mut self, input: Input, now: Instant) -> Vec<Effect> {
+        let had_slot = if self.idle > 0 { HadSlot::Yes } else { HadSlot::No };
+        if self.invocations != Invocations::One {
+            self.count_slots(&input);
+            if let (State::Stopping { .. } | State::Reset, Input::Invoke(_)) = (&self.state, &input)
+                && let Input::Invoke(invocation) = input
+            {
+                return self.refuse_late(*invocation, now);
+            }
+        }
         let mut effects = self.party.hear(&input);
         effects.extend(match std::mem::replace(&mut self.state, State::Reset) {
             State::New => self.stay(State::New),
             State::Init { since, runtime } => self.during_init(since, runtime, input, now),
             State::Idle { init } => self.while_idle(init, input, now),
             State::Busy(busy) => self.while_busy(busy, input, now),
+            State::Crowded(crowd) => self.while_crowded(crowd, input, had_slot, now),
             State::Stopping { turn, reason, ends } => {
                 self.while_stopping(turn, reason, ends, &input)
             }
@@ -189,6 +212,10 @@ impl Life {
         let mut effects = Vec::new();
         let waiting = match input {
             Input::Next { extensions } => {
+                // Others of many may ask while extensions are waited for.
+                if runtime == RuntimePart::Running {
+                    effects.push(init_runtime_done(phase, Status::Success, None));
+                }
                 runtime = RuntimePart::Done(now);
                 effects.push(self.runtime_started(phase, Status::Success, None));
                 extensions
@@ -208,11 +235,15 @@ impl Life {
                 effects.extend(self.take_snapshot(phase, duration, None, now));
                 return effects;
             }
-            self.state = State::Idle { init: Some(self.started(since, now)) };
+            self.state = match self.invocations {
+                Invocations::One => State::Idle { init: Some(self.started(since, now)) },
+                Invocations::Many { .. } => State::Crowded(Crowd::default()),
+            };
             let report = self.start_report(phase, duration, Status::Success, None, now);
             effects.extend([Effect::Deadline(None), report, Effect::Throttle]);
             return effects;
         }
+        let why = (self.invocations != Invocations::One).then(|| InitFailure::of(&input));
         let (status, error_type) = match input {
             Input::InitError { error_type, .. } => (Status::Error, Some(error_type)),
             Input::Ended(end) => (Status::Error, Some(end_error(&end).0.to_owned())),
@@ -226,7 +257,9 @@ impl Life {
                 }
             },
         };
-        // It will run once more, inside the first invocation; nobody is waiting for this one.
+        // It will run once more, inside the first invocation; nobody is waiting for this one. Of many it
+        // is not, and this is what they get.
+        self.init_failure = why;
         if runtime == RuntimePart::Running {
             effects.push(self.runtime_started(phase, status, error_type.clone()));
         }
@@ -290,7 +323,7 @@ impl Life {
                 self.restore_ready(busy, extensions, now)
             }
             Input::ExtensionWaiting { extensions: Waiting::All, .. } => self.complete(busy, now),
-            Input::Handed => {
+            Input::Handed { .. } => {
                 busy.handed.get_or_insert(now);
                 self.stay(State::Busy(busy))
             }

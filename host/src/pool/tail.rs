@@ -1,8 +1,10 @@
 //! The end of one invocation's log, for `LogType=Tail`, and its figures.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
-use crate::model::{Event, InitPhase, LOG_TAIL_BYTES, Report};
+use serde_json::Value;
+
+use crate::model::{Event, InitPhase, LOG_TAIL_BYTES, Report, RequestId};
 
 /// What was logged since START, or since the beginning of an init that is part of the invocation.
 #[derive(Debug, Default)]
@@ -11,6 +13,59 @@ pub(super) struct Tail {
     in_init: bool,
     last: VecDeque<u8>,
     report: Option<Report>,
+}
+
+/// Remembers of a log what invocations are told.
+pub(super) trait Keep: Send + 'static {
+    /// Takes the lines that `event` made in the log.
+    fn keep(&mut self, event: &Event, lines: &[u8]);
+}
+
+impl Keep for Tail {
+    fn keep(&mut self, event: &Event, lines: &[u8]) {
+        self.push(event, lines);
+    }
+}
+
+/// The same where many run at once: a line of the function's is of the invocation that it names.
+#[derive(Debug, Default)]
+pub(super) struct Tails(HashMap<RequestId, Tail>);
+
+impl Keep for Tails {
+    fn keep(&mut self, event: &Event, lines: &[u8]) {
+        let named = match event {
+            Event::Start { request_id, .. } => {
+                self.0.insert(request_id.clone(), Tail::default());
+                Some(request_id.clone())
+            }
+            Event::RuntimeDone { request_id, .. }
+            | Event::Fault { request_id, .. }
+            | Event::End { request_id } => Some(request_id.clone()),
+            Event::Report(report) => Some(report.request_id.clone()),
+            Event::Log(line) => named_by(&line.text),
+            _ => None,
+        };
+        if let Some(tail) = named.and_then(|id| self.0.get_mut(&id)) {
+            tail.push(event, lines);
+        }
+    }
+}
+
+impl Tails {
+    /// What there is of an invocation that is over.
+    pub(super) fn take(&mut self, id: &RequestId) -> (Vec<u8>, Option<Report>) {
+        self.0.remove(id).unwrap_or_default().take()
+    }
+}
+
+/// Whose a line in JSON says it is: the two names AWS's loggers and clients have for that.
+fn named_by(line: &[u8]) -> Option<RequestId> {
+    if !line.starts_with(b"{") {
+        return None;
+    }
+    let fields: Value = serde_json::from_slice(line).ok()?;
+    let id = fields.get("requestId").or_else(|| fields.get("AWSRequestId"))?.as_str()?;
+    Some(RequestId(id.to_owned()))
 }
 
 impl Tail {
@@ -49,7 +104,11 @@ mod tests {
     use crate::model::{LogLine, LogStream, RequestId};
 
     fn start() -> Event {
-        Event::Start { request_id: RequestId("a".to_owned()), version: "$LATEST".to_owned() }
+        Event::Start {
+            request_id: RequestId("a".to_owned()),
+            version: "$LATEST".to_owned(),
+            tenant_id: None,
+        }
     }
 
     fn line(text: &'static [u8]) -> Event {

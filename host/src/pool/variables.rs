@@ -91,7 +91,10 @@ pub(crate) fn variables(function: &Function, platform: &Platform<'_>) -> Vec<Str
     set("AWS_LAMBDA_FUNCTION_NAME", &function.name);
     set("AWS_LAMBDA_FUNCTION_VERSION", &function.version);
     set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &function.memory_mb.to_string());
-    set("AWS_LAMBDA_INITIALIZATION_TYPE", function.initialization.as_str());
+    set("AWS_LAMBDA_INITIALIZATION_TYPE", function.initialization_type());
+    if let Some(most) = function.max_concurrency {
+        set("AWS_LAMBDA_MAX_CONCURRENCY", &most.to_string());
+    }
     // Of a snapshot nobody knows which stream it will have.
     if function.initialization == Initialization::OnDemand {
         set("AWS_LAMBDA_LOG_GROUP_NAME", &function.log_group);
@@ -134,6 +137,7 @@ mod tests {
             log_levels: LogLevels::default(),
             tracing: crate::model::TracingMode::PassThrough,
             initialization: crate::model::Initialization::OnDemand,
+            max_concurrency: None,
             environment: BTreeMap::from([
                 ("TZ".to_owned(), "Europe/Berlin".to_owned()),
                 ("AWS_ACCESS_KEY_ID".to_owned(), "mine".to_owned()),

@@ -21,6 +21,8 @@ mod credentials;
 mod error;
 mod extensions;
 mod frames;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod init_error;
 mod lines;
 mod next;

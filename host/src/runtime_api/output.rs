@@ -29,7 +29,7 @@ use super::frames::Frames;
 use super::lines::Lines;
 use crate::model::{LogLine, LogStream};
 
-/// Size of one read: a whole pipe of Linux' default size.
+/// Most that one read takes: a whole pipe of Linux' default size.
 const READ_BYTES: usize = 64 * 1024;
 /// Most that is taken of one pipe in a turn: the largest a function can make its pipe
 /// (`/proc/sys/fs/pipe-max-size`, by default).
@@ -51,7 +51,6 @@ pub struct OutputCollector {
     raw: Pipe,
     frames: Pipe,
     parts: Parts,
-    buffer: Vec<u8>,
 }
 
 /// What has been read and not yet been taken.
@@ -72,7 +71,6 @@ impl OutputCollector {
             raw: Pipe::new("output", Some(raw))?,
             frames: Pipe::new("log", frames)?,
             parts: Parts::new(LogStream::Output),
-            buffer: vec![0; READ_BYTES],
         })
     }
 
@@ -137,13 +135,13 @@ impl OutputCollector {
     }
 
     fn turn(&mut self) {
-        let Self { raw, frames, parts, buffer } = self;
-        match raw.take(buffer, |data| parts.push_lines(data)) {
+        let Self { raw, frames, parts } = self;
+        match raw.take(|data| parts.push_lines(data)) {
             Taken::Some => {}
             Taken::All => parts.flush_lines(),
             Taken::Failed(error) => parts.lost(raw.name, &error),
         }
-        match frames.take(buffer, |data| parts.push_frames(data)) {
+        match frames.take(|data| parts.push_frames(data)) {
             Taken::Some => {}
             Taken::All => parts.flush_frames(),
             Taken::Failed(error) => parts.lost(frames.name, &error),
@@ -224,13 +222,15 @@ impl Pipe {
     }
 
     /// Takes what is in the pipe as the turn begins.
-    fn take(&mut self, buffer: &mut [u8], mut data: impl FnMut(&[u8])) -> Taken {
+    fn take(&mut self, mut data: impl FnMut(&[u8])) -> Taken {
         let Some(fd) = &self.fd else { return Taken::Some };
         // Of an empty pipe one read tells whether it has ended.
         let waiting = rustix::io::ioctl_fionread(fd).unwrap_or_default().max(1);
         let mut left_bytes = usize::try_from(waiting).unwrap_or(TURN_BYTES).min(TURN_BYTES);
+        // Of the size that is needed and only for the turn: between two an environment holds none.
+        let mut buffer = vec![0; left_bytes.min(READ_BYTES)];
         while left_bytes > 0 {
-            match read(fd, buffer) {
+            match read(fd, &mut buffer) {
                 Ok(0) => {
                     self.fd = None;
                     return Taken::All;

@@ -5,6 +5,7 @@ mod conversation;
 mod extensions;
 mod fuzz;
 mod limits;
+mod malformed;
 mod restore;
 mod speed;
 mod streams;

@@ -56,6 +56,23 @@ pub struct Configuration {
     pub vpc: Option<Vpc>,
     pub logging: Logging,
     pub snap_start: String,
+    /// `TenancyConfig` with the only mode there is; never changes.
+    #[serde(default)]
+    pub is_per_tenant: bool,
+    /// `CapacityProviderConfig`: many invocations at once.
+    #[serde(default)]
+    pub capacity_provider: Option<CapacityProvider>,
+}
+
+/// `LambdaManagedInstancesCapacityProviderConfig`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CapacityProvider {
+    /// There is none behind it here.
+    pub arn: String,
+    /// Invocations at once in one environment.
+    pub max_concurrency: u32,
+    /// Shown, and of no effect.
+    pub gib_per_vcpu: serde_json::Number,
 }
 
 /// A stored package.
@@ -109,6 +126,17 @@ pub enum State {
         /// `StateReason`.
         reason: String,
     },
+}
+
+impl State {
+    /// The word for a function that can neither be invoked nor changed; `None` for one that can.
+    pub fn in_the_way(&self) -> Option<&'static str> {
+        match self {
+            Self::Active => None,
+            Self::Pending => Some("Pending"),
+            Self::Failed { .. } => Some("Failed"),
+        }
+    }
 }
 
 /// Where an update stands (`LastUpdateStatus`).

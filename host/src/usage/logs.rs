@@ -14,8 +14,7 @@ use serde_json::{Map, Value};
 
 use super::{json, text};
 use crate::model::{
-    ApplicationLevel, Event, Function, Initialization, LogFormat, LogLevels, LogLine, LogStream,
-    Status,
+    ApplicationLevel, Event, Function, LogFormat, LogLevels, LogLine, LogStream, Status,
 };
 
 /// Whether the platform's own lines are coloured. The function's never are.
@@ -35,7 +34,7 @@ pub struct Labels {
     /// `$LATEST` or a number.
     pub function_version: String,
     /// How its environments come to be.
-    pub initialization: Initialization,
+    pub initialization_type: &'static str,
 }
 
 impl Labels {
@@ -44,7 +43,7 @@ impl Labels {
         Self {
             function_name: function.name.clone(),
             function_version: function.version.clone(),
-            initialization: function.initialization,
+            initialization_type: function.initialization_type(),
         }
     }
 }
@@ -174,6 +173,7 @@ pub(crate) mod tests {
             restore_duration: None,
             status,
             error_type: error_type.map(str::to_owned),
+            tenant_id: None,
             extension_overhead: None,
             notes: Vec::new(),
             timeline: None,
@@ -193,7 +193,7 @@ pub(crate) mod tests {
         let labels = Labels {
             function_name: "hello".to_owned(),
             function_version: "$LATEST".to_owned(),
-            initialization: Initialization::OnDemand,
+            initialization_type: "on-demand",
         };
         let renderer = LogRenderer::new(format, Paint::Plain, labels)
             .with_levels(LogLevels { system: level, ..LogLevels::default() });
@@ -209,7 +209,7 @@ pub(crate) mod tests {
                 let labels = Labels {
                     function_name: String::new(),
                     function_version: String::new(),
-                    initialization: Initialization::OnDemand,
+                    initialization_type: "on-demand",
                 };
                 let renderer = LogRenderer::new(format, paint, labels);
                 let mut out = Vec::new();
@@ -227,7 +227,7 @@ pub(crate) mod tests {
             let labels = Labels {
                 function_name: String::new(),
                 function_version: String::new(),
-                initialization: Initialization::OnDemand,
+                initialization_type: "on-demand",
             };
             let renderer = LogRenderer::new(format, Paint::Plain, labels)
                 .with_levels(LogLevels { application, ..LogLevels::default() });
@@ -258,7 +258,7 @@ pub(crate) mod tests {
         let labels = Labels {
             function_name: String::new(),
             function_version: String::new(),
-            initialization: Initialization::OnDemand,
+            initialization_type: "on-demand",
         };
         let renderer = LogRenderer::new(LogFormat::Text, Paint::Ansi, labels);
         let paint = |event: &Event| {
@@ -266,7 +266,7 @@ pub(crate) mod tests {
             renderer.render(event, now(), &mut out);
             String::from_utf8(out).unwrap()
         };
-        let start = Event::Start { request_id: id(), version: "1".to_owned() };
+        let start = Event::Start { request_id: id(), version: "1".to_owned(), tenant_id: None };
         assert_eq!(paint(&start), "\x1b[2mSTART RequestId: 8f5c Version: 1\x1b[0m\n");
         let failed = paint(&Event::Report(report(Status::Timeout, None)));
         assert!(failed.starts_with("\x1b[31mREPORT ") && failed.ends_with("\x1b[0m\n"), "{failed}");

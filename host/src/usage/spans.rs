@@ -79,7 +79,7 @@ pub(super) fn of(
     if let Some(init) = &times.init {
         let mut span = part("init", init.start, init.start + init.duration);
         span.attributes = vec![
-            text("aws.lambda.initialization_type", function.initialization.as_str()),
+            text("aws.lambda.initialization_type", function.initialization_type()),
             text("aws.lambda.runtime_release", &times.runtime_release),
             text("aws.lambda.extensions", &times.extensions),
         ];

@@ -97,6 +97,38 @@ fn a_layer_is_published_when_its_content_is_new_and_a_zip_is_deployed_as_it_is()
 }
 
 #[test]
+fn a_project_is_built_first_and_nothing_is_deployed_of_one_that_does_not_build() {
+    let data = tempfile::tempdir().unwrap();
+    let host = Host::start(data.path(), &[]);
+    let project = Function::python(TELLS).file("notes.txt", "x").file(".venv/x", "x");
+    let files = || on(&host, &["invoke", "hello"]).run().answered().json()["files"].clone();
+
+    let broken = deployed(&host, project.path(), &["--build-cmd", "exit 7"]).expect_code(2);
+    broken.said(&["failed to build ", "ended with exit status: 7"]);
+    let listed = on(&host, &["list", "--json"]).run().answered().json();
+    assert_eq!(listed, json!({ "functions": [] }));
+
+    let by_hand = "cp lambda_function.py \"$ARTIFACTS_DIR\" && echo y >\"$ARTIFACTS_DIR/made\"";
+    let made = deployed(&host, project.path(), &["--build-cmd", by_hand]).answered();
+    made.said(&["by its own command", "built ", "hello: created"]);
+    assert_eq!(files(), json!(["lambda_function.py", "made"]));
+
+    let again = deployed(&host, project.path(), &["--build"]).answered();
+    again.said(&["building ", "hello: updated (code)"]);
+    assert_eq!(files(), json!(["lambda_function.py", "notes.txt"]));
+    deployed(&host, project.path(), &["--build"]).answered().said(&["hello: unchanged"]);
+    // What was built stays with the project, and is no part of the project's own package.
+    let plain = deployed(&host, project.path(), &[]).answered();
+    plain.said(&["not in the package: ", ".lambdabox/", "hello: unchanged"]);
+
+    // Without a name it has the project's, not that of the directory it was built into.
+    let name = project.path().file_name().unwrap().to_string_lossy().into_owned();
+    let path = project.path().display().to_string();
+    let unnamed = on(&host, &["deploy", &path, "--build"]).run().answered().text();
+    assert!(unnamed.ends_with(&format!(":function:{name}\n")), "{unnamed} {name}");
+}
+
+#[test]
 fn a_deployed_function_fails_is_queued_listed_and_removed() {
     let data = tempfile::tempdir().unwrap();
     let host = Host::start(data.path(), &[]);

@@ -77,6 +77,11 @@ layers_refused([layer.replace("us-east-1", "eu-west-1") + ":1"], wrong,
 error = refused(create, "ValidationException", c=c, name="f", Layers=[layer], wait=False)
 assert f"Value '[{layer}]' at 'layers' failed to satisfy constraint: Member must satisfy constraint: [" in str(error)
 refused(create, "AccessDeniedException", c=c, name="f", Layers=[layer.replace("0" * 12, "1" * 12) + ":1"], wait=False)
+for call, more in ((c.get_layer_version, {"VersionNumber": 1}), (c.delete_layer_version, {"VersionNumber": 1}), (c.list_layer_versions, {})):
+    refused(call, "AccessDeniedException", LayerName=layer.replace("0" * 12, "1" * 12), **more)
+longest = "l" * 140
+made = c.publish_layer_version(LayerName=longest, Content={"ZipFile": zipped("x", "x")})
+assert c.list_layer_versions(LayerName=made["LayerArn"])["LayerVersions"][0]["Version"] == 1
 refused(c.get_layer_version, wrong, "Layer Version Cannot be less than 1", 400, LayerName="l", VersionNumber=0)
 "#,
     );

@@ -28,11 +28,37 @@ said(one + f"Value 'a b' at 'handler' {fails}Member must satisfy regular express
 said(one + f"Value 'Tar' at 'packageType' {fails}Member must satisfy enum value set: [Image, Zip]", PackageType="Tar")
 said(one + f"Value '{{A-B=1}}' at 'environment.variables' {fails}Map keys must satisfy constraint: [Member must "
      "satisfy regular expression pattern: [a-zA-Z]([a-zA-Z0-9_])+]", Environment={"Variables": {"A-B": "1"}})
+said(one + f"Value null at 'ephemeralStorage.size' {fails}Member must not be null", EphemeralStorage={})
+many = [f"subnet-{n}" for n in range(17)]
+said(one + f"Value '[{', '.join(many)}]' at 'vpcConfig.subnetIds' {fails}Member must have length less than or equal to "
+     "16", VpcConfig={"SubnetIds": many})
+said(f"2 validation errors detected: Value 'b.' at 'code.s3Bucket' {fails}Member must have length greater than or equal to "
+     f"3; Value 'b.' at 'code.s3Bucket' {fails}Member must satisfy regular expression pattern: "
+     r"[0-9A-Za-z\.\-_]*(?<!\.)",
+     Code={"S3Bucket": "b.", "S3Key": "k"})
+said(one + f"Value 'MOVE' at 'code.s3ObjectStorageMode' {fails}Member must satisfy enum value set: [COPY, REFERENCE]",
+     Code={"S3Bucket": "bucket", "S3Key": "k", "S3ObjectStorageMode": "MOVE"})
+pattern = r"([\p{L}\p{Z}\p{N}_.:/=+\-@]*)"
+said(one + f"Value '{{a=x, b!=y}}' at 'tags' {fails}Map keys must satisfy constraint: [Member must have length less "
+     "than or equal to 128, Member must have length greater than or equal to 1, Member must satisfy regular "
+     f"expression pattern: {pattern}]", Tags={"a": "x", "b!": "y"})
+said(one + f"Value '{{a={'x' * 257}}}' at 'tags' {fails}Map value must satisfy constraint: [Member must have length less "
+     "than or equal to 256, Member must have length greater than or equal to 0, Member must satisfy regular "
+     f"expression pattern: {pattern}]", Tags={"a": "x" * 257})
 said(f"2 validation errors detected: Value '901' at 'timeout' {fails}Member must have value less than or equal to "
      f"900; Value '1' at 'memorySize' {fails}Member must have value greater than or equal to 128", Timeout=901, MemorySize=1)
 said(one + f"Value null at 'role' {fails}Member must not be null", Role=None)
 said(one + f"Value null at 'code' {fails}Member must not be null", Code=None)
 refused(c.update_function_configuration, "ValidationException", FunctionName="f", Timeout=901)
+refused(c.list_functions, "ValidationException", one + f"Value 'here' at 'masterRegion' {fails}Member must satisfy "
+        r"regular expression pattern: ALL|(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}",
+        MasterRegion="here", FunctionVersion="ALL")
+refused(c.get_function, "ValidationException", FunctionName="f", Qualifier="a.b")
+refused(c.untag_resource, "ValidationException", Resource=ARN + "f", TagKeys=["a!"])
+refused(c.publish_layer_version, "ValidationException", LayerName="l", Content={"ZipFile": b"x"}, CompatibleRuntimes=["perl5"])
+refused(c.list_layers, "ValidationException", one + f"Value 'vax' at 'compatibleArchitecture' {fails}Member must satisfy "
+        "enum value set: [x86_64, arm64]", CompatibleArchitecture="vax")
+refused(c.list_layers, "ValidationException", CompatibleRuntime="perl5")
 refused(c.list_functions, "ValidationException",
         one + f"Value '0' at 'maxItems' {fails}Member must have value greater than or equal to 1", MaxItems=0)
 assert c.list_functions()["Functions"] == []
@@ -65,6 +91,10 @@ error = refused(create, "InvalidParameterValueException", c=c, name="f", wait=Fa
                 Environment={"Variables": {"AWS_REGION": "x"}})
 assert str(error).endswith("Reserved keys used in this request: AWS_REGION")
 said("lambdabox does not publish versions yet.", Publish=True)
+said("python3.11 is not supported for SnapStart enabled functions.", Runtime="python3.11", SnapStart={"ApplyOn": "PublishedVersions"})
+error = refused(create, "InvalidParameterValueException", c=c, name="f", wait=False,
+                Code={"S3Bucket": "bucket", "S3Key": "k", "S3ObjectStorageMode": "REFERENCE"})
+assert "does not have S3ObjectStorageMode REFERENCE yet" in str(error)
 refused(create, "InvalidParameterValueException", c=c, name="f", wait=False, Code={"S3Bucket": "bucket", "S3Key": "key"})
 refused(create, "InvalidParameterValueException", c=c, name="f", wait=False, PackageType="Image", Code={"ImageUri": "x"})
 large = io.BytesIO()
@@ -82,6 +112,7 @@ assert c.delete_function(FunctionName="f", Qualifier="7")["ResponseMetadata"]["H
 refused(c.update_function_code, "InvalidParameterValueException",
         "Please don't provide ImageUri when updating a function with packageType Zip.", FunctionName="f", ImageUri="x")
 refused(c.invoke, "AccessDeniedException", status=403, FunctionName="1" * 12 + ":function:f")
+assert c.list_functions(MasterRegion="us-east-1", FunctionVersion="ALL")["Functions"] == []
 assert [f["FunctionName"] for f in c.list_functions()["Functions"]] == ["f"]
 "#,
     );

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::super::blueprint::name_of;
+use super::super::build::built_to_deploy;
 use super::super::error::AppError;
 use super::api::{Api, Verb, function_path};
 use super::call::blocking;
@@ -41,6 +42,10 @@ const FIRST_LOOK: Duration = Duration::from_millis(10);
 const MAX_LOOK: Duration = Duration::from_millis(500);
 
 pub(super) async fn deploy(asked: &config::Deploy, say: Say) -> Result<u8, AppError> {
+    let asked = &{
+        let asked = asked.clone();
+        blocking(move || built_to_deploy(asked, &say)).await?
+    };
     let opened = {
         let asked = asked.clone();
         blocking(move || Opened::of(&asked)).await?

@@ -10,11 +10,12 @@ use super::error::ClientError;
 /// Read beside the function; written as a `.gitignore` is.
 const FILE: &str = ".lambdaboxignore";
 /// Before the file's own lines, which can take them in again with `!`.
-const ALWAYS: [&str; 6] = [
+const ALWAYS: [&str; 7] = [
     ".git",
     ".venv",
     "__pycache__",
     "**/node_modules/.cache",
+    "/.lambdabox",
     "/lambdabox.toml",
     "/.lambdaboxignore",
 ];

@@ -22,14 +22,14 @@ pub enum DeployError {
         /// The name.
         name: String,
     },
-    /// It is being made, or its update is under way.
+    /// Its update is under way.
     #[error("change function {name}: an update is in progress")]
     Busy {
         /// The name.
         name: String,
     },
     /// It is not active.
-    #[error("invoke function {name}: it is {state}")]
+    #[error("invoke or change function {name}: it is {state}")]
     NotActive {
         /// The name.
         name: String,

@@ -16,8 +16,8 @@ use super::serving::{Change, Observer, Serving};
 use super::snapshot::snapshot;
 use crate::config::ObjectStore;
 use crate::model::{
-    ApplicationLevel, Function, Initialization, LogFormat, LogLevels, SystemLevel, TracingMode,
-    Version,
+    ApplicationLevel, Function, Initialization, LogFormat, LogLevels, Purpose, SystemLevel,
+    Tenancy, TracingMode, Version,
 };
 use crate::store::{
     Blobs, Code, Dead, Expected, FunctionRecord, LastUpdate, Logging, Pinned, Put, Reserve, State,
@@ -198,7 +198,7 @@ impl Deployed {
     /// Whether a function may be changed by somebody who has seen `revision`, if they say so.
     ///
     /// # Errors
-    /// [`DeployError::Stale`] and [`DeployError::Busy`].
+    /// [`DeployError::Stale`], [`DeployError::Busy`], and [`DeployError::NotActive`] while it is being made.
     pub fn check_changeable(
         record: &FunctionRecord,
         revision: Option<&str>,
@@ -207,7 +207,21 @@ impl Deployed {
         if revision.is_some_and(|revision| revision != record.revision) {
             return Err(DeployError::Stale { name });
         }
+        if let (State::Pending, Some(state)) = (&record.state, record.state.in_the_way()) {
+            return Err(DeployError::NotActive { name, state });
+        }
         if is_under_way(record) { Err(DeployError::Busy { name }) } else { Ok(()) }
+    }
+
+    /// Whether a function can run.
+    ///
+    /// # Errors
+    /// [`DeployError::NotActive`].
+    pub fn check_invocable(record: &FunctionRecord) -> Result<(), DeployError> {
+        match record.state.in_the_way() {
+            None => Ok(()),
+            Some(state) => Err(DeployError::NotActive { name: record.name.clone(), state }),
+        }
     }
 
     /// Stores a new function, which is pending until it serves.
@@ -318,12 +332,7 @@ impl Deployed {
         }
         let _changing = self.changing.lock().await;
         let record = self.stored(name).await?;
-        let not_active = |state| DeployError::NotActive { name: name.to_owned(), state };
-        match record.state {
-            State::Pending => return Err(not_active("Pending")),
-            State::Failed { .. } => return Err(not_active("Failed")),
-            State::Active => {}
-        }
+        Self::check_invocable(&record)?;
         if let Some(version) = self.serving.get(name) {
             return Ok(version);
         }
@@ -444,12 +453,18 @@ impl Deployed {
                     "PublishedVersions" => Initialization::SnapStart,
                     _ => Initialization::OnDemand,
                 },
+                max_concurrency: set.capacity_provider.as_ref().map(|set| set.max_concurrency),
                 environment: set.environment.clone().unwrap_or_default(),
             },
             code: self.packages.path(&record.code.sha256),
             layers: set.layers.iter().map(|layer| self.packages.path(&layer.code.sha256)).collect(),
             revision: record.deployment.clone(),
             reserved_concurrency: record.reserved,
+            purpose: Purpose::Serving,
+            tenancy: match set.is_per_tenant {
+                true => Tenancy::PerTenant,
+                false => Tenancy::Shared,
+            },
         }
     }
 }

@@ -88,8 +88,17 @@ async fn a_new_function_is_pending_then_active_with_another_revision() {
     let deployed = place.open().await;
     let pending = created(&deployed, "f", "one").await;
     assert_eq!((pending.state.clone(), pending.update.clone()), (State::Pending, None));
+    let pending_is_told =
+        |answer| matches!(answer, Err(DeployError::NotActive { state: "Pending", .. }));
+    assert!(pending_is_told(Deployed::check_changeable(&pending, None)));
+    assert!(pending_is_told(Deployed::check_invocable(&pending)));
     let active = settled(&deployed, "f").await;
     assert_eq!(active.state, State::Active);
+    assert!(Deployed::check_changeable(&active, Some(&active.revision)).is_ok());
+    let failed =
+        FunctionRecord { state: State::Failed { reason: String::new() }, ..active.clone() };
+    let answer = Deployed::check_invocable(&failed);
+    assert!(matches!(answer, Err(DeployError::NotActive { state: "Failed", .. })));
     assert_eq!(active.update, Some(LastUpdate { status: UpdateStatus::Successful, reason: None }));
     assert_ne!(active.revision, pending.revision);
     assert_eq!(active.deployment, pending.deployment);

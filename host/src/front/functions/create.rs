@@ -3,17 +3,17 @@
 //! # Sources
 //! `reference/lambda-service.md` sections 3 to 6 and 16.
 
-use std::collections::BTreeMap;
-
 use http::StatusCode;
+use serde_json::Value;
 
 use super::super::error::ApiError;
 use super::super::members::Members;
 use super::super::names::{CREATE, LATEST, Named};
 use super::super::reply::{self, Answer};
 use super::super::state::{Call, Front};
+use super::super::tags;
 use super::super::validate::Violations;
-use super::code::{Flat, code_of};
+use super::code::{Place, check_members, code_of};
 use super::refused::refused;
 use super::runtime::Intent;
 use super::settings::Settings;
@@ -23,10 +23,7 @@ use crate::store::{Configuration, FunctionRecord, Logging, State};
 
 /// Longest bare name.
 const MAX_NAME: usize = 64;
-pub(in super::super) const MAX_TAGS: usize = 50;
-pub(in super::super) const TOO_MANY_TAGS: &str = "Number of tags exceeds resource tag limit.";
-const MAX_TAG_KEY: usize = 128;
-const MAX_TAG_VALUE: usize = 256;
+pub(in super::super) const ARCHITECTURES: [&str; 2] = ["x86_64", "arm64"];
 /// AWS's defaults (section 4).
 const DEFAULT_TIMEOUT_SECONDS: u32 = 3;
 const DEFAULT_MEMORY_MB: u32 = 128;
@@ -42,12 +39,25 @@ pub(in super::super) async fn create(front: &Front, call: Call) -> Answer {
             violations.null(path);
         }
     }
+    let tenancy = members.take_object("TenancyConfig")?;
+    let is_per_tenant = tenancy.is_some();
+    if let Some(tenancy) = tenancy {
+        match tenancy.text("TenantIsolationMode")? {
+            None => violations.null("tenancyConfig.tenantIsolationMode"),
+            Some(mode) => {
+                violations.word("tenancyConfig.tenantIsolationMode", mode, &["PER_TENANT"]);
+            }
+        }
+    }
     let settings = Settings::read(&members, &mut violations)?;
     let architecture = architecture(&members, &mut violations)?;
     if let Some(package_type) = members.text("PackageType")? {
         violations.word("packageType", package_type, &["Image", "Zip"]);
     }
-    let tags = tags(&members, &mut violations)?;
+    let tags = tags::read(&members, &mut violations)?;
+    if let Some(Value::Object(code)) = members.0.get("Code") {
+        check_members(code, Place::Code, &mut violations);
+    }
     violations.finish()?;
     let named = named(front, members.text("FunctionName")?.unwrap_or_default())?;
     refuse_publishing(&members)?;
@@ -60,10 +70,10 @@ pub(in super::super) async fn create(front: &Front, call: Call) -> Answer {
              packages.",
         ));
     }
-    let mut set = defaults(&named.name, architecture);
+    let mut set = Configuration { is_per_tenant, ..defaults(&named.name, architecture) };
     settings.apply(front, Intent::Create, &named.name, &mut set).await?;
     let code = members.take_object("Code")?.unwrap_or_default();
-    let source = code_of(code, Flat::No).await?;
+    let source = code_of(code, Place::Code).await?;
     // Before megabytes are unpacked for nothing; the store decides for good.
     let failed = |error| refused(error, &named, identity);
     match front.deployed.find(&named.name).await {
@@ -134,46 +144,9 @@ pub(super) fn architecture(
     violations: &mut Violations,
 ) -> Result<Option<String>, ApiError> {
     let Some(list) = members.texts("Architectures")? else { return Ok(None) };
-    let printed = format!("[{}]", list.join(", "));
-    if list.len() > 1 {
-        violations.add(
-            "architectures",
-            &printed,
-            "Member must have length less than or equal to 1",
-        );
-    }
-    if list.is_empty() {
-        violations.add(
-            "architectures",
-            &printed,
-            "Member must have length greater than or equal to 1",
-        );
-    }
-    if !list.iter().all(|word| ["x86_64", "arm64"].contains(&word.as_str())) {
-        violations.add(
-            "architectures",
-            &printed,
-            "Member must satisfy constraint: [Member must satisfy enum value set: [x86_64, arm64], \
-             Member must not be null]",
-        );
-    }
+    violations.list_length("architectures", &list, 1..=1);
+    violations.list_words("architectures", &list, &ARCHITECTURES);
     Ok(list.into_iter().next())
-}
-
-/// `Tags` of a request.
-pub(in super::super) fn tags(
-    members: &Members,
-    violations: &mut Violations,
-) -> Result<BTreeMap<String, String>, ApiError> {
-    let tags = members.map("Tags")?.unwrap_or_default();
-    if tags.len() > MAX_TAGS {
-        return Err(ApiError::invalid(TOO_MANY_TAGS));
-    }
-    for (key, value) in &tags {
-        violations.length("tags", key, 1..=MAX_TAG_KEY);
-        violations.length("tags", value, 0..=MAX_TAG_VALUE);
-    }
-    Ok(tags.into_iter().collect())
 }
 
 fn defaults(name: &str, architecture: Option<String>) -> Configuration {
@@ -199,5 +172,7 @@ fn defaults(name: &str, architecture: Option<String>) -> Configuration {
             group: format!("/aws/lambda/{name}"),
         },
         snap_start: "None".to_owned(),
+        is_per_tenant: false,
+        capacity_provider: None,
     }
 }

@@ -3,6 +3,7 @@
 //! # Sources
 //! `reference/lambda-service.md` sections 3 to 6 and 16.
 
+mod capacity;
 mod code;
 mod create;
 mod read;
@@ -13,9 +14,11 @@ mod shape;
 mod update;
 mod variables;
 
-pub(super) use code::{Flat, code_of};
-pub(super) use create::{MAX_TAGS, TOO_MANY_TAGS, create, tags};
+pub(super) use code::{Place, check_members, code_of};
+pub(super) use create::{ARCHITECTURES, create};
 pub(super) use read::{delete, get, get_configuration, list, marker, next_marker, page_size};
 pub(super) use refused::refused;
+pub(super) use runtime::is_awss;
+pub(super) use settings::list_pattern;
 pub(super) use shape::base64_of_hex;
 pub(super) use update::{update_code, update_configuration};

@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::super::error::ApiError;
-use super::super::names::{LATEST, NAMESPACED, Named, function_arn};
+use super::super::names::{LATEST, NAMESPACED, Named, function_arn, is_region};
 use super::super::query::Query;
 use super::super::reply::{self, Answer};
 use super::super::state::{Call, Front};
@@ -19,6 +19,7 @@ use crate::store::FunctionRecord;
 /// Functions on one page, whatever was asked for.
 const PAGE: u32 = 50;
 const MAX_ITEMS: i64 = 10_000;
+const MASTER_REGION_PATTERN: &str = r"ALL|(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}";
 
 pub(in super::super) async fn get(front: &Front, name: &str, call: &Call) -> Answer {
     let (named, record) = find(front, name, &call.query).await?;
@@ -56,7 +57,15 @@ pub(in super::super) async fn list(front: &Front, call: &Call) -> Answer {
     if let Some(version) = version {
         violations.word("functionVersion", version, &["ALL"]);
     }
+    let master = call.query.get("MasterRegion");
+    if let Some(master) = master.filter(|master| *master != "ALL" && !is_region(master)) {
+        violations.pattern("masterRegion", master, MASTER_REGION_PATTERN);
+    }
     violations.finish()?;
+    if master.is_some() {
+        // Only what another region replicates to this one, and there is no other region.
+        return Ok(reply::json(StatusCode::OK, &json!({ "Functions": [] })));
+    }
     let after = call.query.get("Marker").map(marker).transpose()?;
     let found = front.deployed.store().functions(LATEST, after, page + 1).await;
     let mut records = found.map_err(|error| ApiError::service(format!("failed to {error}")))?;

@@ -27,12 +27,10 @@ pub(super) fn check(runtime: &str, intent: Intent, today: &str) -> Result<Taken,
     let catalogue = Catalogue::embedded();
     match catalogue.find(runtime) {
         Ok((_, Some(identifier))) => dated(identifier, intent, today),
-        Err(UnknownRuntime::Retired { .. }) => Err(no_longer(runtime)),
-        Err(UnknownRuntime::Later { language, .. }) => Err(ApiError::invalid(format!(
-            "lambdabox does not run {runtime} yet: {language} comes in a later release. It runs \
-             {}.",
-            catalogue.known()
-        ))),
+        // The only identifier of a language without a folder is `go1.x`, which AWS has retired.
+        Err(UnknownRuntime::Retired { .. } | UnknownRuntime::Later { .. }) => {
+            Err(no_longer(runtime))
+        }
         // A bare language is lambdabox's own word for the command line.
         Ok((_, None)) | Err(UnknownRuntime::NoSuch { .. }) => Err(ApiError::invalid(format!(
             "Value {runtime} at 'runtime' failed to satisfy constraint: Member must satisfy enum \
@@ -40,6 +38,30 @@ pub(super) fn check(runtime: &str, intent: Intent, today: &str) -> Result<Taken,
             catalogue.known()
         ))),
     }
+}
+
+/// Whether a snapshot of this runtime can be asked for.
+pub(super) fn check_snap_start(runtime: &str, apply_on: &str) -> Result<(), ApiError> {
+    // `java21`, `java11.al2023`, `python3.13`: the first number is what counts.
+    let since = |family: &str, first: u32| {
+        let rest = runtime.strip_prefix(family);
+        let number = rest.and_then(|rest| rest.split('.').next()?.parse::<u32>().ok());
+        number.is_some_and(|number| number >= first)
+    };
+    match apply_on == "None" || since("java", 11) || since("python3.", 12) || since("dotnet", 8) {
+        true => Ok(()),
+        false => Err(ApiError::invalid(format!(
+            "{runtime} is not supported for SnapStart enabled functions."
+        ))),
+    }
+}
+
+/// Whether AWS has, or had, a runtime of this name: what a layer can say it is for.
+pub(in super::super) fn is_awss(runtime: &str) -> bool {
+    !matches!(
+        Catalogue::embedded().find(runtime),
+        Ok((_, None)) | Err(UnknownRuntime::NoSuch { .. })
+    )
 }
 
 /// By the identifier's three days; ISO dates are in the order of their text.
@@ -89,12 +111,64 @@ mod tests {
     }
 
     #[test]
+    fn snapshots_are_for_newer_runtimes_of_three_languages() {
+        for (runtime, takes) in [
+            ("java11", true),
+            ("java11.al2023", true),
+            ("java8.al2", false),
+            ("java25", true),
+            ("python3.11", false),
+            ("python3.12", true),
+            ("dotnet6", false),
+            ("dotnet8", true),
+            ("dotnetcore3.1", false),
+            ("nodejs22.x", false),
+            ("provided.al2023", false),
+        ] {
+            assert_eq!(check_snap_start(runtime, "PublishedVersions").is_ok(), takes, "{runtime}");
+            assert!(check_snap_start(runtime, "None").is_ok());
+        }
+    }
+
+    #[test]
+    fn every_runtime_of_the_service_model_is_awss() {
+        // But `nodejs` (0.10, ended in 2016), `nodejs4.3-edge` and `custom`, which nobody's layer is for.
+        for runtime in [
+            "nodejs4.3",
+            "nodejs10.x",
+            "nodejs26.x",
+            "python2.7",
+            "python3.6",
+            "python3.15",
+            "java8",
+            "java8.al2",
+            "java17.al2023",
+            "java25",
+            "dotnetcore1.0",
+            "dotnetcore3.1",
+            "dotnet6",
+            "dotnet10",
+            "go1.x",
+            "ruby2.5",
+            "ruby4.0",
+            "provided",
+            "provided.al2023",
+        ] {
+            assert!(is_awss(runtime), "{runtime}");
+        }
+        for other in ["python", "perl5", "", "python4"] {
+            assert!(!is_awss(other), "{other}");
+        }
+    }
+
+    #[test]
     fn retired_and_unknown_runtimes_are_refused_in_awss_words() {
         let text = |runtime| {
             let error = check(runtime, Intent::Create, "2026-01-01").unwrap_err();
             String::from_utf8(error.body()).unwrap()
         };
         assert!(text("python3.8").contains("The runtime parameter of python3.8 is no longer"));
+        assert!(text("go1.x").contains("The runtime parameter of go1.x is no longer"));
         assert!(text("perl5").contains("Value perl5 at 'runtime' failed to satisfy constraint"));
         assert!(text("python").contains("Value python at 'runtime'"));
         assert_eq!(check("python3.11", Intent::Create, "2026-01-01").ok(), Some(Taken::Current));

@@ -5,14 +5,16 @@
 
 use super::super::error::ApiError;
 use super::super::members::Members;
-use super::super::names::{LAYER_VERSION_PATTERN, check_region, layer_version};
+use super::super::names::{
+    LAYER_VERSION_PATTERN, check_layer_account, check_region, layer_version,
+};
 use super::super::state::Front;
 use super::super::validate::Violations;
 use super::runtime::{self, Intent, Taken};
-use super::variables;
+use super::{capacity, variables};
 use crate::catalog::{DeployError, MAX_LAYERS};
 use crate::model::{EPHEMERAL_STORAGE_MB, MEMORY_MB, TIMEOUT_SECS};
-use crate::store::{Configuration, LayerUse, Logging, Vpc};
+use crate::store::{CapacityProvider, Configuration, LayerUse, Logging, Vpc};
 
 const ROLE_PATTERN: &str = r"arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+";
 const ARN_PATTERN: &str = r"(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|()";
@@ -23,13 +25,13 @@ const SECURITY_GROUP_PATTERN: &str = "sg-[0-9a-zA-Z]*";
 const MAX_HANDLER: usize = 128;
 const MAX_DESCRIPTION: usize = 256;
 const MAX_LOG_GROUP: usize = 512;
+const MAX_SUBNETS: usize = 16;
+const MAX_SECURITY_GROUPS: usize = 5;
 /// Members of the model that mean something lambdabox has not.
-const NOT_YET: [&str; 9] = [
+const NOT_YET: [&str; 7] = [
     "FileSystemConfigs",
     "ImageConfig",
     "CodeSigningConfigArn",
-    "TenancyConfig",
-    "CapacityProviderConfig",
     "DurableConfig",
     "RuntimeConfig",
     "AcceleratorConfig",
@@ -54,6 +56,7 @@ pub(super) struct Settings {
     vpc: Option<Vpc>,
     logging: Option<LoggingAsked>,
     snap_start: Option<String>,
+    capacity_provider: Option<CapacityProvider>,
 }
 
 #[derive(Debug, Default)]
@@ -82,12 +85,13 @@ impl Settings {
             memory_mb: number(members.integer("MemorySize")?, "memorySize", MEMORY_MB, violations),
             ephemeral_storage_mb: match members.object("EphemeralStorage")? {
                 None => None,
-                Some(storage) => number(
-                    storage.integer("Size")?,
-                    "ephemeralStorage.size",
-                    EPHEMERAL_STORAGE_MB,
-                    violations,
-                ),
+                Some(storage) => {
+                    let (size, path) = (storage.integer("Size")?, "ephemeralStorage.size");
+                    if size.is_none() {
+                        violations.null(path);
+                    }
+                    number(size, path, EPHEMERAL_STORAGE_MB, violations)
+                }
             },
             environment: match members.object("Environment")? {
                 None => None,
@@ -100,10 +104,16 @@ impl Settings {
             vpc: vpc(members)?,
             logging: logging(members)?,
             snap_start: nested(members, "SnapStart", "ApplyOn")?,
+            capacity_provider: capacity::read(members, violations)?,
         };
         settings.check(violations);
         if let Some(name) = NOT_YET.into_iter().find(|name| is_set(members, name)) {
             return Err(ApiError::invalid(format!("lambdabox does not have {name} yet.")));
+        }
+        // Creation has taken it out.
+        if is_set(members, "TenancyConfig") {
+            let text = "The tenancy configuration is set when a function is created, and stays.";
+            return Err(ApiError::invalid(text));
         }
         Ok(settings)
     }
@@ -149,7 +159,10 @@ impl Settings {
                 "sg-",
                 SECURITY_GROUP_PATTERN,
             );
-            for (path, ids, prefix, pattern) in [subnets, groups] {
+            for ((path, ids, prefix, pattern), most) in
+                [(subnets, MAX_SUBNETS), (groups, MAX_SECURITY_GROUPS)]
+            {
+                violations.list_length(path, ids, 0..=most);
                 let is_id = |id: &String| {
                     id.strip_prefix(prefix)
                         .is_some_and(|rest| rest.chars().all(|c| c.is_ascii_alphanumeric()))
@@ -203,6 +216,7 @@ impl Settings {
         replace(&mut set.description, self.description);
         replace(&mut set.tracing, self.tracing);
         replace(&mut set.snap_start, self.snap_start);
+        runtime::check_snap_start(&set.runtime, &set.snap_start)?;
         set.timeout_seconds = self.timeout_seconds.unwrap_or(set.timeout_seconds);
         set.memory_mb = self.memory_mb.unwrap_or(set.memory_mb);
         set.ephemeral_storage_mb = self.ephemeral_storage_mb.unwrap_or(set.ephemeral_storage_mb);
@@ -219,6 +233,14 @@ impl Settings {
         }
         if let Some(logging) = self.logging {
             logging.apply(&mut set.logging);
+        }
+        if let Some(provider) = self.capacity_provider {
+            set.capacity_provider = Some(provider);
+        }
+        // Records of many at once are told apart in JSON only.
+        if set.capacity_provider.is_some() && set.logging.format != "JSON" {
+            let format = Some("JSON".to_owned());
+            LoggingAsked { format, ..LoggingAsked::default() }.apply(&mut set.logging);
         }
         Ok(())
     }
@@ -274,14 +296,7 @@ async fn layer_uses(front: &Front, arns: &[String]) -> Result<Vec<LayerUse>, Api
     for (index, arn) in arns.iter().enumerate() {
         let Some(named) = layer_version(arn) else { continue };
         check_region(named.region, identity)?;
-        if named.account != identity.account {
-            return Err(ApiError::denied(format!(
-                "User: arn:aws:iam::{}:root is not authorized to perform: lambda:GetLayerVersion \
-                 on resource: {arn} because no resource-based policy allows the \
-                 lambda:GetLayerVersion action",
-                identity.account
-            )));
-        }
+        check_layer_account(named.account, "GetLayerVersion", arn, identity)?;
         let layer = |arn: &String| layer_version(arn).map(|named| named.layer_arn().to_owned());
         if let Some(other) = arns[..index].iter().find(|other| layer(other) == layer(arn)) {
             return Err(ApiError::invalid(format!(
@@ -347,16 +362,16 @@ fn logging(members: &Members) -> Result<Option<LoggingAsked>, ApiError> {
 }
 
 /// A list of which one member is not of its pattern, printed as AWS prints lists.
-pub(super) fn list_pattern(
+pub(in super::super) fn list_pattern(
     violations: &mut Violations,
     path: &str,
     list: &[String],
     limits: std::ops::RangeInclusive<usize>,
     pattern: &str,
 ) {
-    violations.add(
+    violations.list(
         path,
-        &format!("[{}]", list.join(", ")),
+        list,
         &format!(
             "Member must satisfy constraint: [Member must have length less than or equal to {}, \
              Member must have length greater than or equal to {}, Member must satisfy regular \

@@ -114,6 +114,7 @@ async fn run(
         accepted: SystemTime::now(),
         trace_id: Some(trace_id.clone()),
         client_context: None,
+        tenant_id: None,
         answer_at: AnswerAt::Response,
     };
     front.answers.room().await;

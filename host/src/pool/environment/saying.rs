@@ -33,7 +33,8 @@ impl Environment {
             }
             Effect::LogStart(request_id) => {
                 let version = self.blueprint.function.version.clone();
-                self.note(Event::Start { request_id, version });
+                let tenant_id = self.tenant_id.clone();
+                self.note(Event::Start { request_id, version, tenant_id });
             }
             Effect::LogFault { id, error_type, message } => {
                 self.drain().await;

@@ -1,14 +1,35 @@
-//! How an environment ends: at once, or after its processes had the time the reference gives them.
+//! How an environment's processes end: each in the time the reference gives it, then all.
 //!
 //! # Sources
 //! `reference/runtime-api.md` 2.8.
 
 use std::time::Instant;
 
-use super::{Effect, Input, Life, State, Turn};
+use super::{Effect, Input, Life, State};
 use crate::model::ShutdownReason;
 
+/// Whose turn it is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    Runtime,
+    Extensions,
+}
+
 impl Life {
+    /// Orders the end of an environment nobody needs. It is over when [`Life::is_over`].
+    pub(crate) fn retire(&mut self, now: Instant) -> Vec<Effect> {
+        match self.state {
+            State::Idle { .. } => self.stop(ShutdownReason::Spindown, now),
+            State::Crowded(_) if !self.is_busy() => self.stop(ShutdownReason::Spindown, now),
+            State::Stopping { .. } => Vec::new(),
+            // Nobody has it end graciously in the middle of something.
+            State::New | State::Init { .. } | State::Busy(_) | State::Crowded(_) | State::Reset => {
+                self.state = State::Reset;
+                vec![Effect::Deadline(None), Effect::Kill]
+            }
+        }
+    }
+
     /// Has all processes end: at once and before `said` if nobody must be waited for, else after it,
     /// so that caller and log need not wait.
     pub(super) fn end(
@@ -63,7 +84,7 @@ impl Life {
         std::iter::once(Effect::Deadline(Some(ends))).chain(told).collect()
     }
 
-    fn kill(&mut self) -> Vec<Effect> {
+    pub(super) fn kill(&mut self) -> Vec<Effect> {
         self.state = State::Reset;
         vec![Effect::Deadline(None), Effect::Kill]
     }

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::*;
 use crate::model::{AnswerAt, RequestId};
 
+mod crowd;
 mod extensions;
 mod restore;
 

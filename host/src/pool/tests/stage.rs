@@ -9,9 +9,10 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::model::{
-    AnswerAt, Event, Function, Invocation, Invoked, LogFormat, LogLevels, Outcome, Refused, Report,
-    RequestId, Status, Version,
+    AnswerAt, Event, Function, Invocation, Invoked, LogFormat, LogLevels, Outcome, Purpose,
+    Refused, Report, RequestId, Status, Tenancy, Version,
 };
+use crate::pool::home::Answering;
 use crate::pool::{Freeze, Home, Journal, Pool, Provider, Settings, Sink};
 use crate::sandbox::SandboxError;
 
@@ -203,7 +204,7 @@ impl Home for Fake {
     async fn invoke(
         &mut self,
         invocation: Invocation,
-        answer: &mut (dyn FnMut(Outcome) + Send),
+        answer: &mut Answering<'_>,
     ) -> Result<(), SandboxError> {
         self.thaw();
         self.counts.running.fetch_add(1, Ordering::SeqCst);
@@ -218,7 +219,8 @@ impl Home for Fake {
         }
         self.counts.running.fetch_sub(1, Ordering::SeqCst);
         self.counts.finished.fetch_add(1, Ordering::SeqCst);
-        answer(Outcome::Answered { payload: payload.clone(), content_type: None });
+        let outcome = Outcome::Answered { payload: payload.clone(), content_type: None };
+        answer(&invocation.request_id, outcome);
         if payload.as_ref() == b"then wait" {
             self.gate.acquire().await.expect("it is never closed").forget();
         }
@@ -230,8 +232,20 @@ impl Home for Fake {
         std::future::pending().await
     }
 
-    async fn attend(&mut self, (): ()) -> Result<(), SandboxError> {
+    async fn attend(&mut self, (): (), _: &mut Answering<'_>) -> Result<(), SandboxError> {
         Ok(())
+    }
+
+    async fn give(
+        &mut self,
+        invocation: Invocation,
+        answer: &mut Answering<'_>,
+    ) -> Result<(), SandboxError> {
+        self.invoke(invocation, answer).await
+    }
+
+    fn idle_slots(&self) -> usize {
+        1
     }
 
     fn is_ready(&self) -> bool {
@@ -271,6 +285,7 @@ fn report(request_id: RequestId) -> Report {
         restore_duration: None,
         status: Status::Success,
         error_type: None,
+        tenant_id: None,
         extension_overhead: None,
         notes: Vec::new(),
         timeline: None,
@@ -293,6 +308,7 @@ fn version(name: &str, revision: &str, memory_mb: u32) -> Arc<Version> {
         log_levels: LogLevels::default(),
         tracing: crate::model::TracingMode::PassThrough,
         initialization: crate::model::Initialization::OnDemand,
+        max_concurrency: None,
         environment: BTreeMap::new(),
     };
     Arc::new(Version {
@@ -301,6 +317,8 @@ fn version(name: &str, revision: &str, memory_mb: u32) -> Arc<Version> {
         layers: Vec::new(),
         revision: revision.to_owned(),
         reserved_concurrency: None,
+        purpose: Purpose::Serving,
+        tenancy: Tenancy::Shared,
     })
 }
 

@@ -12,8 +12,8 @@ use super::call::Api;
 use super::queue::Dropped;
 use super::subscription::{Schema, Stream};
 use crate::model::{
-    Event, InitPhase, Initialization, LogFormat, LogLine, LogStream, Report, RequestId,
-    RuntimeMetrics, Sampled, Span, Status, SubscribedTo, TraceHeader,
+    Event, InitPhase, LogFormat, LogLine, LogStream, Report, RequestId, RuntimeMetrics, Sampled,
+    Span, Status, SubscribedTo, TraceHeader,
 };
 
 /// Why events are missing.
@@ -33,9 +33,7 @@ pub struct Described<'a> {
     /// The invocation's own span in that trace, 16 hex digits.
     pub span_id: Option<&'a str>,
     /// How the environment comes to be.
-    pub initialization: Initialization,
-    /// Whose invocation it is.
-    pub tenant_id: Option<&'a str>,
+    pub initialization_type: &'a str,
 }
 
 /// The type and record of a platform event of the Telemetry API; `None` for what it does not have.
@@ -103,13 +101,13 @@ pub fn platform_record(
                 SubscribedTo::Logs => "platform.logsSubscription",
             }
         }
-        Event::Start { request_id, version } => {
+        Event::Start { request_id, version, tenant_id } => {
             about_request(&mut record, request_id);
             put(&mut record, "version", version.as_str());
-            of_whom(&mut record, about);
+            of_whom(&mut record, tenant_id.as_deref(), about);
             "platform.start"
         }
-        Event::RuntimeDone { request_id, status, error_type, metrics } => {
+        Event::RuntimeDone { request_id, status, error_type, metrics, tenant_id } => {
             about_request(&mut record, request_id);
             ended(&mut record, *status, error_type.as_deref());
             if let Some(RuntimeMetrics { duration, produced_bytes, spans: parts }) = metrics {
@@ -118,7 +116,7 @@ pub fn platform_record(
                 put(&mut record, "metrics", figures);
                 spans(&mut record, parts);
             }
-            of_whom(&mut record, about);
+            of_whom(&mut record, tenant_id.as_deref(), about);
             "platform.runtimeDone"
         }
         Event::Report(report) => {
@@ -126,7 +124,7 @@ pub fn platform_record(
             put(&mut record, "metrics", metrics(report));
             ended(&mut record, report.status, report.error_type.as_deref());
             spans(&mut record, report.extension_overhead.as_slice());
-            of_whom(&mut record, about);
+            of_whom(&mut record, report.tenant_id.as_deref(), about);
             "platform.report"
         }
         Event::Log(_) | Event::Fault { .. } | Event::End { .. } => return None,
@@ -227,7 +225,7 @@ fn put(record: &mut Map<String, Value>, key: &str, value: impl Into<Value>) {
 }
 
 fn init(record: &mut Map<String, Value>, phase: InitPhase, about: &Described<'_>) {
-    put(record, "initializationType", about.initialization.as_str());
+    put(record, "initializationType", about.initialization_type);
     put(record, "phase", phase.as_str());
 }
 
@@ -242,8 +240,8 @@ fn ended(record: &mut Map<String, Value>, status: Status, error_type: Option<&st
     }
 }
 
-fn of_whom(record: &mut Map<String, Value>, about: &Described<'_>) {
-    if let Some(tenant_id) = about.tenant_id {
+fn of_whom(record: &mut Map<String, Value>, tenant_id: Option<&str>, about: &Described<'_>) {
+    if let Some(tenant_id) = tenant_id {
         put(record, "tenantId", tenant_id);
     }
     // Only what is sampled is traced.

@@ -21,7 +21,7 @@ use super::event::{Described, is_sampled, render, stream_of};
 use super::gate::Phase;
 use super::sockets::Sockets;
 use super::subscription::{Stream, Subscription};
-use crate::model::{Event, Function, Initialization, Invocation, LogFormat, RequestId, new_span};
+use crate::model::{Event, Function, Invocation, LogFormat, RequestId, new_span};
 
 /// Most of init's output that is kept for those who subscribe late.
 const PAST_MOST_BYTES: usize = 1024 * 1024;
@@ -61,13 +61,13 @@ impl Drop for Subscriber {
     }
 }
 
-/// What an invocation's events say besides.
+/// What an invocation's events say of its trace.
 #[derive(Debug)]
-struct Whose {
-    trace_id: Option<String>,
-    /// The invocation's own in that trace.
+struct Trace {
+    /// X-Ray's header.
+    header: String,
+    /// The invocation's own span, where it is sampled.
     span_id: Option<String>,
-    tenant_id: Option<String>,
 }
 
 #[derive(Debug)]
@@ -75,7 +75,7 @@ struct State {
     intake: Intake,
     subscribers: Vec<Subscriber>,
     /// Of invocations that are not reported yet.
-    whose: HashMap<RequestId, Whose>,
+    traces: HashMap<RequestId, Trace>,
 }
 
 /// Telemetry of one environment's processes.
@@ -84,7 +84,7 @@ pub(crate) struct Hub {
     function_name: String,
     function_version: String,
     log_format: LogFormat,
-    initialization: Initialization,
+    initialization_type: &'static str,
     instance_id: String,
     memory_bytes: u64,
     state: Mutex<State>,
@@ -102,12 +102,12 @@ impl Hub {
             function_name: name,
             function_version: version,
             log_format: function.log_format,
-            initialization: function.initialization,
+            initialization_type: function.initialization_type(),
             memory_bytes: u64::from(function.memory_mb) * 1024 * 1024,
             state: Mutex::new(State {
                 intake: Intake::Open { past: VecDeque::new(), bytes: 0 },
                 subscribers: Vec::new(),
-                whose: HashMap::new(),
+                traces: HashMap::new(),
             }),
             gate: watch::channel(Phase::Running).0,
             sockets,
@@ -117,7 +117,7 @@ impl Hub {
     /// Tells everybody who wants to know of something that happened.
     pub(crate) fn push(&self, event: &Event, at: Timestamp) {
         let mut state = self.state();
-        let State { intake, subscribers, whose } = &mut *state;
+        let State { intake, subscribers, traces } = &mut *state;
         if let Intake::Open { past, bytes } = intake {
             let size = match event {
                 Event::Log(line) => line.text.len(),
@@ -130,10 +130,10 @@ impl Hub {
         }
         let now = Instant::now();
         for subscriber in subscribers.iter() {
-            self.send(subscriber, event, at, whose, now);
+            self.send(subscriber, event, at, traces, now);
         }
         if let Event::Report(report) = event {
-            whose.remove(&report.request_id);
+            traces.remove(&report.request_id);
         }
     }
 
@@ -142,21 +142,20 @@ impl Hub {
         subscriber: &Subscriber,
         event: &Event,
         at: Timestamp,
-        whose: &HashMap<RequestId, Whose>,
+        traces: &HashMap<RequestId, Trace>,
         now: Instant,
     ) {
         if !subscriber.subscription.types.contains(&stream_of(event)) {
             return;
         }
-        let whose = request_of(event).and_then(|id| whose.get(id));
+        let trace = request_of(event).and_then(|id| traces.get(id));
         let about = Described {
             function_name: &self.function_name,
             function_version: &self.function_version,
             instance: Some((&self.instance_id, self.memory_bytes)),
-            trace_id: whose.and_then(|whose| whose.trace_id.as_deref()),
-            span_id: whose.and_then(|whose| whose.span_id.as_deref()),
-            tenant_id: whose.and_then(|whose| whose.tenant_id.as_deref()),
-            initialization: self.initialization,
+            trace_id: trace.map(|trace| trace.header.as_str()),
+            span_id: trace.and_then(|trace| trace.span_id.as_deref()),
+            initialization_type: self.initialization_type,
         };
         let schema = subscriber.subscription.schema;
         if let Some(text) = render(event, at, schema, self.log_format, &about) {
@@ -195,11 +194,11 @@ impl Hub {
         let delivering = delivering.abort_handle();
         let new = Subscriber { extension, subscription, mailbox, delivering };
         let mut state = self.state();
-        let State { intake, subscribers, whose } = &mut *state;
+        let State { intake, subscribers, traces } = &mut *state;
         if let Intake::Open { past, .. } = intake {
             let now = Instant::now();
             for Stamped { event, at } in past.iter() {
-                self.send(&new, event, *at, whose, now);
+                self.send(&new, event, *at, traces, now);
             }
         }
         let before = subscribers.len();
@@ -209,15 +208,15 @@ impl Hub {
         state
     }
 
-    /// An invocation begins: nobody can subscribe any more, and its events say whose it is.
+    /// An invocation begins: nobody can subscribe any more, and its events say what it is traced by.
     pub(crate) fn assigned(&self, invocation: &Invocation) {
         let mut state = self.state();
         state.intake = Intake::Closed;
-        if !state.subscribers.is_empty() {
-            let (trace_id, tenant_id) = (invocation.trace_id.clone(), invocation.tenant_id.clone());
-            let span_id = trace_id.as_deref().filter(|trace| is_sampled(trace)).map(|_| new_span());
-            let whose = Whose { trace_id, span_id, tenant_id };
-            state.whose.insert(invocation.request_id.clone(), whose);
+        if let Some(header) = invocation.trace_id.clone()
+            && !state.subscribers.is_empty()
+        {
+            let span_id = is_sampled(&header).then(new_span);
+            state.traces.insert(invocation.request_id.clone(), Trace { header, span_id });
         }
     }
 

@@ -16,7 +16,7 @@ use crate::app::resources::Wants;
 use crate::config::{Color, Cpu, Credentials, DevShm, Isolation, RuntimeCompat, Sdk, Verbosity};
 use crate::model::{
     AnswerAt, Event, Function, Invocation, Invoked, LogFormat, LogLevels, Network, Outcome,
-    Refused, RequestId, Version,
+    Purpose, Refused, RequestId, Tenancy, Version,
 };
 use crate::pool::{Journal, Pool, Settings, Snapshot};
 use crate::usage::{Labels, LogRenderer, Paint, Say};
@@ -122,6 +122,7 @@ impl Lab {
             adjust: Box::new(adjust),
             journal,
             notices,
+            archives: Arc::default(),
         };
         let say = Say::new(Color::Never, Verbosity::Quiet);
         let (host, _said) = Host::open(started, plan, say).await.unwrap();
@@ -187,6 +188,7 @@ impl Lab {
             log_levels: LogLevels::default(),
             tracing: crate::model::TracingMode::PassThrough,
             initialization: crate::model::Initialization::OnDemand,
+            max_concurrency: None,
             environment: BTreeMap::new(),
         };
         Version {
@@ -195,6 +197,8 @@ impl Lab {
             layers: Vec::new(),
             revision: "1".to_owned(),
             reserved_concurrency: None,
+            purpose: Purpose::Serving,
+            tenancy: Tenancy::Shared,
         }
     }
 

@@ -31,6 +31,7 @@ fn function() -> Function {
         log_levels: LogLevels::default(),
         tracing: crate::model::TracingMode::PassThrough,
         initialization: crate::model::Initialization::OnDemand,
+        max_concurrency: None,
         environment: BTreeMap::new(),
     }
 }
