@@ -19,7 +19,10 @@ use super::resolved::{
     StrangersFile, Verbosity,
 };
 use super::{Caller, Credentials, CredentialsOrigin, Setting};
-use super::{client_context, code_path, credentials, event, file, forward, strangers, variables};
+use super::{
+    client_context, code_path, collector, credentials, event, file, forward, logging, strangers,
+    variables,
+};
 use crate::model::{
     EPHEMERAL_STORAGE_MB, LogFormat, MAX_CONCURRENCY, MEMORY_MB, Network, TIMEOUT_SECS,
     is_tenant_id,
@@ -170,6 +173,7 @@ pub fn resolve(asked: Asked, caller: &Caller, stdin: &mut dyn Read) -> Result<Re
         .repeat
         .as_deref()
         .map_or(Ok(1), |text| number_text("--repeat", text, 1..=u32::MAX, "times"));
+    let log_format = checks.or(logging::log_format(&raw), LogFormat::Text);
     let invoke = Invoke {
         path: code.map(|code| code.path).unwrap_or_default(),
         handler: checks.or(handler(&raw), None),
@@ -188,8 +192,11 @@ pub fn resolve(asked: Asked, caller: &Caller, stdin: &mut dyn Read) -> Result<Re
         layers: layers(&raw, caller, &mut checks.problems),
         forwards,
         client_context: checks.or(client_context::read(&raw), None),
+        collector: checks.or(collector::read(&raw, caller, &mut notices), None),
+        xray_daemon: checks.or(collector::xray_daemon(&raw), None),
+        log_format,
+        log_levels: logging::log_levels(&raw, log_format, &mut checks),
         tenant_id: checks.or(tenant_id(&raw), None),
-        log_format: checks.or(log_format(&raw), LogFormat::Text),
         max_concurrency: checks.or(max_concurrency(&raw), None),
         cpu: checks.or(cpu(&raw), Cpu::Proportional),
         sdk: checks.or(sdk(&raw), Sdk::Auto),
@@ -334,19 +341,6 @@ fn is_name_character(c: char) -> bool {
 pub(super) fn network(raw: &Raw) -> Result<Option<Network>, Problem> {
     let values = [Some(Network::None), Some(Network::Nat), Some(Network::Host)];
     choice(raw, Setting::Network, &["none", "nat", "host"], &values, None)
-}
-
-pub(super) fn log_format(raw: &Raw) -> Result<LogFormat, Problem> {
-    let values = [LogFormat::Text, LogFormat::Json];
-    let format = choice(raw, Setting::LogFormat, &["text", "json"], &values, LogFormat::Text)?;
-    if format == LogFormat::Text && raw.get(Setting::MaxConcurrency).is_some() {
-        return Err(Problem::Conflict {
-            one: "--log-format text".to_owned(),
-            other: "--max-concurrency".to_owned(),
-            advice: "lines of many invocations at once are told apart in JSON only",
-        });
-    }
-    Ok(format)
 }
 
 /// Where many run at once the log is JSON, whose records say what they are of.

@@ -47,7 +47,6 @@ pub(crate) enum Restore {
     /// `restore/…` is 404, as everywhere but in snapshots.
     Disabled,
     /// The process is being made into a snapshot.
-    #[cfg_attr(not(test), expect(dead_code, reason = "SnapStart comes with its own issue"))]
     Enabled,
 }
 
@@ -385,7 +384,6 @@ impl Session {
     }
 
     /// The snapshot was taken and woken: `restore/next` may return.
-    #[cfg_attr(not(test), expect(dead_code, reason = "SnapStart comes with its own issue"))]
     pub(crate) fn restored(&mut self) {
         if self.life == Life::RestoreReady {
             self.life = Life::Restoring;

@@ -35,15 +35,18 @@ pub struct Labels {
     pub function_version: String,
     /// The ARN of a function that runs many at once.
     pub of_many: Option<String>,
+    /// How its environments come to be.
+    pub initialization_type: &'static str,
 }
 
 impl Labels {
-    /// Those of a function.
+    /// Of this function.
     pub fn of(function: &Function) -> Self {
         Self {
             function_name: function.name.clone(),
             function_version: function.version.clone(),
             of_many: function.max_concurrency.map(|_| function.arn()),
+            initialization_type: function.initialization_type(),
         }
     }
 }
@@ -127,11 +130,14 @@ enum Failed {
 
 fn failed(event: &Event) -> Failed {
     let status = match event {
-        Event::InitReport { status, .. } => *status,
+        Event::InitReport { status, .. }
+        | Event::RestoreRuntimeDone { status, .. }
+        | Event::RestoreReport { status, .. } => *status,
         Event::Report(report) => report.status,
         Event::InitRuntimeDone { status, .. } | Event::RuntimeDone { status, .. } => *status,
         Event::Extension { error_type: Some(_), .. } | Event::Fault { .. } => Status::Error,
         Event::InitStart { .. }
+        | Event::RestoreStart
         | Event::Extension { error_type: None, .. }
         | Event::Subscription { .. }
         | Event::Start { .. }
@@ -167,11 +173,13 @@ pub(crate) mod tests {
             max_memory_used_mb: 40,
             raw_peak_mb: 55,
             init_duration: None,
+            restore_duration: None,
             status,
             error_type: error_type.map(str::to_owned),
             tenant_id: None,
             extension_overhead: None,
             notes: Vec::new(),
+            timeline: None,
         }
     }
 
@@ -189,6 +197,7 @@ pub(crate) mod tests {
             function_name: "hello".to_owned(),
             function_version: "$LATEST".to_owned(),
             of_many: None,
+            initialization_type: "on-demand",
         };
         let renderer = LogRenderer::new(format, Paint::Plain, labels)
             .with_levels(LogLevels { system: level, ..LogLevels::default() });
@@ -205,6 +214,7 @@ pub(crate) mod tests {
                     function_name: String::new(),
                     function_version: String::new(),
                     of_many: None,
+                    initialization_type: "on-demand",
                 };
                 let renderer = LogRenderer::new(format, paint, labels);
                 let mut out = Vec::new();
@@ -223,6 +233,7 @@ pub(crate) mod tests {
                 function_name: String::new(),
                 function_version: String::new(),
                 of_many: None,
+                initialization_type: "on-demand",
             };
             let renderer = LogRenderer::new(format, Paint::Plain, labels)
                 .with_levels(LogLevels { application, ..LogLevels::default() });
@@ -250,8 +261,12 @@ pub(crate) mod tests {
 
     #[test]
     fn a_terminal_gets_platform_lines_dim_and_failures_red() {
-        let labels =
-            Labels { function_name: String::new(), function_version: String::new(), of_many: None };
+        let labels = Labels {
+            function_name: String::new(),
+            function_version: String::new(),
+            of_many: None,
+            initialization_type: "on-demand",
+        };
         let renderer = LogRenderer::new(LogFormat::Text, Paint::Ansi, labels);
         let paint = |event: &Event| {
             let mut out = Vec::new();

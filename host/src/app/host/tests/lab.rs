@@ -117,6 +117,7 @@ impl Lab {
                 runtime_compat: RuntimeCompat::Exact,
                 credentials: Credentials::placeholder(),
                 forwards: Vec::new(),
+                xray_daemon: None,
             },
             adjust: Box::new(adjust),
             journal,
@@ -185,6 +186,8 @@ impl Lab {
             log_format: LogFormat::Text,
             log_group: String::new(),
             log_levels: LogLevels::default(),
+            tracing: crate::model::TracingMode::PassThrough,
+            initialization: crate::model::Initialization::OnDemand,
             max_concurrency: None,
             environment: BTreeMap::new(),
         };
@@ -249,6 +252,7 @@ pub(super) async fn call(
         cognito_identity: None,
         tenant_id: None,
         stream_to: None,
+        traced: crate::model::Traced::alone(std::time::SystemTime::now()),
         answer_at: AnswerAt::Report,
     };
     pool.invoke(version, invocation).await

@@ -14,6 +14,7 @@ fn about() -> Described<'static> {
     Described {
         function_name: "hello",
         function_version: "$LATEST",
+        initialization_type: "on-demand",
         instance: Some(("2022/10/12/hello[$LATEST]0f", 134_217_728)),
         ..Described::default()
     }
@@ -28,11 +29,13 @@ fn report() -> Report {
         max_memory_used_mb: 40,
         raw_peak_mb: 55,
         init_duration: None,
+        restore_duration: None,
         status: Status::Success,
         error_type: None,
         tenant_id: None,
         extension_overhead: None,
         notes: Vec::new(),
+        timeline: None,
     }
 }
 
@@ -138,10 +141,10 @@ fn tracing_is_there_where_something_is_traced_and_the_tenant_where_there_is_one(
     let with = |trace_id, tenant_id: Option<&str>| {
         let tenant_id = tenant_id.map(str::to_owned);
         let start = Event::Start { request_id: id(), version: "1".to_owned(), tenant_id };
-        let about = Described { trace_id, ..about() };
+        let about = Described { trace_id, span_id: Some("00f067aa0ba902b7"), ..about() };
         sent(&start, Schema::Telemetry20250129, &about).unwrap()["record"].clone()
     };
-    let tracing = json!({"spanId": "0123456789abcdef", "type": "X-Amzn-Trace-Id", "value": TRACE});
+    let tracing = json!({"spanId": "00f067aa0ba902b7", "type": "X-Amzn-Trace-Id", "value": TRACE});
     assert_eq!(with(Some(TRACE), None)["tracing"], tracing);
     for untraced in [None, Some("Root=1-2-3;Parent=4;Sampled=0"), Some("Sampled=1"), Some("")] {
         assert!(with(untraced, None).get("tracing").is_none(), "{untraced:?}");
