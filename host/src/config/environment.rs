@@ -48,7 +48,7 @@ const RESERVED: [(&str, Option<&str>); 21] = [
     ("AWS_LAMBDA_LOG_FORMAT", Some("--log-format sets it")),
     ("AWS_LAMBDA_LOG_GROUP_NAME", None),
     ("AWS_LAMBDA_LOG_STREAM_NAME", None),
-    ("AWS_LAMBDA_MAX_CONCURRENCY", None),
+    ("AWS_LAMBDA_MAX_CONCURRENCY", Some("--max-concurrency sets it")),
     ("AWS_LAMBDA_METADATA_API", None),
     ("AWS_LAMBDA_METADATA_TOKEN", None),
     ("AWS_LAMBDA_RUNTIME_API", None),

@@ -81,11 +81,25 @@ assert f"Value 'mine' at '{path}.capacityProviderArn'" in str(error), error
 fn as_many_as_may_meet_in_one_environment_and_the_next_get_another() {
     on_a_host_of_many(
         r#"
-create(c, "f", MEET, CapacityProviderConfig=capacity(2))
-met = [answer(got) for got in together([(call, "f", {"many": 2})] * 4)]
-assert [one["met"] for one in met] == [2] * 4, met
-streams = [one["stream"] for one in met]
-assert len(set(streams)) == 2 and all(streams.count(one) == 2 for one in streams), streams
+create(c, "f", MEET, Timeout=3 * SHORT, CapacityProviderConfig=capacity(2))
+logs = logs_client()
+def inside():
+    try:
+        told = logs.filter_log_events(logGroupName="/aws/lambda/f")["events"]
+    except ClientError:
+        return []
+    return [event["logStreamName"] for event in told if '"said": "in"' in event["message"]]
+with ThreadPoolExecutor(2) as pool:
+    slow = [pool.submit(call, "f", {"many": 2, "do": "sleep", "say": "in"}) for _ in range(2)]
+    until(lambda: len(inside()) == 2)
+    first = set(inside())
+    assert len(first) == 1, first
+    # There is no room in it while they run, nor when they have timed out.
+    met = [answer(got) for got in together([(call, "f", {"many": 2, "room": "b"})] * 2)]
+    assert [one["met"] for one in met] == [2, 2], met
+    assert len({one["stream"] for one in met}) == 1 and met[0]["stream"] not in first, met
+    for one in slow:
+        assert answer(one.result())["errorType"] == "Sandbox.Timedout"
 "#,
     );
 }

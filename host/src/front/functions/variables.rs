@@ -14,7 +14,7 @@ use super::super::validate::Violations;
 const MAX_BYTES: usize = 4_096;
 const NAME_PATTERN: &str = "[a-zA-Z]([a-zA-Z0-9_])+";
 /// Names a customer cannot set.
-const RESERVED: [&str; 18] = [
+const RESERVED: [&str; 19] = [
     "_HANDLER",
     "_X_AMZN_TRACE_ID",
     "AWS_DEFAULT_REGION",
@@ -26,6 +26,7 @@ const RESERVED: [&str; 18] = [
     "AWS_LAMBDA_INITIALIZATION_TYPE",
     "AWS_LAMBDA_LOG_GROUP_NAME",
     "AWS_LAMBDA_LOG_STREAM_NAME",
+    "AWS_LAMBDA_MAX_CONCURRENCY",
     "AWS_ACCESS_KEY",
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
