@@ -135,6 +135,7 @@ impl AppError {
             ),
             Self::Client(error) => error.hint(),
             Self::Network(Failed(error)) => error.remedy().map(str::to_owned),
+            Self::Listen(Failed(error)) => error.remedy().map(str::to_owned),
             Self::NoNat(missing) => Some(missing.remedy().to_owned()),
             _ => None,
         }

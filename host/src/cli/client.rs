@@ -49,8 +49,8 @@ pub(crate) struct Deploy {
     /// The function: a file, a directory or a zip; the current directory if not given
     ///
     /// Of a file, its directory is what is deployed. Not of the package: .git, .venv, __pycache__,
-    /// node_modules/.cache, .lambdabox, lambdabox.toml, and what a .lambdaboxignore beside it names, which is
-    /// written as a .gitignore is (`!.venv` takes it in again).
+    /// node_modules/.cache, .lambdabox, lambdabox.toml, and what a .lambdaboxignore beside it names,
+    /// which is written as a .gitignore is (`!.venv` takes it in again).
     #[arg(value_name = "PATH")]
     pub(crate) path: Option<PathBuf>,
     /// The handler, as with --handler

@@ -17,7 +17,8 @@ use super::resolve::{
 use super::resolved::{Color, Cpu, Isolation, RuntimeCompat, Sdk, Verbosity};
 use super::resolved_serve::{FreezeAfter, Serve};
 use super::{
-    Caller, Credentials, Setting, credentials, file, forward, object_store, print, variables,
+    Caller, Credentials, Setting, collector, credentials, file, forward, object_store, print,
+    variables,
 };
 use crate::model::Bandwidth;
 
@@ -123,6 +124,8 @@ pub fn resolve_serve(asked: AskedServe, caller: &Caller) -> Result<ResolvedServe
         region: checks.or(region(&raw), String::new()),
         network,
         forwards,
+        collector: checks.or(collector::read(&raw, caller, &mut notices), None),
+        xray_daemon: checks.or(collector::xray_daemon(&raw), None),
         object_store: object_store::read(caller, &credentials, &mut notices),
         credentials,
         isolation: checks.or(isolation(asked.isolation.as_deref()), Isolation::Full),
@@ -270,6 +273,30 @@ mod tests {
     }
 
     #[test]
+    fn what_is_printed_is_a_file_that_says_the_same() {
+        let flags = [
+            (Setting::Listen, "[::1]:7"),
+            (Setting::AllowCode, "/"),
+            (Setting::AllowOrigin, "http://localhost:3000"),
+            (Setting::Forwards, "8080"),
+            (Setting::MemoryBudget, "512"),
+            (Setting::FreezeAfter, "off"),
+            (Setting::Network, "none"),
+        ];
+        let values = |resolved: ResolvedServe| {
+            let printed = resolved.print_config();
+            let value = |line: &str| line.split("  #").next().unwrap_or_default().to_owned();
+            (printed.lines().map(value).collect::<Vec<_>>(), printed)
+        };
+        let (said, printed) = values(of(&flags, &[]).unwrap());
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), printed).unwrap();
+        let path = file.path().display().to_string();
+        let (again, _) = values(of(&[], &[("LAMBDABOX_CONFIG", &path)]).unwrap());
+        assert_eq!(said, again);
+    }
+
+    #[test]
     fn what_is_wrong_is_said_together() {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), "handler = 'a.b'\nlisten_on = 1\n").unwrap();
@@ -281,6 +308,7 @@ mod tests {
             (Setting::AllowCode, "/nowhere"),
             (Setting::FreezeAfter, "soon"),
             (Setting::StreamBandwidth, "fast"),
+            (Setting::DataDir, ""),
         ];
         let problems = of(&flags, &env).unwrap_err();
         for text in [
@@ -290,6 +318,7 @@ mod tests {
             "--admin is `9002`, but it must be an address and port",
             "--allow-code allows /nowhere",
             "--freeze-after is `soon`",
+            "--data-dir is ``, but it must be a directory",
         ] {
             assert!(problems.iter().any(|p| p.contains(text)), "{text} is not in {problems:#?}");
         }

@@ -1,4 +1,5 @@
-//! Invoke: now, later, or only asked whether; and InvokeWithResponseStream, the same as it comes.
+//! Invoke: now, later, or only asked whether; InvokeWithResponseStream, the same as it comes; and
+//! InvokeAsync, an older way of saying later.
 //!
 //! # Sources
 //! `reference/lambda-service.md` sections 3, 7, 8, 12 and 13.
@@ -21,15 +22,17 @@ use super::state::{Call, Front};
 use super::stream;
 use super::validate::Violations;
 use crate::catalog::{DeployError, Deployed};
-use crate::invoke::{InvokeError, Request, Step, new_trace};
+use crate::invoke::{InvokeError, Request, Step};
 use crate::model::{
     AnswerAt, Invoked, MAX_CLIENT_CONTEXT_BYTES, Outcome, Refused, RequestId, TENANT_PATTERN,
-    Tenancy, is_tenant_id,
+    Tenancy, is_tenant_id, new_root,
 };
 use crate::store::{FunctionRecord, QueuedEvent};
 
 const MAX_SYNC_BYTES: usize = 6_291_456;
 const MAX_ASYNC_BYTES: usize = 1_048_576;
+/// Of the older operation.
+const MAX_INVOKE_ASYNC_BYTES: usize = 262_144;
 /// An event and the copy that is handed to the runtime.
 const COPIES: u32 = 2;
 /// Longest trace that is passed on; the service's own are about 70 bytes.
@@ -66,6 +69,7 @@ pub(super) enum LogType {
 enum Operation {
     Invoke,
     InvokeWithResponseStream,
+    InvokeAsync,
 }
 
 impl Operation {
@@ -73,6 +77,15 @@ impl Operation {
         match self {
             Self::Invoke => "InvokeFunction",
             Self::InvokeWithResponseStream => "InvokeWithResponseStream",
+            Self::InvokeAsync => "InvokeAsync",
+        }
+    }
+
+    /// The largest event that is accepted for later.
+    fn max_async_bytes(self) -> usize {
+        match self {
+            Self::Invoke | Self::InvokeWithResponseStream => MAX_ASYNC_BYTES,
+            Self::InvokeAsync => MAX_INVOKE_ASYNC_BYTES,
         }
     }
 }
@@ -92,6 +105,10 @@ pub(super) async fn invoke(front: &Front, name: &str, call: Call) -> Answer {
 
 pub(super) async fn stream(front: &Front, name: &str, call: Call) -> Answer {
     operate(front, name, call, Operation::InvokeWithResponseStream).await
+}
+
+pub(super) async fn later(front: &Front, name: &str, call: Call) -> Answer {
+    operate(front, name, call, Operation::InvokeAsync).await
 }
 
 async fn operate(front: &Front, name: &str, call: Call, operation: Operation) -> Answer {
@@ -136,6 +153,7 @@ async fn operate(front: &Front, name: &str, call: Call, operation: Operation) ->
                 arn,
                 request_id: RequestId(call.request_id),
                 payload: read.bytes,
+                accepted: SystemTime::now(),
                 trace_id: Some(asked.trace_id.clone()),
                 client_context: asked.client_context.clone(),
                 tenant_id: asked.tenant_id.clone(),
@@ -169,6 +187,12 @@ async fn operate(front: &Front, name: &str, call: Call, operation: Operation) ->
 impl Asked {
     fn read(headers: &HeaderMap, operation: Operation) -> Result<Self, ApiError> {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        if operation == Operation::InvokeAsync {
+            // It has no headers of its own.
+            let (kind, log_type, trace_id) = (Kind::Event, LogType::Nothing, read_trace(headers));
+            let (client_context, tenant_id) = (None, None);
+            return Ok(Self { kind, log_type, client_context, trace_id, tenant_id });
+        }
         let mut violations = Violations::default();
         let kind = match text(TYPE) {
             None | Some("RequestResponse") => Kind::RequestResponse,
@@ -176,8 +200,10 @@ impl Asked {
             Some("DryRun") => Kind::DryRun,
             Some(other) => {
                 let words = match operation {
-                    Operation::Invoke => &["Event", "RequestResponse", "DryRun"][..],
-                    Operation::InvokeWithResponseStream => &["RequestResponse", "DryRun"],
+                    Operation::InvokeWithResponseStream => &["RequestResponse", "DryRun"][..],
+                    Operation::Invoke | Operation::InvokeAsync => {
+                        &["Event", "RequestResponse", "DryRun"]
+                    }
                 };
                 violations.word("invocationType", other, words);
                 Kind::DryRun
@@ -221,13 +247,13 @@ fn check_tenant(record: &FunctionRecord, asked: &Asked) -> Result<(), ApiError> 
     checked.map_err(|mismatch| ApiError::invalid(mismatch.to_string()))
 }
 
-/// The caller's trace, or a new one.
+/// The caller's trace, or a new one; what it has not is added when it is passed on.
 pub(super) fn read_trace(headers: &HeaderMap) -> String {
     let given = headers
         .get(TRACE)
         .and_then(|value| value.to_str().ok())
         .filter(|trace| (1..=MAX_TRACE_BYTES).contains(&trace.len()) && trace.contains("Root="));
-    given.map_or_else(new_trace, str::to_owned)
+    given.map_or_else(|| format!("Root={}", new_root(SystemTime::now())), str::to_owned)
 }
 
 fn client_context(value: &[u8]) -> Result<String, ApiError> {
@@ -257,7 +283,7 @@ async fn payload(
         Ok(read) => read,
         Err(Unread::TooLarge { declared }) => {
             return Err(match (kind, declared) {
-                (Kind::Event, Some(bytes)) => too_large_async(bytes),
+                (Kind::Event, Some(bytes)) => too_large_async(bytes, operation),
                 _ => ApiError::too_large(format!(
                     "Request must be smaller than {MAX_SYNC_BYTES} bytes for the {} operation",
                     operation.name()
@@ -267,8 +293,8 @@ async fn payload(
         Err(Unread::Error(error)) => return Err(error),
     };
     let bytes = read.bytes.len();
-    if kind == Kind::Event && bytes > MAX_ASYNC_BYTES {
-        return Err(too_large_async(bytes.try_into().unwrap_or(u64::MAX)));
+    if kind == Kind::Event && bytes > operation.max_async_bytes() {
+        return Err(too_large_async(bytes.try_into().unwrap_or(u64::MAX), operation));
     }
     if bytes == 0 {
         read.bytes = Bytes::from_static(b"{}");
@@ -281,10 +307,10 @@ async fn payload(
     }
 }
 
-fn too_large_async(bytes: u64) -> ApiError {
+fn too_large_async(bytes: u64, operation: Operation) -> ApiError {
+    let limit = operation.max_async_bytes();
     ApiError::too_large(format!(
-        "{bytes} byte payload is too large for the Event invocation type (limit {MAX_ASYNC_BYTES} \
-         bytes)"
+        "{bytes} byte payload is too large for the Event invocation type (limit {limit} bytes)"
     ))
 }
 

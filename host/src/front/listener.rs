@@ -55,6 +55,17 @@ pub struct ListenError {
     pub(super) source: io::Error,
 }
 
+impl ListenError {
+    /// What the operator can do.
+    pub fn remedy(&self) -> Option<&'static str> {
+        let is_taken = self.source.kind() == io::ErrorKind::AddrInUse;
+        is_taken.then_some(
+            "another program listens there, maybe another `lambdabox serve`; --listen and --admin \
+             take other addresses, and port 0 is any that is free",
+        )
+    }
+}
+
 /// A listener that serves until it is told to stop.
 #[derive(Debug)]
 pub struct Serving {

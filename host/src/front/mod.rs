@@ -30,6 +30,7 @@ mod listener;
 mod logs;
 mod members;
 mod names;
+mod not_yet;
 mod paced;
 mod query;
 mod reply;

@@ -178,7 +178,8 @@ fn parse(text: &str, dots: Dots) -> Option<Parsed<'_>> {
     Some(Parsed { region, account, name, qualifier })
 }
 
-/// A layer's bare name, from a name or an ARN. `action` is what is to be done with it, as policies have it.
+/// A layer's bare name, from a name or an ARN. `action` is what is to be done with it, in the
+/// words of policies.
 pub(crate) fn layer_name(
     text: &str,
     action: &str,
@@ -219,8 +220,8 @@ pub(crate) fn check_layer_account(
     match account == identity.account {
         true => Ok(()),
         false => Err(ApiError::denied(format!(
-            "User: arn:aws:iam::{}:root is not authorized to perform: lambda:{action} on resource: {arn} \
-             because no resource-based policy allows the lambda:{action} action",
+            "User: arn:aws:iam::{}:root is not authorized to perform: lambda:{action} on resource: \
+             {arn} because no resource-based policy allows the lambda:{action} action",
             identity.account
         ))),
     }

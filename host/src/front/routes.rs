@@ -19,6 +19,7 @@ pub(crate) enum Route {
     UpdateFunctionCode(String),
     Invoke(String),
     InvokeWithResponseStream(String),
+    InvokeAsync(String),
     PutFunctionConcurrency(String),
     GetFunctionConcurrency(String),
     DeleteFunctionConcurrency(String),
@@ -72,6 +73,7 @@ pub(crate) fn route(method: &Method, path: &str, query: &Query) -> Option<Route>
         ("POST", ["2021-11-15", "functions", f, "response-streaming-invocations"]) => {
             Route::InvokeWithResponseStream(name(f))
         }
+        ("POST", ["2014-11-13", "functions", f, "invoke-async"]) => Route::InvokeAsync(name(f)),
         ("PUT", ["2017-10-31", "functions", f, "concurrency"]) => {
             Route::PutFunctionConcurrency(name(f))
         }

@@ -18,7 +18,7 @@ use super::members::Members;
 use super::query::Query;
 use super::reply::{self, Answer, Body, REQUEST_ID};
 use super::routes::{Route, route};
-use super::{account, concurrency, functions, invoke, layers, logs, tags, url};
+use super::{account, concurrency, functions, invoke, layers, logs, not_yet, tags, url};
 use crate::catalog::{Deployed, Identity};
 use crate::invoke::{Queue, Service, Stop};
 use crate::model::Bandwidth;
@@ -151,8 +151,10 @@ impl Front {
                     None => {
                         discard(call.body).await;
                         let (method, path) = (&head.method, head.uri.path());
-                        let text = format!("lambdabox has no operation {method} {path}");
-                        Err(ApiError::unknown_operation(text))
+                        Err(ApiError::unknown_operation(match not_yet::named(method, path) {
+                            Some(operation) => format!("lambdabox does not have {operation} yet."),
+                            None => format!("lambdabox has no operation {method} {path}"),
+                        }))
                     }
                     Some(_) if *stop.borrow() => Err(ApiError::shutting_down()),
                     Some(route) => self.act(route, call).await,
@@ -184,6 +186,7 @@ impl Front {
             Route::UpdateFunctionCode(name) => functions::update_code(self, &name, call).await,
             Route::Invoke(name) => invoke::invoke(self, &name, call).await,
             Route::InvokeWithResponseStream(name) => invoke::stream(self, &name, call).await,
+            Route::InvokeAsync(name) => invoke::later(self, &name, call).await,
             Route::PutFunctionConcurrency(name) => concurrency::put(self, &name, call).await,
             Route::GetFunctionConcurrency(name) => concurrency::get(self, &name).await,
             Route::DeleteFunctionConcurrency(name) => concurrency::delete(self, &name).await,

@@ -69,8 +69,8 @@ impl Violations {
     /// A list with an item that is not one of these words.
     pub(crate) fn list_of(&mut self, path: &str, list: &[String], words: &str) {
         let rule = format!(
-            "Member must satisfy constraint: [Member must satisfy enum value set: [{words}], Member \
-             must not be null]"
+            "Member must satisfy constraint: [Member must satisfy enum value set: [{words}], \
+             Member must not be null]"
         );
         self.list(path, list, &rule);
     }

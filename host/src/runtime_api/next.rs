@@ -89,7 +89,7 @@ async fn one_of_many(shared: &Shared) -> Result<Reply, Reply> {
         }
     };
     if let Some(refusal) = refused {
-        slot.is_over();
+        slot.end();
         return Err(refusal.into());
     }
     loop {
@@ -107,7 +107,7 @@ async fn one_of_many(shared: &Shared) -> Result<Reply, Reply> {
             woken
         };
         if let Some(Next::Event { invocation, .. }) = woken {
-            slot.is_over();
+            slot.end();
             return event(&invocation).ok_or_else(reply::internal);
         }
         changed.await;

@@ -64,6 +64,20 @@ fn a_second_host_is_told_who_has_the_directory() {
 }
 
 #[test]
+fn an_address_that_is_taken_is_said_with_what_to_do() {
+    let (data, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let host = Host::start(data.path(), &[]);
+    for (flag, port, free) in
+        [("--listen", host.port, "--admin"), ("--admin", host.admin, "--listen")]
+    {
+        let taken = format!("127.0.0.1:{port}");
+        let second = lambdabox(["serve", flag, &taken, free, "127.0.0.1:0"]).data(other.path());
+        let run = second.run().expect_code(3);
+        run.said(&[&format!("failed to listen on {taken}"), "hint: another program listens there"]);
+    }
+}
+
+#[test]
 fn settings_come_from_flag_variable_and_file_and_are_shown() {
     let data = tempfile::tempdir().unwrap();
     let file = data.path().join("host.toml");

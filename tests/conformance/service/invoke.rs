@@ -158,10 +158,22 @@ create(c, "f", "def handler(e, c):\n    print('ran', c.aws_request_id, e, c.clie
 got = c.invoke(FunctionName="f", InvocationType="Event", Payload=b'{"n": 1}', ClientContext="not even base64")
 assert got["StatusCode"] == 202 and got["Payload"].read() == b"" and "ExecutedVersion" not in got
 print(got["ResponseMetadata"]["RequestId"])
+got = c.invoke_async(FunctionName="f", InvokeArgs=b'{"n": 2}')
+assert got["Status"] == 202
+print(got["ResponseMetadata"]["RequestId"])
+refused(c.invoke_async, "RequestEntityTooLargeException",
+        "262145 byte payload is too large for the Event invocation type (limit 262144 bytes)", 413,
+        FunctionName="f", InvokeArgs=b'"' + b"x" * 262_143 + b'"')
+refused(c.invoke_async, "ResourceNotFoundException", f"Function not found: {ARN}g:$LATEST", FunctionName="g", InvokeArgs=b"1")
+status, headers, body = http("POST", "/2015-03-31/functions/f/versions", b"{}")
+assert (status, headers["x-amzn-errortype"]) == (404, "UnknownOperationException"), headers
+assert json.loads(body)["Message"] == "lambdabox does not have PublishVersion yet.", body
 "#,
     );
-    host.wait_for_log(&format!("ran {} {{'n': 1}} None", printed.trim()));
-    host.wait_for_log(&format!("REPORT RequestId: {}", printed.trim()));
+    for (number, id) in (1..).zip(printed.lines()) {
+        host.wait_for_log(&format!("ran {id} {{'n': {number}}} None"));
+        host.wait_for_log(&format!("REPORT RequestId: {id}"));
+    }
 }
 
 #[test]

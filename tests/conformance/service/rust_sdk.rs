@@ -1,4 +1,5 @@
-//! AWS's SDK for Rust, unmodified, in a program that knows a host by `AWS_ENDPOINT_URL_LAMBDA` alone.
+//! AWS's SDK for Rust, unmodified, in a program that knows a host by `AWS_ENDPOINT_URL_LAMBDA`
+//! alone.
 
 use crate::harness::{Host, default_minor, rust_client, zip_bytes};
 

@@ -73,8 +73,8 @@ pub(in super::super) async fn code_of(
 ) -> Result<Source, ApiError> {
     if members.text("S3ObjectStorageMode")? == Some("REFERENCE") {
         return Err(ApiError::invalid(
-            "lambdabox does not have S3ObjectStorageMode REFERENCE yet; COPY takes the object as it \
-             is now.",
+            "lambdabox does not have S3ObjectStorageMode REFERENCE yet; COPY takes the object as \
+             it is now.",
         ));
     }
     let zip = members.take_text("ZipFile")?;

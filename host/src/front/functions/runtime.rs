@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn every_runtime_of_the_service_model_is_awss() {
-        // But `nodejs` (0.10, ended in 2016), `nodejs4.3-edge` and `custom`, which nobody's layer is for.
+        // But `nodejs` (0.10), `nodejs4.3-edge` and `custom`, which nobody's layer is for.
         for runtime in [
             "nodejs4.3",
             "nodejs10.x",
