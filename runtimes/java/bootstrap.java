@@ -118,14 +118,19 @@ final class LambdaboxLoop {
             Archive.beside(Paths.get(arguments[1]));
             return;
         }
-        boolean training = arguments.length == 1 && arguments[0].equals("--train");
+        if (arguments.length == 1 && arguments[0].equals("--archive-version")) {
+            Archive.ofVersion(new RuntimeApi(Settings.or("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001")));
+            return;
+        }
+        boolean training = arguments.length == 1 && arguments[0].startsWith("--train");
+        boolean withCustomers = training && arguments[0].equals("--train-with-customers");
         String address = training ? Archive.serveOnce() : Settings.or("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001");
         Settings settings = Settings.take();
         Logs logs = new Logs(settings);
         Security.setProperty("networkaddress.cache.negative.ttl",
                 Settings.or("AWS_LAMBDA_JAVA_NETWORKADDRESS_CACHE_NEGATIVE_TTL", "1"));
         RuntimeApi api = new RuntimeApi(address);
-        if (settings.mustWait) {
+        if (settings.mustWait && !training) {
             api.waitUntilServed();
         }
         Invoker handler;
@@ -133,6 +138,9 @@ final class LambdaboxLoop {
             ClassLoader loader = customersLoader(settings.taskRoot);
             Thread.currentThread().setContextClassLoader(loader);
             logs.give(loader);
+            if (withCustomers) {
+                Handlers.find(Settings.or("_HANDLER", ""), loader, logs);
+            }
             handler = Handlers.find(training ? Archive.HANDLER : Settings.or("_HANDLER", ""), loader, logs);
         } catch (Fault fault) {
             logs.fault(fault);
@@ -695,6 +703,26 @@ final class LambdaboxLoop {
         private static String echo(Request request) {
             String id = request.header("lambda-runtime-invocation-id");
             return id == null ? "" : header("Lambda-Runtime-Invocation-Id", id);
+        }
+
+        /** A file as the answer, in pieces: it may be larger than a whole answer. */
+        void stream(Request request, Path file) throws IOException {
+            String head = "POST " + API + "invocation/" + request.id() + "/response" + fixed
+                    + header("Content-Type", "application/octet-stream") + echo(request)
+                    + header("Lambda-Runtime-Function-Response-Mode", "streaming")
+                    + header("Transfer-Encoding", "chunked") + "\r\n";
+            OutputStream out = socket.getOutputStream();
+            out.write(head.getBytes(StandardCharsets.UTF_8));
+            byte[] part = new byte[64 * 1024];
+            try (InputStream from = Files.newInputStream(file)) {
+                for (int count = from.read(part); count > 0; count = from.read(part)) {
+                    out.write((Integer.toHexString(count) + "\r\n").getBytes(StandardCharsets.UTF_8));
+                    out.write(part, 0, count);
+                    out.write("\r\n".getBytes(StandardCharsets.UTF_8));
+                }
+            }
+            out.write("0\r\n\r\n".getBytes(StandardCharsets.UTF_8));
+            read();
         }
 
         private Request call(String method, String path, String headers, byte[] body) throws IOException {
@@ -1967,6 +1995,32 @@ final class LambdaboxLoop {
                 Files.delete(task);
                 Files.delete(root);
             }
+        }
+
+        /** A whole process' life up to the end of init, in another one; its archive is the answer to the one event. */
+        static void ofVersion(RuntimeApi api) throws IOException, InterruptedException {
+            Path archive = Paths.get("/tmp/bootstrap.jsa");
+            // The host's own words, but for the archive that is mapped.
+            List<String> command = new ArrayList<>();
+            byte[] words = Files.readAllBytes(Paths.get("/proc/self/cmdline"));
+            for (String word : new String(words, StandardCharsets.UTF_8).split("\0")) {
+                if (!word.startsWith("-XX:SharedArchiveFile=") && !word.startsWith("-Xlog:")) {
+                    command.add(word);
+                }
+            }
+            command.set(command.size() - 1, "--train-with-customers");
+            command.addAll(1, Arrays.asList("-XX:ArchiveClassesAtExit=" + archive, "-Xlog:disable"));
+            api.waitUntilServed();
+            Request request = api.next();
+            Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+            process.getOutputStream().close();
+            String said = new String(Streams.all(process.getInputStream()), StandardCharsets.UTF_8);
+            if (process.waitFor() == 0 && Files.exists(archive)) {
+                api.stream(request, archive);
+            } else {
+                api.fail(request, Fault.raised(new IllegalStateException(said)));
+            }
+            System.exit(0);
         }
 
         /** A Runtime API with one event, which ends the process when that is answered; its address. */

@@ -46,7 +46,11 @@ function managedVersion() {
   return Number(asked ? asked[1] : process.versions.node.split(".")[0]);
 }
 
-const PROMISES_ONLY = managedVersion() >= FIRST_WITHOUT_CALLBACKS;
+/** How many events this process may have at once (runtime-api.md 7.1); 0 is one after another. */
+const AT_ONCE = Number(process.env.AWS_LAMBDA_MAX_CONCURRENCY ?? 0);
+
+// Callbacks and what goes with them know one event at a time.
+const PROMISES_ONLY = managedVersion() >= FIRST_WITHOUT_CALLBACKS || AT_ONCE > 0;
 
 const isOn = (name) => ["1", "true"].includes(process.env[name]);
 
@@ -997,6 +1001,12 @@ async function servePromises(api, loaded) {
   }
 }
 
+/** As many loops as there may be events, each with a connection of its own; all in this thread. */
+function serveAtOnce(loaded) {
+  const loop = () => servePromises(new RuntimeApi(process.env.AWS_LAMBDA_RUNTIME_API), loaded);
+  return Promise.all(Array.from({ length: AT_ONCE }, loop));
+}
+
 // ---------------------------------------------------------------------------------------------
 // The loop of nodejs22.x and older: callbacks, and an answer when the event loop is empty
 // ---------------------------------------------------------------------------------------------
@@ -1205,6 +1215,7 @@ async function main() {
   loading = false;
   logs.sendUnfinishedLines();
 
+  if (AT_ONCE > 0) return serveAtOnce(loaded);
   if (PROMISES_ONLY) return servePromises(api, loaded);
   const loop = new CallbackLoop(api, loaded);
   failing = {

@@ -1237,6 +1237,23 @@ def _serve_one(api, handler, logs, send_unfinished_lines):
         api.respond(request_id, invocation_id, data, content_type)
 
 
+def _fork_workers(count):
+    """Returns in `count` processes, each of which loads the handler and serves one event at a time.
+
+    As with AWS's client: they share nothing that the handler makes, and this process only waits for
+    them. One that ends is not replaced; the rest serve on.
+    """
+    workers = []
+    for _ in range(count):
+        pid = posix.fork()
+        if pid == 0:
+            return
+        workers.append(pid)
+    for pid in workers:
+        posix.waitpid(pid, 0)
+    sys.exit(0)
+
+
 def main():
     log_fd = _take_env("_LAMBDA_TELEMETRY_LOG_FD")
     pip_hint = _take_env("_LAMBDABOX_PIP_HINT")
@@ -1263,6 +1280,10 @@ def main():
     name = _env("_HANDLER", "")
     if must_wait:
         api.wait()
+    workers = int(_env("AWS_LAMBDA_MAX_CONCURRENCY", "0"))
+    if workers > 0:
+        _fork_workers(workers)
+        api = _RuntimeApi(_env("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001"))
     try:
         handler = _load_handler(name)
     except Exception as error:
@@ -1275,8 +1296,8 @@ def main():
         api.fail_init(_utf8(_to_json(result)), result["errorType"])
         sys.exit(1)
 
-    # Init is over here. SnapStart (before-snapshot hooks, `restore/next`, after-restore hooks) and
-    # fork-per-worker multi-concurrency (AWS_LAMBDA_MAX_CONCURRENCY) take their place at this line.
+    # Init is over here. SnapStart (before-snapshot hooks, `restore/next`, after-restore hooks) takes
+    # its place at this line.
     send_unfinished_lines()
     while True:
         _serve_one(api, handler, logs, send_unfinished_lines)

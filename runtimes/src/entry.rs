@@ -20,6 +20,8 @@ pub enum EntryForm {
     Wrapped,
     /// AWS's own runtime interface client.
     Official,
+    /// What makes a version's own archive of classes: it answers its one event with it.
+    Archive,
 }
 
 /// What a command line is filled in with; all are paths and words as seen inside the sandbox.
@@ -66,6 +68,12 @@ pub struct Entry {
     /// Run after that, by the interpreter that will run the loop; what it leaves is of use, not needed.
     #[serde(default)]
     finish: Option<Vec<String>>,
+    /// Run in an environment of a deployed version, to make what its others start faster with.
+    #[serde(default)]
+    archive: Option<Vec<String>>,
+    /// File name in `/var/runtime` of what that makes; one for all versions is there before.
+    #[serde(default)]
+    pub archived: Option<String>,
     /// File name of the compiled loop in `/var/runtime`.
     #[serde(default)]
     pub compiled: Option<String>,
@@ -83,6 +91,7 @@ impl Entry {
             EntryForm::Plain => &self.plain,
             EntryForm::Wrapped => self.wrapped.as_ref().unwrap_or(&self.plain),
             EntryForm::Official => self.official.as_ref()?,
+            EntryForm::Archive => self.archive.as_ref()?,
         };
         fill(template, inputs)
     }

@@ -49,6 +49,16 @@ fn a_script_with_windows_line_endings() {
 }
 
 #[test]
+fn a_wrapper_that_starts_nothing_is_named_and_not_the_interpreter() {
+    let function = Function::python("def lambda_handler(event, context): return 1\n")
+        .executable("wrapper", "#!/bin/sh\necho nothing to start\nexit 5\n");
+    let wrapper = "AWS_LAMBDA_EXEC_WRAPPER=/var/task/wrapper";
+    let run = invoke(&function).args(["--env", wrapper]).run().failed_with("Runtime.ExitError");
+    let run = run.said(&["/var/task/wrapper (AWS_LAMBDA_EXEC_WRAPPER)", "exec \"$@\""]);
+    assert!(!run.stderr.contains("does not run by itself"), "{}", run.stderr);
+}
+
+#[test]
 fn a_script_whose_interpreter_is_not_there() {
     let function = Function::bootstrap("#!/opt/no/such/shell\n");
     let said = ["asks in its first line for /opt/no/such/shell", "bring it along"];

@@ -109,6 +109,21 @@ fn without_any_bootstrap_the_entry_point_is_invalid() {
 }
 
 #[test]
+fn a_directory_called_bootstrap_is_passed_by() {
+    let function = Function::empty().file("bootstrap/data.txt", "");
+    let alone = invoke(&function).args(["--runtime", "provided.al2023"]).run();
+    let alone = alone.failed_with("Runtime.InvalidEntrypoint");
+    assert!(alone.text().contains("Couldn't find valid bootstrap(s)"), "{}", alone.text());
+    let layer = Function::bootstrap(SHELL);
+    let run = invoke(&function)
+        .args(["--runtime", "provided.al2023", "--timeout", "10", "--layer"])
+        .args([layer.path()])
+        .run()
+        .answered();
+    assert_eq!(run.json(), json!({"echo": {}}));
+}
+
+#[test]
 fn a_bootstrap_the_kernel_cannot_run_is_told_with_its_reason() {
     for (script, reason) in [
         ("#!/bin/no-such-shell\n", "no such file or directory"),

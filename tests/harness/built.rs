@@ -68,68 +68,8 @@ fn build_java(source: &Path, into: &Path) -> Result<(), String> {
 /// Why they cannot be built. That is tried once.
 pub(crate) fn go_fixture(source: &Path) -> Result<Built, String> {
     static TRIED: OnceLock<Result<Built, String>> = OnceLock::new();
-    let build = |into: &Path| {
-        let mut command = Command::new("go");
-        command.args(["build", "-buildvcs=false", "-o"]).arg(into.join("task/bootstrap")).arg(".");
-        // The Go that is here, or none: another one is not fetched.
-        command.env("CGO_ENABLED", "0").env("GOTOOLCHAIN", "local");
-        run(command.current_dir(source.join("task")))
-    };
+    let build = |into: &Path| go_build(&source.join("task"), ".", &into.join("task/bootstrap"));
     TRIED.get_or_init(|| once("go-suite", source, build)).clone()
-}
-
-/// The Rust fixtures as one program, with AWS's library in it. There is no layer.
-///
-/// # Errors
-/// Why they cannot be built. That is tried once.
-pub(crate) fn rust_fixture(source: &Path) -> Result<Built, String> {
-    static TRIED: OnceLock<Result<Built, String>> = OnceLock::new();
-    let build = |into: &Path| {
-        let program = cargo(&source.join("task"), "rust-suite-target", "bootstrap")?;
-        let task = into.join("task");
-        fs::create_dir_all(&task)
-            .and_then(|()| fs::copy(program, task.join("bootstrap")))
-            .map_err(|e| e.to_string())
-            .map(drop)
-    };
-    TRIED.get_or_init(|| once("rust-suite", source, build)).clone()
-}
-
-/// The Rust extension of the fixtures, with AWS's library in it.
-///
-/// # Errors
-/// Why it cannot be built. That is tried once.
-pub(crate) fn rust_extension() -> Result<PathBuf, String> {
-    static TRIED: OnceLock<Result<Built, String>> = OnceLock::new();
-    let source = fixture("extensions/rust");
-    let build = |into: &Path| {
-        let program = cargo(&source, "rust-extension-target", "ext")?;
-        fs::copy(program, into.join("task")).map_err(|e| e.to_string()).map(drop)
-    };
-    TRIED.get_or_init(|| once("rust-extension", &source, build)).clone().map(|built| built.task)
-}
-
-/// The program of the fixtures that calls a host by AWS's SDK for Rust.
-///
-/// # Errors
-/// Why it cannot be built. That is tried once.
-pub(crate) fn rust_client() -> Result<PathBuf, String> {
-    static TRIED: OnceLock<Result<Built, String>> = OnceLock::new();
-    let source = fixture("service/rust");
-    let build = |into: &Path| {
-        let program = cargo(&source, "rust-client-target", "client")?;
-        fs::copy(program, into.join("task")).map_err(|e| e.to_string()).map(drop)
-    };
-    TRIED.get_or_init(|| once("rust-client", &source, build)).clone().map(|built| built.task)
-}
-
-/// Builds a crate of the fixtures as its lock file has it; where the program is.
-fn cargo(source: &Path, target: &str, program: &str) -> Result<PathBuf, String> {
-    let target = e2e_cache().join(target);
-    let mut command = Command::new("cargo");
-    command.args(["build", "--quiet", "--locked", "--target-dir"]).arg(&target);
-    run(command.current_dir(source))?;
-    Ok(target.join("debug").join(program))
 }
 
 /// The Go extension of the fixtures.
@@ -139,16 +79,30 @@ fn cargo(source: &Path, target: &str, program: &str) -> Result<PathBuf, String> 
 pub(crate) fn go_extension() -> Result<PathBuf, String> {
     static TRIED: OnceLock<Result<Built, String>> = OnceLock::new();
     let source = fixture("extensions/go");
-    let build = |into: &Path| {
-        let mut command = Command::new("go");
-        command.args(["build", "-buildvcs=false", "-o"]).arg(into.join("task")).arg(".");
-        command.env("CGO_ENABLED", "0").env("GOTOOLCHAIN", "local");
-        run(command.current_dir(&source))
-    };
+    let build = |into: &Path| go_build(&source, ".", &into.join("task"));
     TRIED.get_or_init(|| once("go-extension", &source, build)).clone().map(|built| built.task)
 }
 
-fn fixture(name: &str) -> PathBuf {
+/// A Go function that hears of its end, with AWS's library in it.
+///
+/// # Errors
+/// Why it cannot be built. That is tried once.
+pub(crate) fn go_graceful() -> Result<PathBuf, String> {
+    static TRIED: OnceLock<Result<Built, String>> = OnceLock::new();
+    let source = fixture("languages/go");
+    let build = |into: &Path| go_build(&source.join("task"), "./graceful", &into.join("task"));
+    TRIED.get_or_init(|| once("go-graceful", &source, build)).clone().map(|built| built.task)
+}
+
+fn go_build(module: &Path, package: &str, into: &Path) -> Result<(), String> {
+    let mut command = Command::new("go");
+    command.args(["build", "-buildvcs=false", "-o"]).arg(into).arg(package);
+    // The Go that is here, or none: another one is not fetched.
+    command.env("CGO_ENABLED", "0").env("GOTOOLCHAIN", "local");
+    run(command.current_dir(module))
+}
+
+pub(super) fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures").join(name)
 }
 
@@ -188,6 +142,16 @@ pub(super) fn once(
     source: &Path,
     build: impl FnOnce(&Path) -> Result<(), String>,
 ) -> Result<Built, String> {
+    let home = once_at(name, source, build)?;
+    Ok(Built { task: home.join("task"), layer: home.join("layer") })
+}
+
+/// The same, with whatever `build` leaves in it.
+pub(super) fn once_at(
+    name: &str,
+    source: &Path,
+    build: impl FnOnce(&Path) -> Result<(), String>,
+) -> Result<PathBuf, String> {
     let mut key = DefaultHasher::new();
     hash_tree(source, &mut key)?;
     let home = e2e_cache().join(format!("{name}-{:016x}", key.finish()));
@@ -198,7 +162,7 @@ pub(super) fn once(
         build(&making)?;
         fs::rename(&making, &home).map_err(|e| e.to_string())?;
     }
-    Ok(Built { task: home.join("task"), layer: home.join("layer") })
+    Ok(home)
 }
 
 fn hash_tree(directory: &Path, key: &mut DefaultHasher) -> Result<(), String> {

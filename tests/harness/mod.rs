@@ -23,13 +23,13 @@ pub(crate) mod ordinary_user;
 mod program;
 mod python;
 mod report;
+mod rust;
 mod server;
 mod serving;
 mod terminal;
 
 pub(crate) use built::{
-    Built, go_extension, go_fixture, has_jdk, java_fixture, official_java_client, rust_client,
-    rust_extension, rust_fixture,
+    Built, go_extension, go_fixture, go_graceful, has_jdk, java_fixture, official_java_client,
 };
 pub(crate) use caller::Caller;
 pub(crate) use collector::{Collector, TELL};
@@ -42,10 +42,11 @@ pub(crate) use leftovers::{
 pub(crate) use machine::{
     networks, no_nat, settings, short_timeout_secs, stretched, stretched_ms, too_slow_for_load,
 };
-pub(crate) use node::{node_tree, official_node_client};
+pub(crate) use node::{node_tree, npm_package, official_node_client};
 pub(crate) use program::{Invoke, Run, Running, binary, invoke, lambdabox, quiet_environment};
 pub(crate) use python::{Client, default_minor, e2e_cache, e2e_venv, interpreter, vendored};
 pub(crate) use report::Report;
+pub(crate) use rust::{rust_client, rust_fixture, rust_program, web_adapter};
 pub(crate) use server::{Server, wait_until};
 pub(crate) use serving::{Serving, boto3_is_there, pool_of};
 pub(crate) use skip::note_skip;

@@ -108,6 +108,23 @@ pub(crate) fn official_node_client(runtime: &str) -> Result<PathBuf, String> {
     Ok(layer)
 }
 
+/// A package of the registry as it is: nothing of it is run.
+///
+/// # Errors
+/// Why it cannot be had.
+pub(crate) fn npm_package(name: &str, version: &str) -> Result<PathBuf, String> {
+    if own_major().is_none() {
+        return Err("no Node.js on this machine".to_owned());
+    }
+    let _one = one_at_a_time();
+    let root = e2e_cache().join(format!("npm-{}-{version}", name.replace('/', "-")));
+    let package = root.join("node_modules").join(name);
+    if !package.join("package.json").is_file() {
+        npm(&["install", "--ignore-scripts", "--prefix"], &root, &format!("{name}@{version}"))?;
+    }
+    Ok(package)
+}
+
 fn npm(arguments: &[&str], root: &Path, package: &str) -> Result<(), String> {
     std::fs::create_dir_all(root).map_err(|e| e.to_string())?;
     let output = Command::new("npm")

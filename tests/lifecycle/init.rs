@@ -83,6 +83,8 @@ raise ValueError('the second' if again else 'the first')
     assert_eq!(reports.len(), 2, "{}", run.stderr);
     assert_eq!((reports[0].0.as_str(), reports[1].0.as_str()), ("init", "invoke"));
     assert!(reports.iter().all(|r| r.1 == "error"), "{reports:?}");
+    let second = run.stderr.rfind("INIT_REPORT").unwrap();
+    assert!(run.stderr.find("START RequestId").unwrap() > second, "{}", run.stderr);
 }
 
 #[test]

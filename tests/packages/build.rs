@@ -123,6 +123,23 @@ fn a_rust_project_becomes_one_program_called_bootstrap() {
     assert_eq!(answer(&built(&function), "[3]"), json!([3]));
 }
 
+/// `arc4random` came with glibc 2.36.
+const NEW_C: &str = "#include <stdlib.h>\nint main(void) { return arc4random() & 1; }\n";
+
+#[test]
+fn a_program_that_awss_c_library_would_not_start_is_told_of() {
+    let function = Function::empty().file("main.c", NEW_C);
+    let command = "cc -o \"$ARTIFACTS_DIR/bootstrap\" main.c";
+    let run = build(&function).args(["--build-cmd", command]).run();
+    if run.stderr.contains("arc4random") {
+        skip!("this machine's C library is older than glibc 2.36");
+    }
+    run.answered().said(&["built against glibc 2.36", "provided.al2023 has 2.34"]);
+    let command = "cc -static -o \"$ARTIFACTS_DIR/bootstrap\" main.c";
+    let run = build(&function).args(["--build-cmd", command]).run().answered();
+    assert!(!run.stderr.contains("glibc"), "{}", run.stderr);
+}
+
 #[test]
 fn several_rust_programs_are_for_the_user_to_choose_from() {
     let manifest =
@@ -191,12 +208,43 @@ fn bundler_puts_gems_below_vendor() {
     if !has("bundle") {
         skip!("no bundler on this machine");
     }
+    // A source of gems of the test's own.
+    let gems = tempfile::tempdir().unwrap();
+    let made = Command::new("/bin/sh")
+        .args(["-ec", MAKE_GEMS])
+        .current_dir(gems.path())
+        .output()
+        .expect("there is a shell");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let source = gems.path().join("source");
     let function = Function::empty()
-        .file("Gemfile", "source 'https://rubygems.org'\n")
-        .file("lambda_function.rb", "def lambda_handler(event:, context:)\n  event\nend\n");
+        .file("Gemfile", &format!("source 'file://{}'\ngem 'greeter'\n", source.display()))
+        .file(
+            "lambda_function.rb",
+            "require 'greeter'\ndef lambda_handler(event:, context:) = Greeter.greet(event)\n",
+        );
     build(&function).run().answered().said(&["BUNDLE_PATH=vendor/bundle", "bundle install"]);
-    assert!(built(&function).join("lambda_function.rb").is_file());
+    let run = lambdabox(["invoke"]).args([built(&function)]).args(["--runtime-compat", "near"]);
+    let run = run.args(["--runtime", "ruby3.4", "--timeout", "30"]).event("\"Ada\"").run();
+    assert_eq!(run.answered().json(), json!("Hello, Ada!"));
 }
+
+/// One gem and the index that Bundler reads.
+const MAKE_GEMS: &str = "
+mkdir -p lib source/gems
+echo 'module Greeter; def self.greet(name) = %(Hello, #{name}!); end' > lib/greeter.rb
+cat > greeter.gemspec <<EOF
+Gem::Specification.new do |gem|
+  gem.name = 'greeter'
+  gem.version = '1.0.0'
+  gem.summary = 'Greets'
+  gem.authors = ['lambdabox']
+  gem.files = ['lib/greeter.rb']
+end
+EOF
+gem build --output source/gems/greeter-1.0.0.gem greeter.gemspec
+gem generate_index --directory source
+";
 
 #[test]
 fn sources_without_a_tool_are_packed_as_they_are() {

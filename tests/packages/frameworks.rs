@@ -2,22 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::package;
-
-/// An API Gateway HTTP API event (payload format 2.0) for this request.
-fn http_event(method: &str, path: &str, body: Option<&str>) -> String {
-    json!({
-        "version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": "loud=true",
-        "headers": {"host": "example.test", "content-type": "application/json"},
-        "requestContext": {
-            "http": {"method": method, "path": path, "protocol": "HTTP/1.1",
-                     "sourceIp": "192.0.2.1", "userAgent": "e2e"},
-            "stage": "$default",
-        },
-        "body": body, "isBase64Encoded": false,
-    })
-    .to_string()
-}
+use super::{http_event, package};
 
 #[test]
 fn fastapi_answers_through_mangum() {

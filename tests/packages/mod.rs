@@ -7,7 +7,10 @@ mod build;
 mod frameworks;
 mod numbers;
 mod sdk;
+mod streams;
 mod templates;
+mod vendor;
+mod web_adapter;
 
 use std::path::Path;
 
@@ -24,4 +27,19 @@ fn package(name: &str, requirements: &[&str]) -> Invoke {
         .expect("the handler is a fixture");
     let runtime = format!("python3.{}", crate::harness::default_minor());
     lambdabox(["invoke"]).args([directory]).args(["--runtime", &runtime, "--timeout", "60"])
+}
+
+/// An API Gateway HTTP API event (payload format 2.0) for this request.
+fn http_event(method: &str, path: &str, body: Option<&str>) -> String {
+    serde_json::json!({
+        "version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": "loud=true",
+        "headers": {"host": "example.test", "content-type": "application/json"},
+        "requestContext": {
+            "http": {"method": method, "path": path, "protocol": "HTTP/1.1",
+                     "sourceIp": "192.0.2.1", "userAgent": "e2e"},
+            "stage": "$default",
+        },
+        "body": body, "isBase64Encoded": false,
+    })
+    .to_string()
 }

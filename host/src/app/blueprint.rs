@@ -16,13 +16,15 @@ use tokio::sync::{mpsc, watch};
 use super::error::AppError;
 use super::python::PYTHONPATH;
 use super::resources::Resources;
-use super::runtime::{Parts, Running, custom};
+use super::runtime::{ArchiveOf, Parts, Running, WRAPPER, custom};
 use super::timings;
 use super::tree::tree;
 use crate::catalog::{self, Client, Diagnosis, Suspect};
 use crate::config::{self, Cpu, DevShm, Isolation, RuntimeClient, RuntimeCompat};
 use crate::model::{Function, LogLevels, Network, patience, time_scale};
-use crate::pool::{Blueprint, CpuShare, Extensions, INIT_LIMIT, Kept, NetworkLaid, Tmp};
+use crate::pool::{
+    Blueprint, CpuShare, Extensions, INIT_LIMIT, INIT_LIMIT_OF_MANY, Kept, NetworkLaid, Tmp,
+};
 use crate::sandbox::network::{self, Inside};
 use crate::sandbox::{Ahead, Identity, Link, Outbound, Shell, Tree, loopback_addresses};
 use crate::usage::stderr;
@@ -105,7 +107,10 @@ pub(super) fn open_code(asked: &Asked<'_>, workspace: &Path) -> Result<Code, App
         };
         let (language, identifier) = (inference.runtime.language, inference.runtime.identifier);
         let interpreter = discover::find(language, identifier, compat, &search)?;
-        let suspect = Suspect::of_interpreter(&interpreter, language, &inference.handler);
+        let suspect = match asked.environment.get(WRAPPER) {
+            Some(wrapper) => Suspect::Wrapper { inside: wrapper.clone() },
+            None => Suspect::of_interpreter(&interpreter, language, &inference.handler),
+        };
         (parts.managed(&inference, &interpreter)?, suspect)
     };
     let Parts { trees, links, .. } = parts;
@@ -175,6 +180,7 @@ pub(super) fn open(config: &config::Invoke, workspace: &Path) -> Result<Opened, 
         ephemeral_storage_mb: config.ephemeral_storage_mb,
         log_format: config.log_format,
         log_levels: LogLevels::default(),
+        max_concurrency: config.max_concurrency,
         environment: config.environment.clone(),
     };
     Ok(Opened { function, code })
@@ -238,6 +244,11 @@ impl Opened {
 }
 
 impl Code {
+    /// How an archive of the version's classes is made, if one is of use.
+    pub(super) fn archive(&self) -> Option<&ArchiveOf> {
+        self.running.archive.as_ref()
+    }
+
     /// Everything one environment of `function` is made from.
     pub(super) fn blueprint(
         &self,
@@ -268,6 +279,12 @@ impl Code {
         let addresses = loopback_addresses();
         let memory_bytes = u64::from(function.memory_mb) * 1024 * 1024;
         let init_limit = std::env::var(INIT_LIMIT_VARIABLE).ok().and_then(|ms| ms.parse().ok());
+        let limit = match function.max_concurrency {
+            Some(_) => INIT_LIMIT_OF_MANY.max(function.timeout),
+            None => INIT_LIMIT,
+        };
+        // The workers of one runtime write to the same descriptor: a line is whole, a frame is not.
+        let frames = self.running.frames && function.max_concurrency.is_none();
         function.environment = customers(&function.environment, &self.running.runtime_variables);
         let log_stream = log_stream(&function.version);
         Ok(Blueprint {
@@ -298,10 +315,10 @@ impl Code {
                 Cpu::Proportional => CpuShare::Proportional,
                 Cpu::Unlimited => CpuShare::Unlimited,
             },
-            init_limit: init_limit.map_or_else(|| patience(INIT_LIMIT), Duration::from_millis),
+            init_limit: init_limit.map_or_else(|| patience(limit), Duration::from_millis),
             no_entry: self.running.no_entry.clone(),
             program: self.running.program.clone(),
-            frames: self.running.frames,
+            frames,
             // Extensions do not ask for `ping` first.
             network_laid: match self.extensions.external() {
                 [] => self.running.network_laid,

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OnceCell, mpsc, watch};
 
+use super::archive::{Archives, ClassArchive};
 use super::blueprint::{Asked, Code, Seat, Site, open_code};
 use super::error::AppError;
 use super::resources::{Ids, Images, Resources};
@@ -55,6 +56,7 @@ pub(super) struct Deployed {
     /// Each opened version has a directory of its own in it.
     workspaces: PathBuf,
     notices: mpsc::Sender<String>,
+    archives: Arc<Archives>,
     opened: Mutex<Opened>,
 }
 
@@ -70,17 +72,28 @@ type Cell = Arc<OnceCell<Arc<OpenedCode>>>;
 
 /// What is opened apart.
 #[derive(Clone, PartialEq, Eq, Hash)]
-struct Opening {
+pub(super) struct Opening {
     function: String,
     version: String,
     revision: String,
 }
 
+impl Opening {
+    pub(super) fn of(version: &Version) -> Self {
+        Self {
+            function: version.function.name.clone(),
+            version: version.function.version.clone(),
+            revision: version.revision.clone(),
+        }
+    }
+}
+
 /// Kept by each environment made from it.
 struct OpenedCode {
     code: Code,
+    archive: Option<Arc<ClassArchive>>,
     /// The directory goes with it.
-    _workspace: tempfile::TempDir,
+    _workspace: Arc<tempfile::TempDir>,
 }
 
 /// What an environment holds until it is gone.
@@ -98,6 +111,7 @@ impl Deployed {
         data_dir: &Path,
         manner: Manner,
         notices: mpsc::Sender<String>,
+        archives: Arc<Archives>,
     ) -> Result<Self, AppError> {
         let ids = Ids::of_process(resources.lease.slot())?;
         let workspaces = resources.lease.work_dir().join("versions");
@@ -115,6 +129,7 @@ impl Deployed {
             data_dir: data_dir.to_owned(),
             workspaces,
             notices,
+            archives,
             opened: Mutex::default(),
         })
     }
@@ -127,25 +142,26 @@ impl Deployed {
     /// The version's code, opened by whoever asks first.
     async fn code(&self, version: &Arc<Version>) -> Result<Arc<OpenedCode>, AppError> {
         let cell = self.cell(version);
+        let opening_of = &**version;
         let open = || async {
             let (version, manner) = (Arc::clone(version), self.manner.clone());
             let (data_dir, workspaces) = (self.data_dir.clone(), self.workspaces.clone());
             let opening = move || open(&version, &manner, &data_dir, &workspaces);
             // Looks at every file and may start an interpreter.
-            match tokio::task::spawn_blocking(opening).await {
-                Ok(opened) => opened.map(Arc::new),
-                Err(panicked) => Err(AppError::EventLoop(panicked.into())),
+            let opened = match tokio::task::spawn_blocking(opening).await {
+                Ok(opened) => opened?,
+                Err(panicked) => return Err(AppError::EventLoop(panicked.into())),
+            };
+            if let Some(archive) = &opened.archive {
+                self.archives.wanted(Opening::of(opening_of), archive);
             }
+            Ok(Arc::new(opened))
         };
         cell.get_or_try_init(open).await.cloned()
     }
 
     fn cell(&self, version: &Version) -> Cell {
-        let key = Opening {
-            function: version.function.name.clone(),
-            version: version.function.version.clone(),
-            revision: version.revision.clone(),
-        };
+        let key = Opening::of(version);
         // Nothing in it is ever half changed.
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         opened.asked += 1;
@@ -187,10 +203,13 @@ impl Deployed {
         let size_mb = version.function.ephemeral_storage_mb;
         let tmp = self.images.as_ref().map_or(Tmp::Memory, |i| Tmp::Image(i.make(size_mb)));
         let number = lent.number;
-        let function = version.function.clone();
+        let (function, purpose) = (version.function.clone(), version.purpose);
         let kept = Keeping { _lent: lent, _code: Arc::clone(&opened), _version: version };
         let seat = Seat { id, number, tmp, kept: Some(Box::new(kept)) };
-        let blueprint = opened.code.blueprint(function, &site, seat, self.notices.clone())?;
+        let mut blueprint = opened.code.blueprint(function, &site, seat, self.notices.clone())?;
+        if let Some(archive) = &opened.archive {
+            archive.apply(purpose, opened.code.archive(), &mut blueprint);
+        }
         let stream = blueprint.log_stream.clone();
         let log = Arc::new(move |event| sink(&stream, event));
         Ok(Environment::new(Arc::clone(&self.workshop), blueprint, log))
@@ -221,7 +240,10 @@ fn open(
         venv: None,
         data_dir,
     };
-    Ok(OpenedCode { code: open_code(&asked, workspace.path())?, _workspace: workspace })
+    let code = open_code(&asked, workspace.path())?;
+    let workspace = Arc::new(workspace);
+    let archive = code.archive().map(|of| Arc::new(ClassArchive::new(of, Arc::clone(&workspace))));
+    Ok(OpenedCode { code, archive, _workspace: workspace })
 }
 
 impl Provider for Deployed {

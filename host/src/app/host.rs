@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use tokio::sync::mpsc;
 
+use super::archive::Archives;
 use super::deployed::{Deployed, Manner};
 use super::error::AppError;
 use super::resources::{Ground, Notices, Resources, Wants};
@@ -36,6 +37,8 @@ pub(super) struct Plan<'a> {
     pub(super) journal: Arc<dyn Journal>,
     /// Told about networks and forwards.
     pub(super) notices: mpsc::Sender<String>,
+    /// Told by whoever opens versions, asked by whoever runs them.
+    pub(super) archives: Arc<Archives>,
 }
 
 impl Host {
@@ -45,10 +48,10 @@ impl Host {
         plan: Plan<'_>,
         say: Say,
     ) -> Result<(Self, Notices), AppError> {
-        let Plan { wants, manner, adjust, journal, notices } = plan;
+        let Plan { wants, manner, adjust, journal, notices, archives } = plan;
         let ground = Ground::take(&wants, &started).await?;
         let (resources, mut said) = Resources::take(ground, started, &wants, say).await?;
-        let deployed = match Deployed::new(&resources, wants.data_dir, manner, notices) {
+        let deployed = match Deployed::new(&resources, wants.data_dir, manner, notices, archives) {
             Ok(deployed) => deployed,
             Err(error) => {
                 // The first error is the one to tell; the next start sweeps what stays.

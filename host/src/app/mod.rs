@@ -9,6 +9,8 @@
 //!   swept by the next start.
 
 mod answers;
+mod archive;
+mod at_once;
 mod blueprint;
 mod build;
 mod client;

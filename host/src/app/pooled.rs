@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use super::archive::Archives;
 use super::deployed::Manner;
 use super::host::Plan;
 use super::resources::Wants;
@@ -22,14 +23,19 @@ const NOTICES_WAITING: usize = 64;
 pub(super) struct Pooled {
     pub(super) pool: Pool,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) archives: Arc<Archives>,
 }
 
 impl Invoker for Pooled {
     fn invoke(&self, version: Arc<Version>, invocation: Invocation) -> Ran {
         let (pool, metrics) = (self.pool.clone(), Arc::clone(&self.metrics));
+        let archives = Arc::clone(&self.archives);
         Box::pin(async move {
             let function = Arc::clone(&version);
             let ran = pool.invoke(version, invocation).await;
+            if ran.is_ok() {
+                archives.ran(&function, &pool);
+            }
             if let Err(
                 Refused::ReservedConcurrency
                 | Refused::AccountConcurrency
@@ -61,6 +67,7 @@ pub(super) fn plan(
     config: &config::Serve,
     records: Records,
     metrics: Arc<Metrics>,
+    archives: Arc<Archives>,
     say: Say,
 ) -> Plan<'_> {
     let (notices, mut heard) = mpsc::channel::<String>(NOTICES_WAITING);
@@ -90,6 +97,7 @@ pub(super) fn plan(
         adjust: Box::new(|settings| adjust(config, settings)),
         journal: Arc::new(Observer::new(say, records, metrics)),
         notices,
+        archives,
     }
 }
 

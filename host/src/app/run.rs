@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc};
 
 use super::answers::{Answers, Streamed};
+use super::at_once;
 use super::blueprint::{self, Opened};
 use super::build::built;
 use super::error::AppError;
@@ -17,15 +18,15 @@ use super::resources::{Ground, Resources, Wants};
 use super::timings;
 use crate::config::{self, Explain, Keep, Verbosity};
 use crate::model::{
-    Bandwidth, Event, Failure, FailureKind, Function, Invocation, MEMORY_MB, Outcome, RequestId,
-    StreamTo, TIMEOUT_SECS,
+    AnswerAt, Bandwidth, Event, Failure, FailureKind, Function, Invocation, MEMORY_MB, Outcome,
+    RequestId, StreamTo, TIMEOUT_SECS,
 };
 use crate::pool::{Environment, Log};
 use crate::sandbox::StartedSpawner;
 use crate::usage::{Labels, LogRenderer, Paint, Say, stderr};
 
 /// The function failed.
-const EXIT_FUNCTION_FAILED: u8 = 1;
+pub(super) const EXIT_FUNCTION_FAILED: u8 = 1;
 /// Ctrl-C, as shells have it: 128 and the signal's number.
 const EXIT_INTERRUPTED: u8 = 130;
 /// Notices that wait for the terminal; more are dropped by whoever has them.
@@ -209,13 +210,16 @@ async fn invocations(
     {
         say.detail(&format!("the sandbox:\n{}", sandbox.plan()));
     }
+    if let Some(most) = config.max_concurrency {
+        return at_once::invocations(config, function, most, environment, answers).await;
+    }
     let mut code = 0;
     for _ in 0..config.repeat {
         let mut written = Ok(());
         let mut failed = false;
         let (stream_to, pieces) = StreamTo::new(Bandwidth::Unlimited);
         let streamed = answers.answers.stream(&stream_to, pieces)?;
-        let mut answer = |outcome: Outcome| {
+        let mut answer = |_: &RequestId, outcome: Outcome| {
             timings::lap("answer");
             failed = matches!(outcome, Outcome::Failed(_));
             written = answers.write(outcome, &streamed);
@@ -232,7 +236,7 @@ async fn invocations(
 }
 
 /// The invocation as an invoker without a qualifier makes it.
-fn invocation(config: &config::Invoke, function: &Function) -> Invocation {
+pub(super) fn invocation(config: &config::Invoke, function: &Function) -> Invocation {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let deadline = now + function.timeout;
     // X-Ray's form; nothing is sampled here.
@@ -254,8 +258,9 @@ fn invocation(config: &config::Invoke, function: &Function) -> Invocation {
         trace_id: Some(trace_id),
         client_context: config.client_context.clone(),
         cognito_identity: None,
-        tenant_id: None,
+        tenant_id: config.tenant_id.clone(),
         stream_to: None,
+        answer_at: AnswerAt::Response,
     }
 }
 
@@ -303,7 +308,7 @@ fn log(config: &config::Invoke, function: &Function, say: &Say) -> Log {
 }
 
 /// Answers on their way out, and what is remembered of them.
-struct Told {
+pub(super) struct Told {
     answers: Answers,
     last_failure: Option<Failure>,
 }
@@ -325,6 +330,19 @@ impl Told {
                     stderr::write([&payload[..], b"\n"].concat());
                     return Ok(());
                 }
+                self.answers.write(&payload)
+            }
+        }
+    }
+
+    /// One that was not streamed.
+    pub(super) fn write_whole(&mut self, outcome: Outcome) -> Result<(), AppError> {
+        match outcome {
+            Outcome::Answered { payload, .. } => self.answers.write(&payload),
+            Outcome::Streamed { .. } => Ok(()),
+            Outcome::Failed(failure) => {
+                let payload = failure.payload.clone();
+                self.last_failure = Some(failure);
                 self.answers.write(&payload)
             }
         }

@@ -45,6 +45,17 @@ pub(super) struct Running {
     pub(super) frames: bool,
     pub(super) network_laid: NetworkLaid,
     pub(super) runtime_variables: Vec<(String, String)>,
+    pub(super) archive: Option<ArchiveOf>,
+}
+
+/// How a version's own archive of classes is made, where the one of the loop is used.
+pub(super) struct ArchiveOf {
+    /// Run instead of the function's program: it answers its one event with the archive.
+    pub(super) program: Program,
+    /// The loop's directory on the host, with the archive that all versions have.
+    pub(super) home: PathBuf,
+    /// Its name there.
+    pub(super) name: String,
 }
 
 /// What a managed runtime adds to a function's own trees.
@@ -126,6 +137,10 @@ impl Parts<'_> {
             message: format!("--runtime-client official: {} has no such client", language.name),
             hint: None,
         })?;
+        let archive = match form {
+            EntryForm::Lean | EntryForm::Plain => archive_of(language, home.as_ref(), inputs),
+            EntryForm::Wrapped | EntryForm::Official | EntryForm::Archive => None,
+        };
         self.say_which(language, interpreter);
         if form == EntryForm::Official {
             if language.folder == python::FOLDER {
@@ -164,6 +179,7 @@ impl Parts<'_> {
             frames: true,
             network_laid,
             runtime_variables,
+            archive,
         })
     }
 
@@ -251,7 +267,21 @@ pub(super) fn custom(inference: &Inference) -> Running {
         frames: false,
         network_laid: NetworkLaid::BeforeStart,
         runtime_variables: Vec::new(),
+        archive: None,
     }
+}
+
+/// Only where the customer's settings leave the archive of the loop in use.
+fn archive_of(
+    language: &Language,
+    home: Option<&LoopHome>,
+    inputs: EntryInputs<'_>,
+) -> Option<ArchiveOf> {
+    let name = language.entry.archived.clone()?;
+    let home = home?.directory.clone();
+    inputs.options.iter().find(|word| word.ends_with(&name))?;
+    let program = program(language.entry.argv(EntryForm::Archive, inputs)?);
+    Some(ArchiveOf { program, home, name })
 }
 
 /// A command of a manifest, for this interpreter and the directory of the user's code.
@@ -260,7 +290,8 @@ pub(super) fn commanded(template: &str, interpreter: &Interpreter, task_root: &P
     template.replace("{found}", &found).replace("{path}", &task_root.display().to_string())
 }
 
-const WRAPPER: &str = "AWS_LAMBDA_EXEC_WRAPPER";
+/// The variable that names a script to start the runtime by.
+pub(super) const WRAPPER: &str = "AWS_LAMBDA_EXEC_WRAPPER";
 const WRAPPER_SCRIPT: &str = "\
 if [ ! -f \"$1\" ]; then echo \"$1: does not exist\"; exit 127; fi
 if [ ! -x \"$1\" ]; then echo \"$1: is not an executable\"; exit 126; fi

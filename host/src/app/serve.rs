@@ -15,6 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::timeout_at;
 
+use super::archive::Archives;
 use super::error::AppError;
 use super::host::Host;
 use super::pooled::{self, Pooled};
@@ -68,7 +69,9 @@ async fn run(config: &config::Serve, started: StartedSpawner, say: Say) -> Resul
 
     let limits = Limits { log_bytes: config.log_bytes, log_age: config.log_age };
     let records = Records::open(&config.data_dir, limits, move |text| say.warning(text))?;
-    let plan = pooled::plan(config, records.clone(), Arc::clone(&metrics), say);
+    let archives = Arc::<Archives>::default();
+    let plan =
+        pooled::plan(config, records.clone(), Arc::clone(&metrics), Arc::clone(&archives), say);
     let (host, notices) = Host::open(started, plan, say).await?;
     notices.iter().for_each(|notice| say.notice(notice));
     if config.isolation == Isolation::NoLimits {
@@ -77,7 +80,7 @@ async fn run(config: &config::Serve, started: StartedSpawner, say: Say) -> Resul
         );
     }
     let invoker: Arc<dyn Invoker> =
-        Arc::new(Pooled { pool: host.pool().clone(), metrics: Arc::clone(&metrics) });
+        Arc::new(Pooled { pool: host.pool().clone(), metrics: Arc::clone(&metrics), archives });
 
     let deployed = match open(config, &invoker).await {
         Ok(deployed) => deployed,

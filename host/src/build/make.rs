@@ -13,7 +13,12 @@ use super::project::{Kind, detect};
 use super::recipe::{Machine, Places, Recipe, Sources, Step, Take};
 use super::tools::{StandardOutput, Tools};
 use super::{copy, zip_file};
+use crate::catalog::c_library_wanted;
 use crate::usage::Say;
+
+/// AWS's runtimes for programs, and the glibc of each (Amazon Linux 2 and 2023).
+const CUSTOM_RUNTIMES: [(&str, (u32, u32)); 2] = [("provided.al2", (2, 26)), (NEWEST, (2, 34))];
+const NEWEST: &str = "provided.al2023";
 
 /// What to build, and into what.
 #[derive(Debug, Clone, Copy)]
@@ -74,6 +79,7 @@ pub(crate) fn build(request: Request<'_>, say: &Say) -> Result<PathBuf, BuildErr
     });
     work.perform(&recipe)?;
     work.checked(kind)?;
+    work.say_of_old_systems(request.runtime);
     let bytes = work.put()?;
     say.notice(&format!(
         "built {} in {:.1} s ({})",
@@ -258,6 +264,26 @@ impl Work<'_> {
             missing: missing.to_owned(),
             remedy: remedy.to_owned(),
         })
+    }
+
+    /// A program that this machine's C library lets start, and AWS's does not.
+    fn say_of_old_systems(&self, runtime: Option<&str>) {
+        let aws = CUSTOM_RUNTIMES.iter().find(|(name, _)| runtime.unwrap_or(NEWEST) == *name);
+        let wanted = c_library_wanted(&self.places.package.join("bootstrap"));
+        if let (Some((name, has)), Some(wanted)) = (aws, wanted)
+            && wanted > *has
+        {
+            self.say.warning(&format!(
+                "bootstrap is built against glibc {}.{}, and {name} has {}.{} on AWS, where it would not \
+                 start: build it on an older system, or statically (Rust: rustup target add {}-unknown-\
+                 linux-musl; Go: CGO_ENABLED=0)",
+                wanted.0,
+                wanted.1,
+                has.0,
+                has.1,
+                std::env::consts::ARCH
+            ));
+        }
     }
 
     /// Puts the package where it was asked for, in place of an earlier one; its size on disk.

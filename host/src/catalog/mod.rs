@@ -38,6 +38,7 @@ pub use deployed::{
     Change, DeployError, Deployed, DirectoryRefusal, Identity, Object, Observer, Opening, Source,
     Taken,
 };
+pub(crate) use diagnosis::c_library_wanted;
 pub use diagnosis::{Diagnosis, Moment, Suspect};
 pub use error::{MemberFault, PackageError};
 pub use infer::{BOOTSTRAP_IN_TASK, Client, Inference, RuntimeChoice, Wanted, infer};

@@ -20,7 +20,10 @@ use super::resolved::{
 };
 use super::{Caller, Credentials, CredentialsOrigin, Setting};
 use super::{client_context, code_path, credentials, event, file, forward, strangers, variables};
-use crate::model::{EPHEMERAL_STORAGE_MB, LogFormat, MEMORY_MB, Network, TIMEOUT_SECS};
+use crate::model::{
+    EPHEMERAL_STORAGE_MB, LogFormat, MAX_CONCURRENCY, MEMORY_MB, Network, TIMEOUT_SECS,
+    is_tenant_id,
+};
 
 /// AWS's defaults (Lambda API reference, CreateFunction).
 const DEFAULT_MEMORY_MB: u32 = 128;
@@ -184,7 +187,9 @@ pub fn resolve(asked: Asked, caller: &Caller, stdin: &mut dyn Read) -> Result<Re
         layers: layers(&raw, caller, &mut checks.problems),
         forwards,
         client_context: checks.or(client_context::read(&raw), None),
+        tenant_id: checks.or(tenant_id(&raw), None),
         log_format: checks.or(log_format(&raw), LogFormat::Text),
+        max_concurrency: checks.or(max_concurrency(&raw), None),
         cpu: checks.or(cpu(&raw), Cpu::Proportional),
         sdk: checks.or(sdk(&raw), Sdk::Auto),
         venv: checks.or(venv(&raw, caller), None),
@@ -330,9 +335,35 @@ pub(super) fn network(raw: &Raw) -> Result<Option<Network>, Problem> {
     choice(raw, Setting::Network, &["none", "nat", "host"], &values, None)
 }
 
+/// Where many run at once it is JSON, whose records say what they are of.
 pub(super) fn log_format(raw: &Raw) -> Result<LogFormat, Problem> {
     let values = [LogFormat::Text, LogFormat::Json];
-    choice(raw, Setting::LogFormat, &["text", "json"], &values, LogFormat::Text)
+    let default = values[usize::from(raw.get(Setting::MaxConcurrency).is_some())];
+    let format = choice(raw, Setting::LogFormat, &["text", "json"], &values, default)?;
+    if format == default || default == LogFormat::Text {
+        return Ok(format);
+    }
+    Err(Problem::Conflict {
+        one: "--log-format text".to_owned(),
+        other: "--max-concurrency".to_owned(),
+        advice: "lines of many invocations at once are told apart in JSON only",
+    })
+}
+
+pub(super) fn max_concurrency(raw: &Raw) -> Result<Option<u32>, Problem> {
+    if raw.get(Setting::MaxConcurrency).is_none() {
+        return Ok(None);
+    }
+    number(raw, Setting::MaxConcurrency, MAX_CONCURRENCY, "invocations at once", 1).map(Some)
+}
+
+pub(super) fn tenant_id(raw: &Raw) -> Result<Option<String>, Problem> {
+    const RULE: &str = "1 to 256 letters, digits, blanks and ._:/=+-@";
+    let Some((text, place)) = raw.text(Setting::TenantId) else { return Ok(None) };
+    match is_tenant_id(text) {
+        true => Ok(Some(text.to_owned())),
+        false => Err(Problem::Malformed { place, value: text.to_owned(), rule: RULE }),
+    }
 }
 
 pub(super) fn cpu(raw: &Raw) -> Result<Cpu, Problem> {

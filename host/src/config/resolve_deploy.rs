@@ -14,7 +14,7 @@ use super::notice::Notice;
 use super::problem::{Problem, Problems};
 use super::raw::{Raw, merge};
 use super::resolve::{
-    Checks, MAX_LAYERS, color, function_name, handler, log_format, runtime_compat,
+    Checks, MAX_LAYERS, color, function_name, handler, log_format, max_concurrency, runtime_compat,
 };
 use super::resolved::{Build, Color, RuntimeCompat, Verbosity};
 use super::{Caller, Setting, code_path, file, variables};
@@ -74,6 +74,7 @@ pub struct Deploy {
     pub timeout_seconds: Option<u32>,
     pub ephemeral_storage_mb: Option<u32>,
     pub log_format: Option<LogFormat>,
+    pub max_concurrency: Option<u32>,
     pub environment: Option<BTreeMap<String, String>>,
     pub layers: Option<Vec<LayerSource>>,
     pub reserved_concurrency: Option<u32>,
@@ -142,6 +143,7 @@ pub fn resolve_deploy(asked: AskedDeploy, caller: &Caller) -> Result<ResolvedDep
         log_format: raw
             .get(Setting::LogFormat)
             .map(|_| checks.or(log_format(&raw), LogFormat::Text)),
+        max_concurrency: checks.or(max_concurrency(&raw), None),
         environment: environment_of(&raw, &asked.env, caller, &mut checks, &mut notices),
         layers: layers(&raw, caller, &mut checks.problems),
         reserved_concurrency: asked.reserved_concurrency.as_deref().and_then(|text| {

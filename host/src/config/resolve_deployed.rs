@@ -14,15 +14,20 @@ use super::notice::Notice;
 use super::place::Origin;
 use super::problem::{Problem, Problems};
 use super::raw::merge;
-use super::resolve::{Asked, Checks, color, output};
+use super::resolve::{Asked, Checks, color, output, tenant_id};
 use super::resolved::{Color, Explain, Keep, Verbosity};
 use super::{Caller, Setting, client_context, event, variables};
 
 /// Longest of what names a function, its ARN and qualifier included (lambda-service.md 3).
 const MAX_NAME: usize = 256;
 /// What can be said of an invocation alone.
-const OF_AN_INVOCATION: [Setting; 4] =
-    [Setting::Event, Setting::ClientContext, Setting::Color, Setting::EndpointUrl];
+const OF_AN_INVOCATION: [Setting; 5] = [
+    Setting::Event,
+    Setting::ClientContext,
+    Setting::TenantId,
+    Setting::Color,
+    Setting::EndpointUrl,
+];
 /// The longest event of `--async` (lambda-service.md 7).
 const MAX_ASYNC_BYTES: usize = 1_048_576;
 
@@ -55,6 +60,8 @@ pub struct InvokeDeployed {
     pub event: Bytes,
     /// JSON text.
     pub client_context: Option<String>,
+    /// Whose the invocation is.
+    pub tenant_id: Option<String>,
     /// When it is answered.
     pub when: When,
     /// How often, one after another.
@@ -133,6 +140,7 @@ pub fn resolve_deployed(
         no_path,
         event: Bytes::new(),
         client_context: context,
+        tenant_id: checks.or(tenant_id(&raw), None),
         when,
         repeat: checks.or(repeat, 1),
         output: checks.or(output(asked.output.as_deref(), caller), None),

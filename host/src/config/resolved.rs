@@ -156,8 +156,12 @@ pub struct Invoke {
     pub event: Bytes,
     /// Client context, JSON text of an object.
     pub client_context: Option<String>,
+    /// Whose the invocation is.
+    pub tenant_id: Option<String>,
     /// Form of the log.
     pub log_format: LogFormat,
+    /// Invocations at once in one environment.
+    pub max_concurrency: Option<u32>,
     /// Processor time.
     pub cpu: Cpu,
     /// Whether an installed SDK is offered.

@@ -45,8 +45,12 @@ pub enum Setting {
     FunctionName,
     /// JSON for the context object.
     ClientContext,
+    /// Whose the invocation is.
+    TenantId,
     /// `text` or `json`.
     LogFormat,
+    /// Invocations at once in one environment.
+    MaxConcurrency,
     /// `proportional` or `unlimited`.
     Cpu,
     /// Layers, first at the bottom.
@@ -162,7 +166,7 @@ const fn row(
 }
 
 /// Every setting, in the order of [`Setting`]. Numbers are AWS's defaults.
-pub(crate) const ROWS: [Row; 39] = [
+pub(crate) const ROWS: [Row; 41] = [
     row(Setting::Handler, "handler", "--handler", Kind::Text, Err("found in the package")),
     row(Setting::Runtime, "runtime", "--runtime", Kind::Text, Err("found in the package")),
     row(Setting::MemorySize, "memory_size", "--memory-size", Kind::Number, Ok("128")),
@@ -192,7 +196,15 @@ pub(crate) const ROWS: [Row; 39] = [
         Err("named after the package"),
     ),
     row(Setting::ClientContext, "client_context", "--client-context", Kind::Text, Err("none")),
+    row(Setting::TenantId, "tenant_id", "--tenant-id", Kind::Text, Err("none")),
     row(Setting::LogFormat, "log_format", "--log-format", Kind::Text, Ok("\"text\"")),
+    row(
+        Setting::MaxConcurrency,
+        "max_concurrency",
+        "--max-concurrency",
+        Kind::Number,
+        Err("one after another"),
+    ),
     both(row(Setting::Cpu, "cpu", "--cpu", Kind::Text, Ok("\"proportional\""))),
     row(Setting::Layers, "layers", "--layer", Kind::Paths, Ok("[]")),
     both(row(Setting::Forwards, "forwards", "--forward", Kind::List, Ok("[]"))),

@@ -23,8 +23,11 @@ use super::stream;
 use super::validate::Violations;
 use crate::catalog::{DeployError, Deployed};
 use crate::invoke::{InvokeError, Request, Step, new_trace};
-use crate::model::{Invoked, MAX_CLIENT_CONTEXT_BYTES, Outcome, Refused, RequestId};
-use crate::store::QueuedEvent;
+use crate::model::{
+    AnswerAt, Invoked, MAX_CLIENT_CONTEXT_BYTES, Outcome, Refused, RequestId, TENANT_PATTERN,
+    Tenancy, is_tenant_id,
+};
+use crate::store::{FunctionRecord, QueuedEvent};
 
 const MAX_SYNC_BYTES: usize = 6_291_456;
 const MAX_ASYNC_BYTES: usize = 1_048_576;
@@ -45,7 +48,8 @@ const EXECUTED_VERSION: HeaderName = HeaderName::from_static("x-amz-executed-ver
 const FUNCTION_ERROR: HeaderName = HeaderName::from_static("x-amz-function-error");
 const LOG_RESULT: HeaderName = HeaderName::from_static("x-amz-log-result");
 /// Members of the model that mean something lambdabox has not.
-const NOT_YET: [&str; 2] = ["x-amz-tenant-id", "x-amz-durable-execution-name"];
+const NOT_YET: [&str; 1] = ["x-amz-durable-execution-name"];
+const TENANT_ID: &str = "x-amz-tenant-id";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -92,6 +96,7 @@ struct Asked {
     log_type: LogType,
     client_context: Option<String>,
     trace_id: String,
+    tenant_id: Option<String>,
 }
 
 pub(super) async fn invoke(front: &Front, name: &str, call: Call) -> Answer {
@@ -119,17 +124,20 @@ async fn operate(front: &Front, name: &str, call: Call, operation: Operation) ->
     let failed = |error| cannot(error, &named, front);
     match asked.kind {
         Kind::DryRun => {
-            front.deployed.find(&named.name).await.map_err(failed)?;
+            let record = front.deployed.find(&named.name).await.map_err(failed)?;
+            check_tenant(&record, &asked)?;
             Ok(reply::empty(StatusCode::NO_CONTENT))
         }
         Kind::Event => {
             let record = front.deployed.find(&named.name).await.map_err(failed)?;
+            check_tenant(&record, &asked)?;
             Deployed::check_invocable(&record).map_err(failed)?;
             let event = QueuedEvent {
                 function: named.name.clone(),
                 arn,
                 request_id: call.request_id,
                 trace_id: asked.trace_id.clone(),
+                tenant_id: asked.tenant_id.clone(),
                 accepted_ms: now_ms(),
                 payload: read.bytes.to_vec(),
             };
@@ -147,6 +155,11 @@ async fn operate(front: &Front, name: &str, call: Call, operation: Operation) ->
                 payload: read.bytes,
                 trace_id: Some(asked.trace_id.clone()),
                 client_context: asked.client_context.clone(),
+                tenant_id: asked.tenant_id.clone(),
+                answer_at: match asked.log_type {
+                    LogType::Nothing => AnswerAt::Response,
+                    LogType::Tail => AnswerAt::Report,
+                },
             };
             front.answers.room().await;
             let not_run = |error| not_run(error, &named, front);
@@ -202,6 +215,13 @@ impl Asked {
                 LogType::Nothing
             }
         };
+        let tenant_id = headers.get(TENANT_ID).map(|value| value.to_str().unwrap_or("?"));
+        if let Some(id) = tenant_id.filter(|id| !is_tenant_id(id)) {
+            violations.length("tenantId", id, 1..=256);
+            if !id.bytes().all(|byte| is_tenant_id(&char::from(byte).to_string())) {
+                violations.pattern("tenantId", id, TENANT_PATTERN);
+            }
+        }
         violations.finish()?;
         if let Some(name) = NOT_YET.into_iter().find(|name| headers.contains_key(*name)) {
             return Err(ApiError::invalid(format!("lambdabox does not have {name} yet.")));
@@ -212,8 +232,17 @@ impl Asked {
             _ => None,
         };
         let trace_id = read_trace(headers);
-        Ok(Self { kind, log_type, client_context, trace_id })
+        let tenant_id = tenant_id.map(str::to_owned);
+        Ok(Self { kind, log_type, client_context, trace_id, tenant_id })
     }
+}
+
+/// What [`Service`](crate::invoke::Service) checks of an invocation that runs at once.
+fn check_tenant(record: &FunctionRecord, asked: &Asked) -> Result<(), ApiError> {
+    let tenancy =
+        if record.configuration.is_per_tenant { Tenancy::PerTenant } else { Tenancy::Shared };
+    let checked = tenancy.check(asked.tenant_id.as_deref());
+    checked.map_err(|mismatch| ApiError::invalid(mismatch.to_string()))
 }
 
 /// The caller's trace, or a new one.
@@ -340,6 +369,7 @@ fn cannot(error: DeployError, named: &Named, front: &Front) -> ApiError {
 pub(super) fn not_run(error: InvokeError, named: &Named, front: &Front) -> ApiError {
     match error {
         InvokeError::Resolve(error) => cannot(error, named, front),
+        InvokeError::Tenant(mismatch) => ApiError::invalid(mismatch.to_string()),
         InvokeError::Refused(refused) => throttled(&refused, front),
     }
 }

@@ -11,7 +11,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
 use super::service::{InvokeError, Request, Service};
 use crate::catalog::DeployError;
-use crate::model::{Refused, RequestId};
+use crate::model::{AnswerAt, Refused, RequestId};
 use crate::store::{Leased, QueuedEvent, Store, StoreError};
 
 /// Events run at once; each may hold its payload of 1 MiB.
@@ -153,12 +153,20 @@ impl Queue {
             payload: event.payload.into(),
             trace_id: Some(event.trace_id),
             client_context: None,
+            tenant_id: event.tenant_id,
+            // One after the other: the next one finds the environment free.
+            answer_at: AnswerAt::Report,
         };
         match self.service.invoke(request).await {
             // Whatever the function made of it, it has had it.
             Ok(_) => self.store.done(id).await,
             Err(InvokeError::Resolve(DeployError::NoFunction { .. })) => {
                 drop_it("the function was deleted");
+                self.store.done(id).await
+            }
+            // The function is another one of the same name.
+            Err(InvokeError::Tenant(mismatch)) => {
+                drop_it(&mismatch.to_string());
                 self.store.done(id).await
             }
             // It waits for the next start of the host.

@@ -10,7 +10,9 @@ use uuid::Uuid;
 use super::Invoker;
 use super::streaming::Streaming;
 use crate::catalog::{DeployError, Deployed};
-use crate::model::{Bandwidth, Invocation, Invoked, Refused, RequestId, StreamTo, Version};
+use crate::model::{
+    AnswerAt, Bandwidth, Invocation, Invoked, Refused, RequestId, StreamTo, TenantMismatch, Version,
+};
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -27,6 +29,10 @@ pub struct Request {
     pub trace_id: Option<String>,
     /// Decoded client context, JSON text.
     pub client_context: Option<String>,
+    /// Of a function of many tenants, whose it is.
+    pub tenant_id: Option<String>,
+    /// What it waits for.
+    pub answer_at: AnswerAt,
 }
 
 /// Why there is no outcome.
@@ -35,6 +41,9 @@ pub enum InvokeError {
     /// The function cannot be had.
     #[error("failed to {0}")]
     Resolve(#[source] DeployError),
+    /// It is of no tenant, or of one where there are none.
+    #[error(transparent)]
+    Tenant(#[from] TenantMismatch),
     /// It cannot be run now.
     #[error(transparent)]
     Refused(#[from] Refused),
@@ -86,6 +95,7 @@ impl Service {
     ) -> Result<JoinHandle<Result<Invoked, InvokeError>>, InvokeError> {
         let version =
             self.deployed.resolve(&request.function).await.map_err(InvokeError::Resolve)?;
+        version.tenancy.check(request.tenant_id.as_deref())?;
         let invocation = Invocation { stream_to, ..invocation(&version, request) };
         let running = self.invoker.invoke(version, invocation);
         Ok(tokio::spawn(async move { Ok(running.await?) }))
@@ -106,8 +116,9 @@ fn invocation(version: &Version, request: Request) -> Invocation {
         trace_id: Some(request.trace_id.unwrap_or_else(new_trace)),
         client_context: request.client_context,
         cognito_identity: None,
-        tenant_id: None,
+        tenant_id: request.tenant_id,
         stream_to: None,
+        answer_at: request.answer_at,
     }
 }
 

@@ -9,7 +9,9 @@ use tokio::sync::{Notify, watch};
 
 use super::*;
 use crate::catalog::{Change, Deployed, Identity, Opening, Source};
-use crate::model::{Invocation, Invoked, Outcome, Refused, Report, RequestId, Status, Version};
+use crate::model::{
+    AnswerAt, Invocation, Invoked, Outcome, Refused, Report, RequestId, Status, Version,
+};
 use crate::store::{QueuedEvent, State};
 
 /// Answers what it is told to, in order, and then always; remembers what ran.
@@ -57,11 +59,12 @@ fn invoked(request_id: RequestId) -> Invoked {
         init_duration: None,
         status: Status::Success,
         error_type: None,
+        tenant_id: None,
         extension_overhead: None,
         notes: Vec::new(),
     };
     let outcome = Outcome::Answered { payload: "null".into(), content_type: None };
-    Invoked { outcome, log_tail: Vec::new(), report }
+    Invoked { outcome, log_tail: Vec::new(), report: Some(report) }
 }
 
 struct Place {
@@ -106,6 +109,7 @@ impl Place {
             arn: String::new(),
             request_id: request_id.to_owned(),
             trace_id: String::new(),
+            tenant_id: None,
             accepted_ms: super::queue::now_ms(),
             payload: b"{}".to_vec(),
         };
@@ -194,6 +198,8 @@ async fn a_caller_that_is_gone_does_not_stop_its_invocation() {
         payload: "{}".into(),
         trace_id: None,
         client_context: None,
+        tenant_id: None,
+        answer_at: AnswerAt::Response,
     };
     place.stage.holds.store(true, Ordering::SeqCst);
     tokio::select! {

@@ -91,6 +91,8 @@ pub struct Report {
     pub status: Status,
     /// Set unless it succeeded.
     pub error_type: Option<String>,
+    /// Whose it is, of a function of many tenants.
+    pub tenant_id: Option<String>,
     /// What extensions took after the runtime.
     pub extension_overhead: Option<Span>,
     /// Reduced isolation or lifted limits, repeated here so that nobody forgets.
@@ -184,6 +186,8 @@ pub enum Event {
         request_id: RequestId,
         /// Version that runs.
         version: String,
+        /// Whose it is, of a function of many tenants.
+        tenant_id: Option<String>,
     },
     /// The function wrote something.
     Log(LogLine),
@@ -206,6 +210,8 @@ pub enum Event {
         error_type: Option<String>,
         /// Its figures, if the runtime answered and asked for more.
         metrics: Option<RuntimeMetrics>,
+        /// As in `Start`.
+        tenant_id: Option<String>,
     },
     /// END; in JSON `RuntimeDone` takes its place.
     End {

@@ -12,6 +12,8 @@ pub const MEMORY_MB: RangeInclusive<u32> = 128..=10_240;
 pub const TIMEOUT_SECS: RangeInclusive<u32> = 1..=900;
 /// Size of `/tmp`, in MB (Lambda quotas).
 pub const EPHEMERAL_STORAGE_MB: RangeInclusive<u32> = 512..=10_240;
+/// Invocations at once that one environment may be given (`PerExecutionEnvironmentMaxConcurrency`).
+pub const MAX_CONCURRENCY: RangeInclusive<u32> = 1..=1_600;
 /// Memory at which a function has one whole vCPU (Lambda developer guide, "memory").
 pub const MIB_PER_VCPU: u32 = 1_769;
 
@@ -75,6 +77,9 @@ pub struct Function {
     pub log_group: String,
     /// What of it is logged, in JSON.
     pub log_levels: LogLevels,
+    /// How many invocations an environment runs at once, as on Managed Instances; `None` is Lambda's
+    /// usual way, one after another.
+    pub max_concurrency: Option<u32>,
     /// The customer's own variables, already checked against reserved names.
     pub environment: BTreeMap<String, String>,
 }
@@ -90,6 +95,14 @@ impl Function {
         let own = self.environment.get(APPLICATION_LEVEL_VARIABLE);
         let own = own.and_then(|name| ApplicationLevel::named(name));
         LogLevels { application: own.unwrap_or(self.log_levels.application), ..self.log_levels }
+    }
+
+    /// How its environments come to be (`AWS_LAMBDA_INITIALIZATION_TYPE`).
+    pub fn initialization_type(&self) -> &'static str {
+        match self.max_concurrency {
+            Some(_) => "lambda-managed-instances",
+            None => "on-demand",
+        }
     }
 
     /// True for `provided`, `provided.al2` and `provided.al2023`: the user's own `bootstrap` runs.

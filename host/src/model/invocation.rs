@@ -56,4 +56,15 @@ pub struct Invocation {
     pub tenant_id: Option<String>,
     /// Where a streamed answer goes while it is made; without it the answer is collected.
     pub stream_to: Option<StreamTo>,
+    /// When the invoker is answered.
+    pub answer_at: AnswerAt,
+}
+
+/// What an invoker waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnswerAt {
+    /// The runtime's response, though runtime or extensions have not finished (runtime-api.md 2.6).
+    Response,
+    /// The REPORT too: it wants the end of the log.
+    Report,
 }

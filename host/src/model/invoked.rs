@@ -5,15 +5,15 @@ use super::{Outcome, Report};
 /// How much of the log an invoker may see (`X-Amz-Log-Result`; lambda-service.md 7).
 pub const LOG_TAIL_BYTES: usize = 4_096;
 
-/// An invocation that ran to its end.
+/// An invocation that has an outcome.
 #[derive(Debug, Clone)]
 pub struct Invoked {
     /// The one answer.
     pub outcome: Outcome,
-    /// The last [`LOG_TAIL_BYTES`] of its lines, START to REPORT.
+    /// The last [`LOG_TAIL_BYTES`] of its lines, START to REPORT; none where that was not waited for.
     pub log_tail: Vec<u8>,
-    /// Its figures.
-    pub report: Report,
+    /// Its figures, if they were waited for.
+    pub report: Option<Report>,
 }
 
 /// Why an invocation was not run at all. It can be tried again.

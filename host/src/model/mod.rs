@@ -16,6 +16,7 @@ mod levels;
 mod outcome;
 mod pace;
 mod stream;
+mod tenant;
 mod version;
 
 pub use event::{
@@ -24,14 +25,17 @@ pub use event::{
 pub use extension::{ExtensionState, LifecycleEvent, MAX_EXTENSIONS, Place, ShutdownReason};
 pub use failed::Failed;
 pub use function::{
-    APPLICATION_LEVEL_VARIABLE, EPHEMERAL_STORAGE_MB, Function, LogFormat, MEMORY_MB, MIB_PER_VCPU,
-    Network, TIMEOUT_SECS,
+    APPLICATION_LEVEL_VARIABLE, EPHEMERAL_STORAGE_MB, Function, LogFormat, MAX_CONCURRENCY,
+    MEMORY_MB, MIB_PER_VCPU, Network, TIMEOUT_SECS,
 };
-pub use invocation::{Invocation, MAX_CLIENT_CONTEXT_BYTES, MAX_PAYLOAD_BYTES, RequestId};
+pub use invocation::{
+    AnswerAt, Invocation, MAX_CLIENT_CONTEXT_BYTES, MAX_PAYLOAD_BYTES, RequestId,
+};
 pub use invoked::{Invoked, LOG_TAIL_BYTES, Refused};
 pub use levels::{ApplicationLevel, LogLevels, SystemLevel};
 pub use outcome::{Failure, FailureKind, Outcome};
 pub(crate) use pace::{patience, set_time_scale, time_scale};
 pub(crate) use stream::Flow;
 pub use stream::{Bandwidth, MAX_STREAM_BYTES, Piece, StreamTo};
-pub use version::Version;
+pub use tenant::{TENANT_PATTERN, Tenancy, TenantMismatch, is_tenant_id};
+pub use version::{Purpose, Version};

@@ -2,7 +2,18 @@
 
 use std::path::PathBuf;
 
-use super::Function;
+use super::{Function, Tenancy};
+
+/// What environments of a version are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Purpose {
+    /// Invocations of whoever calls.
+    #[default]
+    Serving,
+    /// One invocation of the host's own, answered with what makes the version's other starts faster. It
+    /// is no use of the function: neither counted nor logged.
+    Archive,
+}
 
 /// What execution environments are made for.
 ///
@@ -20,4 +31,8 @@ pub struct Version {
     pub revision: String,
     /// `ReservedConcurrentExecutions`; `None` shares what is left of the account's.
     pub reserved_concurrency: Option<u32>,
+    /// What they are for.
+    pub purpose: Purpose,
+    /// Who shares its environments.
+    pub tenancy: Tenancy,
 }

@@ -20,8 +20,6 @@ use super::snapshot::Snapshot;
 use super::worker::{Run, Told, Worker};
 use crate::model::{Invocation, Invoked, Refused, Version};
 
-/// Orders that wait for one environment: it gets a second only after it said it was done.
-const RUNS_WAITING: usize = 1;
 /// Words of environments that wait for the schedule; who has more waits.
 const TOLD_WAITING: usize = 256;
 
@@ -67,6 +65,8 @@ pub(super) struct Driver<P> {
     draining: Vec<oneshot::Sender<()>>,
     kill_at: Option<Instant>,
     last_job: u64,
+    /// Invocations that an environment of many, which ends, was given too late.
+    not_taken: Vec<(EnvId, Run)>,
 }
 
 /// What woke the driver.
@@ -95,6 +95,7 @@ impl<P: Provider> Driver<P> {
             draining: Vec::new(),
             kill_at: None,
             last_job: 0,
+            not_taken: Vec::new(),
         }
     }
 
@@ -133,6 +134,12 @@ impl<P: Provider> Driver<P> {
                 }
                 Woken::Time => self.tick(now),
             }
+            while let Some((env, run)) = self.not_taken.pop() {
+                let effects = self.schedule.leaves(env, now);
+                self.perform(effects);
+                let effects = self.take_back(env, run.job, run.invocation, now);
+                self.perform(effects);
+            }
             if self.schedule.is_drained() {
                 break;
             }
@@ -149,12 +156,15 @@ impl<P: Provider> Driver<P> {
     fn hear(&mut self, told: Told, now: Instant) {
         let effects = match told {
             Told::Ready { env } => self.schedule.ready(env, now),
+            Told::Slots { env, before, now: free } => self.schedule.slots(env, before, free, now),
+            Told::Leaves { env } => self.schedule.leaves(env, now),
+            Told::Back { env, job, invocation } => self.take_back(env, job, *invocation, now),
             Told::Answered { job, invoked } => {
                 self.reply(job, Ok(*invoked));
                 Vec::new()
             }
             Told::Done { env, job, result, health } => {
-                let effects = self.schedule.done(env, health, now);
+                let effects = self.schedule.done(env, job, health, now);
                 if let Some(result) = result {
                     self.reply(job, *result);
                 }
@@ -189,7 +199,7 @@ impl<P: Provider> Driver<P> {
             Ask::Invoke { version, invocation, reply } => {
                 self.last_job += 1;
                 let job = JobId(self.last_job);
-                let need = Need::of(&version);
+                let need = Need::of(&version, invocation.tenant_id.clone());
                 self.versions.insert(need.key.clone(), version);
                 let pending = Pending { invocation: Some(*invocation), reply, since: now };
                 self.pending.insert(job, pending);
@@ -244,7 +254,8 @@ impl<P: Provider> Driver<P> {
 
     fn start(&mut self, env: EnvId, key: &Key) {
         let version = Arc::clone(&self.versions[key]);
-        let (runs, orders) = mpsc::channel(RUNS_WAITING);
+        let at_once = version.function.max_concurrency.unwrap_or(1) as usize;
+        let (runs, orders) = mpsc::channel(at_once);
         let (kill, killed) = watch::channel(false);
         let is_frozen = Arc::new(AtomicBool::new(false));
         let worker = Worker {
@@ -268,10 +279,27 @@ impl<P: Provider> Driver<P> {
         let Some(pending) = self.pending.get_mut(&job) else { return };
         let Some(invocation) = pending.invocation.take() else { return };
         if let Some(runs) = self.holds.get(&env).and_then(|hold| hold.runs.as_ref()) {
-            // It has room, because this environment has nothing to do. One that has ended meanwhile
-            // is buried in a moment, and the caller is answered then.
-            let _ended = runs.try_send(Run { job, invocation });
+            // It has room, because this environment has. One that has ended meanwhile is buried in a
+            // moment, and the caller is answered then; but one of many may have others before that.
+            let ended = runs.try_send(Run { job, invocation }).err();
+            if self.schedule.runs_many(env) {
+                self.not_taken.extend(ended.map(|ended| (env, ended.into_inner())));
+            }
         }
+    }
+
+    /// An invocation that never began waits for another environment.
+    fn take_back(
+        &mut self,
+        env: EnvId,
+        job: JobId,
+        invocation: Invocation,
+        now: Instant,
+    ) -> Vec<Effect> {
+        if let Some(pending) = self.pending.get_mut(&job) {
+            pending.invocation = Some(invocation);
+        }
+        self.schedule.back(env, job, now)
     }
 
     fn reply(&mut self, job: JobId, result: Result<Invoked, Refused>) {

@@ -7,34 +7,27 @@
 //! - `/tmp` lives as long as the environment, through resets.
 //!
 //! # Not here
-//! Rules (`life.rs`), what words of others mean to them (`understand`), figures, Linux (`sandbox`), wire format (`runtime_api`).
+//! Rules (`life.rs`), a start (`starting`), what words of others mean to them (`understand`), figures, Linux (`sandbox`), wire format (`runtime_api`).
 
-use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
-use super::blueprint::{Blueprint, CpuShare, Extensions};
-use super::home::Home;
-use super::life::{Effect, Input, Life};
+use super::blueprint::{Blueprint, CpuShare};
+use super::home::{Answering, Home};
+use super::life::{Effect, Input, Invocations, Life};
 use super::running::{Running, Who, are_ended, next_ask, next_line};
-use super::start::{Opened, Processes, connect, open, processes};
 use crate::catalog::Moment;
-use crate::model::{Event, Invocation, LogLine, Network, Outcome, ShutdownReason};
-use crate::runtime_api::{Extending, Peer, Phase, RuntimeApi, Signal, SocketAsk};
-use crate::sandbox::{
-    MemoryMeter, Plan, ProcessSignal, Sandbox, SandboxError, Word, Workshop, forward,
-};
+use crate::model::{Event, Invocation, LogLine, ShutdownReason};
+use crate::runtime_api::{Phase, Signal, SocketAsk};
+use crate::sandbox::{MemoryMeter, Plan, ProcessSignal, Sandbox, SandboxError, Word, Workshop};
 
 mod figures;
+mod starting;
 mod understand;
 
-/// Signals of the Runtime API are few: one conversation at a time.
-const SIGNALS_WAITING: usize = 16;
-/// Sinks of telemetry that wait for a socket; there are ten extensions at most.
-const SOCKETS_WANTED: usize = 10;
 /// The function's output is not read while more of the log waits for its reader: a pipe's worth, so
 /// that a slow reader is kept busy. What is logged without that being asked is a turn of the pipes and
 /// the platform's own lines.
@@ -48,9 +41,11 @@ pub(crate) struct Environment {
     running: Option<Running>,
     starts: u32,
     deadline: Option<Instant>,
-    /// What happened before its processes were started.
-    before_start: Vec<(Event, jiff::Timestamp)>,
+    /// The beginning of an init whose processes are not started yet.
+    before_start: Option<(Event, jiff::Timestamp)>,
     meter: MemoryMeter,
+    /// Of a function of many tenants, the one it serves.
+    tenant_id: Option<String>,
     log: Log,
 }
 
@@ -76,7 +71,11 @@ impl Environment {
     /// An environment that is not started; `log` is told everything that happens.
     pub(crate) fn new(workshop: Arc<Workshop>, blueprint: Blueprint, log: Log) -> Self {
         let external = blueprint.extensions.external().to_vec();
-        let life = Life::new(blueprint.init_limit, external);
+        let invocations = match blueprint.function.max_concurrency {
+            Some(most) => Invocations::Many { most: most as usize },
+            None => Invocations::One,
+        };
+        let life = Life::new(blueprint.init_limit, external).with(invocations);
         Self {
             workshop,
             blueprint,
@@ -84,8 +83,9 @@ impl Environment {
             running: None,
             starts: 0,
             deadline: None,
-            before_start: Vec::new(),
+            before_start: None,
             meter: MemoryMeter::default(),
+            tenant_id: None,
             log,
         }
     }
@@ -93,8 +93,8 @@ impl Environment {
     /// Starts the runtime ahead of any event; returns when its init is over, well or not.
     pub(crate) async fn begin(&mut self) -> Result<(), SandboxError> {
         let effects = self.life.begin(Instant::now());
-        self.perform(effects, &mut |_| {}).await?;
-        self.run(&mut |_| {}).await
+        self.perform(effects, &mut |_, _| {}).await?;
+        self.run(&mut |_, _| {}).await
     }
 
     /// Runs one invocation. `answer` is called once, as soon as there is an outcome; the future
@@ -102,18 +102,48 @@ impl Environment {
     pub(crate) async fn invoke(
         &mut self,
         invocation: Invocation,
-        answer: &mut (dyn FnMut(Outcome) + Send),
+        answer: &mut Answering<'_>,
     ) -> Result<(), SandboxError> {
         // Something may have failed while it was idle, and is being ended.
-        self.run(&mut |_| {}).await?;
+        self.run(&mut |_, _| {}).await?;
         // Or a log that is never read would grow with each invocation.
         room(self.blueprint.log_waiting_bytes.clone()).await;
         // First of all: its time begins when it can run.
         self.thaw()?;
         self.is_now(Phase::Running);
+        self.tenant_id.clone_from(&invocation.tenant_id);
         let effects = self.life.on(Input::Invoke(Box::new(invocation)), Instant::now());
         self.perform(effects, answer).await?;
         self.run(answer).await
+    }
+
+    /// Of many at once: begins an invocation; it is over when `answer`, of this call or a later one, has
+    /// been called with its id and its REPORT is logged.
+    pub(crate) async fn give(
+        &mut self,
+        invocation: Invocation,
+        answer: &mut Answering<'_>,
+    ) -> Result<(), SandboxError> {
+        self.tenant_id.clone_from(&invocation.tenant_id);
+        let effects = self.life.on(Input::Invoke(Box::new(invocation)), Instant::now());
+        self.perform(effects, answer).await
+    }
+
+    /// Of many at once: how many more it can be given now.
+    pub(crate) fn idle_slots(&self) -> usize {
+        self.life.idle_slots()
+    }
+
+    /// Of many at once: waits for the next thing to happen and does what is to be done about it. Dropping
+    /// it while it waits loses nothing.
+    pub(crate) async fn step(&mut self, answer: &mut Answering<'_>) -> Result<(), SandboxError> {
+        let woken = self.wait().await;
+        self.react(woken, answer).await
+    }
+
+    /// Of many at once: whether nothing of it runs, and it may begin again.
+    pub(crate) fn is_over(&self) -> bool {
+        self.life.is_over()
     }
 
     /// Every step that a start will take, in order; nothing is made for it.
@@ -130,10 +160,10 @@ impl Environment {
     /// Dropping it leaves what there is to be killed.
     pub(crate) async fn wind_down(&mut self) -> Result<(), SandboxError> {
         let effects = self.life.retire(Instant::now());
-        self.perform(effects, &mut |_| {}).await?;
+        self.perform(effects, &mut |_, _| {}).await?;
         while !self.life.is_over() {
             let woken = self.wait().await;
-            self.react(woken, &mut |_| {}).await?;
+            self.react(woken, &mut |_, _| {}).await?;
         }
         Ok(())
     }
@@ -153,11 +183,10 @@ impl Environment {
         match &self.running {
             Some(running) => running.api.tell(&event, at),
             // The beginning of an init comes before whoever serves extensions.
-            None => match event {
-                Event::InitStart { .. } => self.before_start = vec![(event.clone(), at)],
-                Event::Start { .. } => self.before_start.push((event.clone(), at)),
-                _ => {}
-            },
+            None if matches!(event, Event::InitStart { .. }) => {
+                self.before_start = Some((event.clone(), at));
+            }
+            None => {}
         }
         (self.log)(event);
     }
@@ -169,7 +198,7 @@ impl Environment {
         }
     }
 
-    async fn run(&mut self, answer: &mut (dyn FnMut(Outcome) + Send)) -> Result<(), SandboxError> {
+    async fn run(&mut self, answer: &mut Answering<'_>) -> Result<(), SandboxError> {
         while !self.life.accepts() {
             let woken = self.wait().await;
             self.react(woken, answer).await?;
@@ -182,7 +211,7 @@ impl Environment {
     async fn react(
         &mut self,
         woken: Woken,
-        answer: &mut (dyn FnMut(Outcome) + Send),
+        answer: &mut Answering<'_>,
     ) -> Result<(), SandboxError> {
         if let Woken::SocketAsk(ask) = woken {
             return match &mut self.running {
@@ -261,7 +290,7 @@ impl Environment {
     async fn perform(
         &mut self,
         effects: Vec<Effect>,
-        answer: &mut (dyn FnMut(Outcome) + Send),
+        answer: &mut Answering<'_>,
     ) -> Result<(), SandboxError> {
         let mut killed = Ok(());
         for effect in effects {
@@ -300,7 +329,7 @@ impl Environment {
                     }
                 }
                 Effect::Deadline(at) => self.deadline = at,
-                Effect::Answer(_, outcome) => answer(outcome.0),
+                Effect::Answer(id, outcome) => answer(&id, outcome.0),
                 Effect::InitStart(phase) => self.note(Event::InitStart { phase }),
                 Effect::LogExtension { name, state, events, error_type } => {
                     self.drain().await;
@@ -317,7 +346,8 @@ impl Environment {
                 }
                 Effect::LogStart(request_id) => {
                     let version = self.blueprint.function.version.clone();
-                    self.note(Event::Start { request_id, version });
+                    let tenant_id = self.tenant_id.clone();
+                    self.note(Event::Start { request_id, version, tenant_id });
                 }
                 Effect::LogFault { id, error_type, message } => {
                     self.drain().await;
@@ -328,93 +358,6 @@ impl Environment {
             }
         }
         killed
-    }
-
-    async fn start(&mut self) -> Result<(), SandboxError> {
-        let blueprint = &self.blueprint;
-        let memory_mb = blueprint.function.memory_mb;
-        let begun = self.workshop.begin(&blueprint.lease, &blueprint.shell, memory_mb).await?;
-        (blueprint.lap)("born");
-        let (signals, receiver) = mpsc::channel(SIGNALS_WAITING);
-        let opened = match open(blueprint, &self.workshop, &begun, self.starts).await {
-            Ok(opened) => opened,
-            Err(error) => return Err(begun.abandon(error).await),
-        };
-        (blueprint.lap)("opened");
-        let Opened { trees, steps, own_listener, namespaces, mut connection } = opened;
-        let address = match &own_listener {
-            Some(listener) => listener.local_addr().map_err(SandboxError::Pipes)?.to_string(),
-            None => "127.0.0.1:9001".to_owned(),
-        };
-        let Processes { first, runtime, outputs } =
-            processes(blueprint, &address).map_err(SandboxError::Pipes)?;
-        let (sandbox, listeners) = begun.launch(trees, steps, first).await?;
-        (blueprint.lap)("launched");
-        if let (Some(namespaces), None) = (&namespaces, &connection) {
-            match connect(blueprint, namespaces, self.starts).await {
-                Ok(laid) => connection = laid,
-                Err(error) => {
-                    sandbox.end().await?;
-                    return Err(error);
-                }
-            }
-        }
-        (blueprint.lap)("network");
-        let mut listeners = own_listener.into_iter().chain(listeners);
-        let api_listener = listeners.next().ok_or(SandboxError::InitEnded)?;
-        let peer = match blueprint.shell.network {
-            Network::Host => Peer::Uid { uid: blueprint.id.uid() },
-            Network::None | Network::Nat => Peer::Any,
-        };
-        let (asks, asked) = mpsc::channel(SOCKETS_WANTED);
-        let (sockets, socket_asks) = match blueprint.shell.network {
-            Network::Host => (None, None),
-            Network::None | Network::Nat => (Some(asks), Some(asked)),
-        };
-        let extending = match &blueprint.extensions {
-            Extensions::Enabled { external } => Extending::Enabled { external, sockets },
-            Extensions::Disabled => Extending::Disabled,
-        };
-        let api = RuntimeApi::serve(api_listener, peer, &blueprint.function, extending, signals)
-            .map_err(|error| SandboxError::Init(io::Error::other(error)))?;
-        let forwards = listeners
-            .zip(&blueprint.forwards_to)
-            .map(|(listener, &port)| forward(listener, port, blueprint.notices.clone()))
-            .collect::<Result<_, _>>()
-            .map_err(SandboxError::Pipes)?;
-        self.running = Some(Running {
-            sandbox,
-            api,
-            signals: receiver,
-            outputs,
-            extensions: blueprint.extensions.external().to_vec(),
-            runtime,
-            _forwards: forwards,
-            _connection: connection,
-            is_frozen: false,
-            socket_asks,
-            sockets_wanted: VecDeque::new(),
-        });
-        for (event, at) in std::mem::take(&mut self.before_start) {
-            self.running.iter().for_each(|running| running.api.tell(&event, at));
-        }
-        self.starts += 1;
-        Ok(())
-    }
-
-    async fn kill(&mut self) -> Result<(), SandboxError> {
-        self.sample();
-        let Some(running) = self.running.take() else { return Ok(()) };
-        let Running { sandbox, api, mut outputs, .. } = running;
-        // The processes first: a runtime that sees its API go would log that.
-        sandbox.end().await?;
-        drop(api);
-        // Nobody holds the other ends any more: what is in the pipes is all there will be.
-        for output in &mut outputs {
-            let last = output.drain().await;
-            last.into_iter().chain(output.flush()).for_each(|line| self.note(Event::Log(line)));
-        }
-        Ok(())
     }
 
     fn throttle(&mut self) -> Result<(), SandboxError> {
@@ -447,7 +390,7 @@ impl Home for Environment {
     async fn invoke(
         &mut self,
         invocation: Invocation,
-        answer: &mut (dyn FnMut(Outcome) + Send),
+        answer: &mut Answering<'_>,
     ) -> Result<(), SandboxError> {
         Self::invoke(self, invocation, answer).await
     }
@@ -456,8 +399,24 @@ impl Home for Environment {
         self.wait().await
     }
 
-    async fn attend(&mut self, woken: Woken) -> Result<(), SandboxError> {
-        self.react(woken, &mut |_| {}).await
+    async fn attend(
+        &mut self,
+        woken: Woken,
+        answer: &mut Answering<'_>,
+    ) -> Result<(), SandboxError> {
+        self.react(woken, answer).await
+    }
+
+    async fn give(
+        &mut self,
+        invocation: Invocation,
+        answer: &mut Answering<'_>,
+    ) -> Result<(), SandboxError> {
+        Self::give(self, invocation, answer).await
+    }
+
+    fn idle_slots(&self) -> usize {
+        Self::idle_slots(self)
     }
 
     fn is_ready(&self) -> bool {

@@ -5,7 +5,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use crate::model::{Event, Invocation, Outcome, Version};
+use crate::model::{Event, Invocation, Outcome, RequestId, Version};
 use crate::sandbox::SandboxError;
 
 /// Keeps the logs of all functions.
@@ -20,6 +20,9 @@ pub(crate) trait Journal: Send + Sync + 'static {
 
 /// Told the log stream of an environment and everything that happens in it.
 pub(crate) type Sink = Arc<dyn Fn(&str, Event) + Send + Sync>;
+
+/// Called with an invocation's one outcome.
+pub(crate) type Answering<'a> = dyn FnMut(&RequestId, Outcome) + Send + 'a;
 
 /// Makes environments.
 pub(crate) trait Provider: Send + Sync + 'static {
@@ -49,17 +52,29 @@ pub(crate) trait Home: Send + 'static {
     fn invoke(
         &mut self,
         invocation: Invocation,
-        answer: &mut (dyn FnMut(Outcome) + Send),
+        answer: &mut Answering<'_>,
     ) -> impl Future<Output = Result<(), SandboxError>> + Send;
 
     /// Waits for something to happen while there is no invocation. Dropping it loses nothing.
     fn woken(&mut self) -> impl Future<Output = Self::Woken> + Send;
 
-    /// Does what is to be done about it.
+    /// Does what is to be done about it. Only where many run at once is somebody answered by that.
     fn attend(
         &mut self,
         woken: Self::Woken,
+        answer: &mut Answering<'_>,
     ) -> impl Future<Output = Result<(), SandboxError>> + Send;
+
+    /// Where many run at once: begins one. It is over when it has been answered, by this call or by
+    /// [`Home::attend`], and its REPORT was logged; both are done by the same call.
+    fn give(
+        &mut self,
+        invocation: Invocation,
+        answer: &mut Answering<'_>,
+    ) -> impl Future<Output = Result<(), SandboxError>> + Send;
+
+    /// Where many run at once: how many more it can be given now.
+    fn idle_slots(&self) -> usize;
 
     /// Whether a runtime waits in it; else the next invocation begins with an init.
     fn is_ready(&self) -> bool;

@@ -13,7 +13,8 @@
 //! - Who has extensions gets the time the reference gives them to end; who has none is killed at once.
 //!
 //! # Not here
-//! What an extension may call when (`runtime_api::extensions`); the processes of one start (`party`).
+//! What an extension may call when (`runtime_api::extensions`); the processes of one start (`party`)
+//! and their end (`stopping`); many invocations at once (`crowd`).
 //!
 //! # Sources
 //! `reference/runtime-api.md` 2.6-2.8, 4.1, 5.2; Lambda developer guide, "execution environment".
@@ -21,7 +22,9 @@
 use std::time::{Duration, Instant};
 
 use busy::{Busy, end_error};
+use crowd::{Crowd, HadSlot, InitFailure};
 use party::{Party, fault};
+use stopping::Turn;
 
 use crate::model::{
     Failure, FailureKind, InitPhase, Invocation, MAX_EXTENSIONS, Outcome, ShutdownReason, Status,
@@ -29,7 +32,9 @@ use crate::model::{
 use crate::runtime_api::Waiting;
 
 mod busy;
+mod crowd;
 mod party;
+mod stopping;
 mod words;
 
 pub(crate) use party::LaunchFault;
@@ -37,6 +42,9 @@ pub(crate) use words::{Answered, Effect, End, Ending, Input, OutcomeKey, Runtime
 
 /// How long an on-demand init may run ahead of the first event (runtime-api.md 2.6).
 pub(crate) const INIT_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long the init of an environment of many may take, if its function may not take longer (7.7).
+pub(crate) const INIT_LIMIT_OF_MANY: Duration = Duration::from_secs(130);
 
 /// Where an environment stands. A variant holds only what is true while it lasts.
 #[derive(Debug)]
@@ -49,6 +57,8 @@ enum State {
     Idle { init: Option<Duration> },
     /// An invocation runs.
     Busy(Box<Busy>),
+    /// Where many may run at once: some do, or none.
+    Crowded(Crowd),
     /// Its processes have time to end by themselves.
     Stopping { turn: Turn, reason: ShutdownReason, ends: Instant },
     /// Everything was killed; the next invocation begins with an init.
@@ -63,13 +73,6 @@ enum RuntimePart {
     Done(Instant),
 }
 
-/// Whose turn it is to end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Turn {
-    Runtime,
-    Extensions,
-}
-
 /// The rule book of one environment.
 #[derive(Debug)]
 pub(crate) struct Life {
@@ -78,17 +81,44 @@ pub(crate) struct Life {
     /// Files of `/opt/extensions`, which each start begins with.
     external: Vec<String>,
     party: Party,
+    invocations: Invocations,
+    /// Of many: calls to `next` that wait and are promised to nobody.
+    idle: usize,
+    /// Of many: why its init has failed, which is not tried again.
+    init_failure: Option<InitFailure>,
+}
+
+/// How many invocations run at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Invocations {
+    /// One after another, as on Lambda.
+    One,
+    /// As many as the runtime asks for, up to this, as on Managed Instances.
+    Many { most: usize },
 }
 
 impl Life {
     /// An environment that has not been started, with these external extensions.
     pub(crate) fn new(init_limit: Duration, external: Vec<String>) -> Self {
-        Self { state: State::New, init_limit, external, party: Party::none() }
+        Self {
+            state: State::New,
+            init_limit,
+            external,
+            party: Party::none(),
+            invocations: Invocations::One,
+            idle: 0,
+            init_failure: None,
+        }
+    }
+
+    /// The same, with so many invocations at once.
+    pub(crate) fn with(self, invocations: Invocations) -> Self {
+        Self { invocations, ..self }
     }
 
     /// Whether an invocation may be given to it now; then, too, nothing in it has anything to do.
     pub(crate) fn accepts(&self) -> bool {
-        matches!(self.state, State::Idle { .. } | State::Reset)
+        matches!(self.state, State::Idle { .. } | State::Crowded(_) | State::Reset)
     }
 
     /// Whether nothing of it runs.
@@ -99,9 +129,11 @@ impl Life {
     /// Orders the first start, ahead of any event.
     pub(crate) fn begin(&mut self, now: Instant) -> Vec<Effect> {
         self.party = Party::starting(&self.external);
+        (self.idle, self.init_failure) = (0, None);
         let mut effects = vec![Effect::InitStart(InitPhase::Init)];
         if let Some(too_many) = self.too_many() {
             self.state = State::Reset;
+            self.init_failure = Some(InitFailure::of(&too_many));
             effects.extend(self.party.hear(&too_many));
             let named = fault(&too_many).map(|fault| fault.error_type.to_owned());
             effects.push(init_report(InitPhase::Init, Duration::ZERO, Status::Error, named));
@@ -112,27 +144,24 @@ impl Life {
         effects
     }
 
-    /// Orders the end of an environment nobody needs. It is over when [`Life::is_over`].
-    pub(crate) fn retire(&mut self, now: Instant) -> Vec<Effect> {
-        match self.state {
-            State::Idle { .. } => self.stop(ShutdownReason::Spindown, now),
-            State::Stopping { .. } => Vec::new(),
-            // Nobody has it end graciously in the middle of something.
-            State::New | State::Init { .. } | State::Busy(_) | State::Reset => {
-                self.state = State::Reset;
-                vec![Effect::Deadline(None), Effect::Kill]
-            }
-        }
-    }
-
     /// What must be done about `input` at `now`. What is not written here changes nothing.
     pub(crate) fn on(&mut self, input: Input, now: Instant) -> Vec<Effect> {
+        let had_slot = if self.idle > 0 { HadSlot::Yes } else { HadSlot::No };
+        if self.invocations != Invocations::One {
+            self.count_slots(&input);
+            if let (State::Stopping { .. } | State::Reset, Input::Invoke(_)) = (&self.state, &input)
+                && let Input::Invoke(invocation) = input
+            {
+                return self.refuse_late(*invocation, now);
+            }
+        }
         let mut effects = self.party.hear(&input);
         effects.extend(match std::mem::replace(&mut self.state, State::Reset) {
             State::New => self.stay(State::New),
             State::Init { since, runtime } => self.during_init(since, runtime, input, now),
             State::Idle { init } => self.while_idle(init, input, now),
             State::Busy(busy) => self.while_busy(busy, input, now),
+            State::Crowded(crowd) => self.while_crowded(crowd, input, had_slot, now),
             State::Stopping { turn, reason, ends } => {
                 self.while_stopping(turn, reason, ends, &input)
             }
@@ -169,19 +198,26 @@ impl Life {
         let mut effects = Vec::new();
         let waiting = match input {
             Input::Next { extensions } => {
+                // Others of many may ask while extensions are waited for.
+                if runtime == RuntimePart::Running {
+                    effects.push(init_runtime_done(phase, Status::Success, None));
+                }
                 runtime = RuntimePart::Done(now);
-                effects.push(init_runtime_done(phase, Status::Success, None));
                 extensions
             }
             Input::ExtensionWaiting { extensions, .. } => extensions,
             _ => Waiting::Some,
         };
         if waiting == Waiting::All && runtime != RuntimePart::Running {
-            self.state = State::Idle { init: Some(duration) };
+            self.state = match self.invocations {
+                Invocations::One => State::Idle { init: Some(duration) },
+                Invocations::Many { .. } => State::Crowded(Crowd::default()),
+            };
             let report = init_report(phase, duration, Status::Success, None);
             effects.extend([Effect::Deadline(None), report, Effect::Throttle]);
             return effects;
         }
+        let why = (self.invocations != Invocations::One).then(|| InitFailure::of(&input));
         let (status, error_type) = match input {
             Input::InitError { error_type, .. } => (Status::Error, Some(error_type)),
             Input::Ended(end) => (Status::Error, Some(end_error(&end).0.to_owned())),
@@ -195,7 +231,9 @@ impl Life {
                 }
             },
         };
-        // It will run once more, inside the first invocation; nobody is waiting for this one.
+        // It will run once more, inside the first invocation; nobody is waiting for this one. Of many it
+        // is not, and this is what they get.
+        self.init_failure = why;
         if runtime == RuntimePart::Running {
             effects.push(init_runtime_done(phase, status, error_type.clone()));
         }
@@ -232,7 +270,6 @@ impl Life {
     fn invoke_after_reset(&mut self, invocation: Invocation, now: Instant) -> Vec<Effect> {
         let mut effects = vec![
             Effect::InitStart(InitPhase::Invoke),
-            Effect::LogStart(invocation.request_id.clone()),
             Effect::Deadline(Some(now + invocation.timeout)),
         ];
         self.party = Party::starting(&self.external);
@@ -255,7 +292,7 @@ impl Life {
         match input {
             Input::Next { extensions } => self.runtime_done(busy, extensions, now),
             Input::ExtensionWaiting { extensions: Waiting::All, .. } => self.complete(busy, now),
-            Input::Handed => {
+            Input::Handed { .. } => {
                 busy.handed.get_or_insert(now);
                 self.stay(State::Busy(busy))
             }
@@ -336,10 +373,12 @@ impl Life {
         if let Some(init_since) = busy.init_since.take() {
             let duration = now.duration_since(init_since);
             let assign = Effect::Assign(Box::new(busy.invocation.clone()));
+            // Its events come before those of the invocation it is part of (runtime-api.md 3.4).
+            let start = Effect::LogStart(busy.invocation.request_id.clone());
             busy.runtime = RuntimePart::Running;
             self.state = State::Busy(busy);
             let report = init_report(InitPhase::Invoke, duration, Status::Success, None);
-            return vec![report, Effect::Throttle, assign];
+            return vec![report, start, Effect::Throttle, assign];
         }
         self.state = State::Idle { init: None };
         let extensions_since = (now > since).then_some(since);
@@ -394,6 +433,7 @@ impl Life {
             }
             effects.extend(self.party.unready());
             effects.push(init_report(InitPhase::Invoke, duration, status, named.clone()));
+            effects.push(Effect::LogStart(id.clone()));
         }
         if let Some(message) = fault {
             effects.push(Effect::LogFault { id: id.clone(), error_type, message });
@@ -418,60 +458,6 @@ impl Life {
             _ => ShutdownReason::Failure,
         };
         self.end(reason, effects, now)
-    }
-
-    /// Has all processes end: at once and before `said` if nobody must be waited for, else after it,
-    /// so that caller and log need not wait.
-    fn end(&mut self, reason: ShutdownReason, said: Vec<Effect>, now: Instant) -> Vec<Effect> {
-        let stop = self.stop(reason, now);
-        match self.state {
-            State::Reset => stop.into_iter().chain(said).collect(),
-            _ => said.into_iter().chain(stop).collect(),
-        }
-    }
-
-    fn stop(&mut self, reason: ShutdownReason, now: Instant) -> Vec<Effect> {
-        let Some(stop) = self.party.stop() else { return self.kill() };
-        let ends = now + stop.budget;
-        if !stop.runs {
-            return self.shut_down_extensions(reason, ends);
-        }
-        self.state = State::Stopping { turn: Turn::Runtime, reason, ends };
-        vec![Effect::Deadline(Some(now + stop.share)), Effect::TerminateRuntime]
-    }
-
-    fn while_stopping(
-        &mut self,
-        turn: Turn,
-        reason: ShutdownReason,
-        ends: Instant,
-        input: &Input,
-    ) -> Vec<Effect> {
-        match (input, turn) {
-            (Input::Gone, _) | (Input::Deadline, Turn::Extensions) => self.kill(),
-            (Input::Ended(_), Turn::Runtime) => self.shut_down_extensions(reason, ends),
-            (Input::Deadline, Turn::Runtime) => {
-                let mut effects = vec![Effect::KillRuntime];
-                effects.extend(self.shut_down_extensions(reason, ends));
-                effects
-            }
-            (_, Turn::Extensions) if self.party.awaited() == 0 => self.kill(),
-            _ => self.stay(State::Stopping { turn, reason, ends }),
-        }
-    }
-
-    fn shut_down_extensions(&mut self, reason: ShutdownReason, ends: Instant) -> Vec<Effect> {
-        let told = self.party.shut_down(reason);
-        if told.is_empty() {
-            return self.kill();
-        }
-        self.state = State::Stopping { turn: Turn::Extensions, reason, ends };
-        std::iter::once(Effect::Deadline(Some(ends))).chain(told).collect()
-    }
-
-    fn kill(&mut self) -> Vec<Effect> {
-        self.state = State::Reset;
-        vec![Effect::Deadline(None), Effect::Kill]
     }
 }
 

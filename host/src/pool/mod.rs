@@ -5,7 +5,7 @@
 //! | `handle` | [`Pool`]: what others call |
 //! | `schedule` | who runs where: pure, for all functions of the host |
 //! | `driver` | the one task that owns the schedule |
-//! | `worker` | one task for each environment |
+//! | `worker`, `sharing` | one task for each environment, which runs one invocation after another or many at once |
 //! | `home` | what the pool asks of an environment and of whoever makes one |
 //! | `life` | how one environment lives: pure |
 //! | `environment`, `start`, `running` | performs that with a sandbox |
@@ -22,6 +22,7 @@ mod life;
 mod running;
 mod schedule;
 mod settings;
+mod sharing;
 mod signals;
 mod snapshot;
 mod start;
@@ -38,6 +39,6 @@ pub(crate) use handle::Pool;
 #[cfg(test)]
 pub(crate) use home::Home;
 pub(crate) use home::{Journal, Provider, Sink};
-pub(crate) use life::INIT_LIMIT;
+pub(crate) use life::{INIT_LIMIT, INIT_LIMIT_OF_MANY};
 pub use settings::{Freeze, Settings};
 pub use snapshot::{Count, FunctionCount, Snapshot};

@@ -10,7 +10,7 @@
 //!
 //! # Invariants
 //! - Every invocation ends by one call of [`Schedule::done`] or one [`Effect::Refuse`].
-//! - An environment has at most one invocation.
+//! - An environment has at most one invocation, or as many as it has said it has room for.
 //! - What is promised never exceeds the budget, and comes back only by [`Schedule::gone`].
 //! - Starts are granted in the order of asking: who needs much is not passed by who needs little.
 //!
@@ -33,6 +33,7 @@ use std::time::Instant;
 
 pub(crate) use parts::{Effect, EnvId, Gone, Health, JobId, Key, Need, Stand};
 use parts::{Env, Flow, Group, Job};
+use walk::SLOTS_WITHIN;
 
 use super::settings::Settings;
 use crate::model::Refused;
@@ -56,6 +57,8 @@ pub(crate) struct Schedule {
     lost_mb: u64,
     starting: u32,
     last_env: u64,
+    /// Promises of room that ended until then have been looked at.
+    promises_seen: Option<Instant>,
     closing: bool,
 }
 
@@ -74,6 +77,7 @@ impl Schedule {
             lost_mb: 0,
             starting: 0,
             last_env: 0,
+            promises_seen: None,
             closing: false,
         }
     }
@@ -87,7 +91,8 @@ impl Schedule {
         flow.reserved = need.reserved;
         flow.in_flight += 1;
         let needed_mb = need.memory_mb.saturating_add(self.settings.overhead_mb);
-        let group = self.groups.entry(need.key.clone()).or_insert_with(|| Group::new(needed_mb));
+        let new = || Group::new(needed_mb, need.at_once);
+        let group = self.groups.entry(need.key.clone()).or_insert_with(new);
         group.waiting += 1;
         let until = now + self.settings.memory_within;
         self.jobs.insert(job, Job { key: need.key.clone(), until });
@@ -136,15 +141,76 @@ impl Schedule {
     }
 
     /// The environment's invocation is over; what it came to is for the caller.
-    pub(crate) fn done(&mut self, env: EnvId, health: Health, now: Instant) -> Vec<Effect> {
-        let Some(one) = self.envs.get(&env) else { return Vec::new() };
-        let Stand::Busy { job } = one.stand else { return Vec::new() };
-        self.forget(job);
+    pub(crate) fn done(
+        &mut self,
+        env: EnvId,
+        job: JobId,
+        health: Health,
+        now: Instant,
+    ) -> Vec<Effect> {
+        let Some(one) = self.envs.get_mut(&env) else { return Vec::new() };
+        if !one.jobs.remove(&job) {
+            return Vec::new();
+        }
+        one.promising_until = now + SLOTS_WITHIN;
         if health == Health::Broken {
+            one.health = health;
+        }
+        self.forget(job);
+        self.is_done(env, health, now)
+    }
+
+    /// Something that ran in an environment does not any more.
+    fn is_done(&mut self, env: EnvId, health: Health, now: Instant) -> Vec<Effect> {
+        let one = &self.envs[&env];
+        if !one.jobs.is_empty() || one.stand != Stand::Busy {
+            return self.settle(now);
+        }
+        if one.health == Health::Broken {
+            // It ends by itself.
             self.end(env);
             return self.settle(now);
         }
         self.rest(env, health, now)
+    }
+
+    /// An environment of many at once can be given more, or fewer, than it said before.
+    pub(crate) fn slots(
+        &mut self,
+        env: EnvId,
+        before: usize,
+        free: usize,
+        now: Instant,
+    ) -> Vec<Effect> {
+        let Some(one) = self.envs.get(&env) else { return Vec::new() };
+        if !matches!(one.stand, Stand::Idle { .. } | Stand::Busy) {
+            return Vec::new();
+        }
+        let free = (one.free as usize + free).saturating_sub(before);
+        self.set_free(env, u32::try_from(free).unwrap_or(u32::MAX));
+        self.settle(now)
+    }
+
+    /// An invocation that an environment of many was given has not begun there: it waits again, first.
+    pub(crate) fn back(&mut self, env: EnvId, job: JobId, now: Instant) -> Vec<Effect> {
+        let Some(one) = self.envs.get_mut(&env) else { return Vec::new() };
+        if !one.jobs.remove(&job) {
+            return Vec::new();
+        }
+        self.waiting.push_front(job);
+        self.group_of(env).waiting += 1;
+        self.is_done(env, Health::Ready, now)
+    }
+
+    /// An environment of many takes no more, and ends once all that run in it are over.
+    pub(crate) fn leaves(&mut self, env: EnvId, now: Instant) -> Vec<Effect> {
+        let Some(one) = self.envs.get_mut(&env) else { return Vec::new() };
+        one.health = Health::Broken;
+        let is_idle = matches!(one.stand, Stand::Idle { .. });
+        self.set_free(env, 0);
+        let mut effects: Vec<Effect> = is_idle.then(|| self.end(env)).into_iter().collect();
+        effects.extend(self.settle(now));
+        effects
     }
 
     /// Nothing is left of the environment: its memory is free again.
@@ -171,11 +237,12 @@ impl Schedule {
                 }
             }
             Stand::Idle { since } => self.unrest(env, since),
-            Stand::Busy { job } => {
-                self.forget(job);
-                effects.push(refused(job));
-            }
-            Stand::Ending => {}
+            Stand::Busy | Stand::Ending => {}
+        }
+        let jobs = self.envs.get_mut(&env).map(|one| std::mem::take(&mut one.jobs));
+        for job in jobs.unwrap_or_default() {
+            self.forget(job);
+            effects.push(refused(job));
         }
         let mb = u64::from(one_mb);
         self.remove(env);
@@ -220,6 +287,7 @@ impl Schedule {
             effects.push(self.end(env));
         }
         effects.extend(self.lose_patience(now));
+        self.promises_seen = Some(now);
         effects.extend(self.settle(now));
         effects
     }
@@ -228,7 +296,7 @@ impl Schedule {
     pub(crate) fn next_tick(&self) -> Option<Instant> {
         let expiry = self.expiries.first().map(|(at, _)| *at);
         let patience = self.waiting.iter().map(|job| self.jobs[job].until).min();
-        expiry.into_iter().chain(patience).min()
+        expiry.into_iter().chain(patience).chain(self.promises_end()).min()
     }
 
     /// Nothing new is accepted; what was, is finished; what is idle ends.

@@ -1,20 +1,81 @@
 //! The end of one invocation's log, for `LogType=Tail`, and its figures.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
-use crate::model::{Event, LOG_TAIL_BYTES, Report};
+use serde_json::Value;
 
-/// What was logged since START.
+use crate::model::{Event, InitPhase, LOG_TAIL_BYTES, Report, RequestId};
+
+/// What was logged since START, or since the beginning of an init that is part of the invocation.
 #[derive(Debug, Default)]
 pub(super) struct Tail {
+    /// That init was there, and START was not.
+    in_init: bool,
     last: VecDeque<u8>,
     report: Option<Report>,
+}
+
+/// Remembers of a log what invocations are told.
+pub(super) trait Keep: Send + 'static {
+    /// Takes the lines that `event` made in the log.
+    fn keep(&mut self, event: &Event, lines: &[u8]);
+}
+
+impl Keep for Tail {
+    fn keep(&mut self, event: &Event, lines: &[u8]) {
+        self.push(event, lines);
+    }
+}
+
+/// The same where many run at once: a line of the function's is of the invocation that it names.
+#[derive(Debug, Default)]
+pub(super) struct Tails(HashMap<RequestId, Tail>);
+
+impl Keep for Tails {
+    fn keep(&mut self, event: &Event, lines: &[u8]) {
+        let named = match event {
+            Event::Start { request_id, .. } => {
+                self.0.insert(request_id.clone(), Tail::default());
+                Some(request_id.clone())
+            }
+            Event::RuntimeDone { request_id, .. }
+            | Event::Fault { request_id, .. }
+            | Event::End { request_id } => Some(request_id.clone()),
+            Event::Report(report) => Some(report.request_id.clone()),
+            Event::Log(line) => named_by(&line.text),
+            _ => None,
+        };
+        if let Some(tail) = named.and_then(|id| self.0.get_mut(&id)) {
+            tail.push(event, lines);
+        }
+    }
+}
+
+impl Tails {
+    /// What there is of an invocation that is over.
+    pub(super) fn take(&mut self, id: &RequestId) -> (Vec<u8>, Option<Report>) {
+        self.0.remove(id).unwrap_or_default().take()
+    }
+}
+
+/// Whose a line in JSON says it is: the two names AWS's loggers and clients have for that.
+fn named_by(line: &[u8]) -> Option<RequestId> {
+    if !line.starts_with(b"{") {
+        return None;
+    }
+    let fields: Value = serde_json::from_slice(line).ok()?;
+    let id = fields.get("requestId").or_else(|| fields.get("AWSRequestId"))?.as_str()?;
+    Some(RequestId(id.to_owned()))
 }
 
 impl Tail {
     /// Takes the lines that `event` made in the log.
     pub(super) fn push(&mut self, event: &Event, lines: &[u8]) {
         match event {
+            Event::InitStart { phase: InitPhase::Invoke } => {
+                *self = Self { in_init: true, ..Self::default() };
+            }
+            Event::Start { .. } if std::mem::take(&mut self.in_init) => {}
             Event::Start { .. } => *self = Self::default(),
             Event::Report(report) => self.report = Some(report.clone()),
             _ => {}
@@ -32,7 +93,7 @@ impl Tail {
 
     /// The tail and the figures; no figures unless REPORT was there.
     pub(super) fn take(&mut self) -> (Vec<u8>, Option<Report>) {
-        let Self { last, report } = std::mem::take(self);
+        let Self { last, report, .. } = std::mem::take(self);
         (last.into(), report)
     }
 }
@@ -43,7 +104,11 @@ mod tests {
     use crate::model::{LogLine, LogStream, RequestId};
 
     fn start() -> Event {
-        Event::Start { request_id: RequestId("a".to_owned()), version: "$LATEST".to_owned() }
+        Event::Start {
+            request_id: RequestId("a".to_owned()),
+            version: "$LATEST".to_owned(),
+            tenant_id: None,
+        }
     }
 
     fn line(text: &'static [u8]) -> Event {
@@ -73,5 +138,10 @@ mod tests {
         tail.push(&start(), b"START\n");
         tail.push(&line(b"mine"), b"mine\n");
         assert_eq!(tail.take().0, b"START\nmine\n");
+        tail.push(&Event::InitStart { phase: InitPhase::Invoke }, b"");
+        tail.push(&line(b"init"), b"init\n");
+        tail.push(&start(), b"START\n");
+        tail.push(&line(b"mine"), b"mine\n");
+        assert_eq!(tail.take().0, b"init\nSTART\nmine\n");
     }
 }

@@ -58,6 +58,22 @@ async fn a_caller_that_hangs_up_while_it_waits_does_not_stop_its_invocation() {
 }
 
 #[tokio::test]
+async fn an_answer_does_not_wait_for_what_is_done_after_it_unless_the_log_is_wanted() {
+    let stage = Stage::start(settings());
+    let waits = stage.call("f", "then wait");
+    until(|| stage.finished() == 1).await;
+    let hurries = stage.call_in_a_hurry("g", "then wait");
+    let invoked = hurries.await.unwrap().unwrap();
+    assert!(invoked.report.is_none() && invoked.log_tail.is_empty());
+    // Both environments are at work: who calls now gets another.
+    assert_eq!(stage::text(ask(&stage, "g", "x").await), "x");
+    assert!(!waits.is_finished());
+    assert_eq!(stage.made(), 3);
+    stage.gate.add_permits(2);
+    assert!(waits.await.unwrap().unwrap().report.is_some());
+}
+
+#[tokio::test]
 async fn an_environment_whose_task_panics_answers_and_is_replaced() {
     let stage = Stage::start(settings());
     assert!(matches!(ask(&stage, "f", "panic").await, Err(Refused::Sandbox(_))));

@@ -87,7 +87,10 @@ pub(crate) fn variables(function: &Function, platform: &Platform<'_>) -> Vec<Str
     set("AWS_LAMBDA_FUNCTION_NAME", &function.name);
     set("AWS_LAMBDA_FUNCTION_VERSION", &function.version);
     set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &function.memory_mb.to_string());
-    set("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand");
+    set("AWS_LAMBDA_INITIALIZATION_TYPE", function.initialization_type());
+    if let Some(most) = function.max_concurrency {
+        set("AWS_LAMBDA_MAX_CONCURRENCY", &most.to_string());
+    }
     set("AWS_LAMBDA_LOG_GROUP_NAME", &function.log_group);
     set("AWS_LAMBDA_LOG_STREAM_NAME", platform.log_stream);
     set("AWS_LAMBDA_RUNTIME_API", platform.runtime_api);
@@ -125,6 +128,7 @@ mod tests {
             log_format: LogFormat::Text,
             log_group: "/aws/lambda/hello".to_owned(),
             log_levels: LogLevels::default(),
+            max_concurrency: None,
             environment: BTreeMap::from([
                 ("TZ".to_owned(), "Europe/Berlin".to_owned()),
                 ("AWS_ACCESS_KEY_ID".to_owned(), "mine".to_owned()),

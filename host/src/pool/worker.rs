@@ -1,7 +1,7 @@
 //! One environment's task: owns it from its making to its end, and does what the schedule says.
 //!
 //! # Invariants
-//! - It is told of one invocation at a time and says [`Told::Done`] once for each, whatever became of
+//! - Unless many run at once (`sharing.rs`), it is told of one invocation at a time and says [`Told::Done`] once for each, whatever became of
 //!   the caller. If it ends without, the schedule answers for it.
 //! - It ends only when nothing is left of its environment, or says that this cannot be told.
 //!
@@ -10,16 +10,22 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::home::{Home, Journal, Provider, Sink};
 use super::schedule::{EnvId, Gone, Health, JobId};
 use super::settings::Freeze;
-use super::tail::Tail;
-use crate::model::{Event, Invocation, Invoked, Outcome, Refused, Version};
+use super::tail::{Keep, Tail, Tails};
+use crate::model::{
+    AnswerAt, Event, Invocation, Invoked, Outcome, Refused, RequestId, Version, patience,
+};
 use crate::sandbox::SandboxError;
+
+/// How long an answer is kept from its caller for the environment to be free: who calls again at once
+/// finds it so and needs no second one. Whoever works on after its response takes longer.
+const FREE_WITHIN: Duration = Duration::from_millis(10);
 
 /// An order to an environment. Closing the channel is the order to end when idle.
 pub(super) struct Run {
@@ -31,8 +37,14 @@ pub(super) struct Run {
 pub(super) enum Told {
     /// Its init is over.
     Ready { env: EnvId },
-    /// Its invocation is over but for the end of processes that are given time for it.
+    /// Its caller can be answered, though runtime, extensions or their end still take time.
     Answered { job: JobId, invoked: Box<Invoked> },
+    /// Of one that runs many at once: how many more it can be given than it said before.
+    Slots { env: EnvId, before: usize, now: usize },
+    /// Of such a one: it takes no more.
+    Leaves { env: EnvId },
+    /// Of such a one: an invocation that it never began.
+    Back { env: EnvId, job: JobId, invocation: Box<Invocation> },
     /// Its invocation is over. The result is not there if it was told before.
     Done { env: EnvId, job: JobId, result: Option<Box<Result<Invoked, Refused>>>, health: Health },
 }
@@ -56,7 +68,7 @@ pub(super) struct Worker<P> {
 }
 
 /// Why the loop of a living environment was left.
-enum Left {
+pub(super) enum Left {
     /// It was told to end.
     Told,
     /// It cannot go on.
@@ -66,18 +78,34 @@ enum Left {
 impl<P: Provider> Worker<P> {
     /// Lives until the environment is gone.
     pub(super) async fn live(mut self) -> Gone {
+        if self.version.function.max_concurrency.is_some() {
+            let tails = Arc::new(Mutex::new(Tails::default()));
+            let mut home = match self.home(&tails).await {
+                Ok(home) => home,
+                Err(gone) => return gone,
+            };
+            let left = self.share(&mut home, &tails).await;
+            return self.end(home, left).await;
+        }
         let tail = Arc::new(Mutex::new(Tail::default()));
-        let made = self.provider.home(Arc::clone(&self.version), self.sink(&tail));
-        // A home that is not begun holds nothing that dropping does not give back.
-        let made = tokio::select! {
-            made = made => made,
-            () = killed(&mut self.kill) => return Gone::Ended,
-        };
-        let mut home = match made {
+        let mut home = match self.home(&tail).await {
             Ok(home) => home,
-            Err(text) => return Gone::Failed(text),
+            Err(gone) => return gone,
         };
         let left = self.serve(&mut home, &tail).await;
+        self.end(home, left).await
+    }
+
+    async fn home(&mut self, tail: &Arc<Mutex<impl Keep>>) -> Result<P::Home, Gone> {
+        let made = self.provider.home(Arc::clone(&self.version), self.sink(tail));
+        // A home that is not begun holds nothing that dropping does not give back.
+        tokio::select! {
+            made = made => made.map_err(Gone::Failed),
+            () = killed(&mut self.kill) => Err(Gone::Ended),
+        }
+    }
+
+    async fn end(&mut self, mut home: P::Home, left: Left) -> Gone {
         if matches!(left, Left::Told) {
             // Whoever loses is ended next, whatever came of it: also one that cannot go on.
             tokio::select! {
@@ -130,7 +158,7 @@ impl<P: Provider> Worker<P> {
                     self.is_frozen.store(home.is_ready(), Ordering::Relaxed);
                     home.freeze()
                 }
-                woken = home.woken() => home.attend(woken).await,
+                woken = home.woken() => home.attend(woken, &mut |_, _| {}).await,
             };
             if let Err(error) = attended {
                 return Left::Broken(error);
@@ -150,17 +178,26 @@ impl<P: Provider> Worker<P> {
         run: Run,
     ) -> Result<(), SandboxError> {
         let Run { job, invocation } = run;
+        let answer_at = invocation.answer_at;
+        let is_answered = Notify::new();
         let outcome = Mutex::new(None);
         let whole = || {
             let mut tail = lock(tail);
             let outcome = lock(&outcome).take_if(|_| tail.has_report())?;
             let (log_tail, report) = tail.take();
-            Some(Invoked { outcome, log_tail, report: report? })
+            Some(Invoked { outcome, log_tail, report: Some(report?) })
         };
         let mut is_told = false;
         let ran = {
-            let mut answer = |answered: Outcome| *lock(&outcome) = Some(answered);
+            let mut answer = |_: &RequestId, answered: Outcome| {
+                *lock(&outcome) = Some(answered);
+                is_answered.notify_one();
+            };
             let mut ran = std::pin::pin!(home.invoke(invocation, &mut answer));
+            let mut waited = std::pin::pin!(async {
+                is_answered.notified().await;
+                tokio::time::sleep(patience(FREE_WITHIN)).await;
+            });
             loop {
                 // Whoever hurries has no time for it; the home is ended next.
                 tokio::select! {
@@ -170,6 +207,17 @@ impl<P: Provider> Worker<P> {
                     // Processes end in their own time, and nobody waits for that.
                     () = self.reported.notified(), if !is_told => {
                         if let Some(invoked) = whole() {
+                            let invoked = Box::new(invoked);
+                            // As below.
+                            let _gone = self.told.send(Told::Answered { job, invoked }).await;
+                            is_told = true;
+                        }
+                    }
+                    // Nor for what runtime and extensions do after the response.
+                    () = &mut waited, if !is_told && answer_at == AnswerAt::Response => {
+                        let outcome = lock(&outcome).take();
+                        if let Some(outcome) = outcome {
+                            let invoked = Invoked { outcome, log_tail: Vec::new(), report: None };
                             let invoked = Box::new(invoked);
                             // As below.
                             let _gone = self.told.send(Told::Answered { job, invoked }).await;
@@ -200,14 +248,14 @@ impl<P: Provider> Worker<P> {
     }
 
     /// Writes to the journal and remembers the end of it.
-    fn sink(&self, tail: &Arc<Mutex<Tail>>) -> Sink {
+    fn sink(&self, tail: &Arc<Mutex<impl Keep>>) -> Sink {
         let (journal, version) = (Arc::clone(&self.journal), Arc::clone(&self.version));
         let tail = Arc::clone(tail);
         let reported = Arc::clone(&self.reported);
         Arc::new(move |stream: &str, event: Event| {
             let mut lines = Vec::new();
             journal.note(&version, stream, &event, &mut lines);
-            lock(&tail).push(&event, &lines);
+            lock(&tail).keep(&event, &lines);
             if matches!(event, Event::Report(_)) {
                 reported.notify_one();
             }
@@ -216,18 +264,18 @@ impl<P: Provider> Worker<P> {
 }
 
 /// Ends when everything is to end, also because whoever would say so is gone.
-async fn killed(kill: &mut watch::Receiver<bool>) {
+pub(super) async fn killed(kill: &mut watch::Receiver<bool>) {
     // The error means just that.
     let _ended = kill.wait_for(|kill| *kill).await;
 }
 
-fn lock<T>(tail: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(super) fn lock<T>(tail: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     // Each change is whole or not there; a panic in another cannot make it wrong.
     tail.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The error with everything it came from.
-fn in_words(error: &SandboxError) -> String {
+pub(super) fn in_words(error: &SandboxError) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {

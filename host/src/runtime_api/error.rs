@@ -28,7 +28,7 @@ pub(crate) async fn error(
     headers: &HeaderMap,
     incoming: &mut hyper::body::Incoming,
 ) -> Result<Reply, Reply> {
-    let post = Post::of_invocation(shared, id, headers, Answer::Error)?;
+    let post = Post::of_invocation(shared, id, headers, Answer::Error).await?;
     match body::collect(headers, incoming, MAX_PAYLOAD_BYTES).await {
         Ok(whole) => {
             let (payload, xray_cause) = split_cause(headers, whole.bytes);

@@ -20,6 +20,8 @@ mod body;
 mod error;
 mod extensions;
 mod frames;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod init_error;
 mod lines;
 mod next;

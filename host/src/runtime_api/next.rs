@@ -12,7 +12,7 @@ use http_body_util::Full;
 
 use super::reply::{self, Reply};
 use super::session::Next;
-use super::shared::Shared;
+use super::shared::{Shared, Slot};
 use crate::model::Invocation;
 
 /// The attempt's id, sent here and echoed by newer runtimes (1.3).
@@ -28,8 +28,12 @@ const TENANT: HeaderName = HeaderName::from_static("lambda-runtime-aws-tenant-id
 /// Headers of a next with everything.
 const MAX_HEADERS: usize = 9;
 
-/// Waits for an event as long as the connection lives.
+/// Waits for an event as long as the connection lives. One that comes while an answer is still streamed
+/// waits for its end, too: AWS's client for Node.js asks so after a handler failed in its stream.
 pub(crate) async fn next(shared: &Shared) -> Result<Reply, Reply> {
+    if shared.session().is_of_many() {
+        return one_of_many(shared).await;
+    }
     let mut suspended = false;
     loop {
         // Made before the state is looked at: it hears every assignment from here on.
@@ -38,20 +42,69 @@ pub(crate) async fn next(shared: &Shared) -> Result<Reply, Reply> {
         let now = Instant::now();
         let stepped = {
             let mut session = shared.session();
-            let stepped = if suspended { session.wake(now) } else { Some(session.next(now)?) };
+            let stepped = if suspended {
+                session.wake(now)
+            } else if session.is_streaming() {
+                // It asks again when the stream is over.
+                None
+            } else {
+                suspended = true;
+                Some(session.next(now)?)
+            };
             let signal = match &stepped {
                 Some(Next::Wait { signal } | Next::Event { signal, .. }) => signal.clone(),
                 None => None,
             };
-            if let Some(signal) = signal {
-                permit.send(signal);
+            match signal {
+                Some(signal) => permit.send(signal),
+                // Any number may wait here, and must not hold the places of those who have news.
+                None => drop(permit),
             }
             stepped
         };
         if let Some(Next::Event { invocation, .. }) = stepped {
             return event(&invocation).ok_or_else(reply::internal);
         }
-        suspended = true;
+        changed.await;
+    }
+}
+
+/// The same where any number of them may wait: it is told that this one does before it looks.
+async fn one_of_many(shared: &Shared) -> Result<Reply, Reply> {
+    let slot = Slot::reserve(shared).await?;
+    let permit = shared.permit().await?;
+    let refused = {
+        // Signals are sent in the order of the changes.
+        let mut session = shared.session();
+        match session.next(Instant::now()) {
+            Ok(Next::Wait { signal: Some(signal) }) => {
+                permit.send(signal);
+                None
+            }
+            Ok(_) => None,
+            Err(refusal) => Some(refusal),
+        }
+    };
+    if let Some(refusal) = refused {
+        slot.is_over();
+        return Err(refusal.into());
+    }
+    loop {
+        // As above.
+        let changed = shared.changed.notified();
+        let permit = shared.permit().await?;
+        let woken = {
+            let mut session = shared.session();
+            let woken = session.wake(Instant::now());
+            if let Some(Next::Event { signal: Some(signal), .. }) = &woken {
+                permit.send(signal.clone());
+            }
+            woken
+        };
+        if let Some(Next::Event { invocation, .. }) = woken {
+            slot.is_over();
+            return event(&invocation).ok_or_else(reply::internal);
+        }
         changed.await;
     }
 }

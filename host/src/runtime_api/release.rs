@@ -7,7 +7,7 @@ use http::HeaderMap;
 use http::header::USER_AGENT;
 
 /// Longest name kept, in characters (0.4).
-const MAX_CHARS: usize = 128;
+pub(crate) const MAX_CHARS: usize = 128;
 /// Header that lists features, once.
 const FEATURES: &str = "lambda-runtime-features";
 /// Name of a runtime that gives none.

@@ -95,7 +95,7 @@ impl From<Refusal> for Reply {
             Refusal::NotAllowed { .. } | Refusal::Concurrent { .. } => {
                 (StatusCode::FORBIDDEN, "InvalidStateTransition")
             }
-            Refusal::InvokeTimeout => (StatusCode::GONE, "InvokeTimeout"),
+            Refusal::InvokeTimeout | Refusal::Late { .. } => (StatusCode::GONE, "InvokeTimeout"),
             Refusal::NoSuchPath => return not_found(),
         };
         error(status, error_type, &refusal.to_string())

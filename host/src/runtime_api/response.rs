@@ -31,14 +31,14 @@ pub(crate) const TRUNCATED: &str = "Runtime.TruncatedResponse";
 
 /// How the runtime sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
+pub(crate) enum Mode {
     Buffered,
     Streaming,
 }
 
 impl Mode {
     /// Absent is buffered; anything but `streaming`, lower case, is a mistake.
-    fn of(headers: &HeaderMap) -> Option<Self> {
+    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
         match headers.get(RESPONSE_MODE).map(|value| value.as_bytes()) {
             None | Some(b"") => Some(Self::Buffered),
             Some(b"streaming") => Some(Self::Streaming),
@@ -53,7 +53,7 @@ pub(crate) async fn response(
     headers: &HeaderMap,
     incoming: &mut Incoming,
 ) -> Result<Reply, Reply> {
-    let post = Post::of_invocation(shared, id, headers, Answer::Response)?;
+    let post = Post::of_invocation(shared, id, headers, Answer::Response).await?;
     // The emulator stays in InvocationResponse here and wedges; dropping the post undoes it.
     let mode = Mode::of(headers).ok_or_else(reply::invalid_response_mode)?;
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
@@ -122,7 +122,7 @@ fn too_large(bytes: usize, limit_bytes: usize) -> (Option<Delivery>, Reply) {
 }
 
 /// A response that ends in error trailers is an error, in either mode: half of it is not an answer.
-fn error_trailers(trailers: &HeaderMap) -> Option<Delivery> {
+pub(crate) fn error_trailers(trailers: &HeaderMap) -> Option<Delivery> {
     let given = trailers.get(error::ERROR_TYPE)?.as_bytes();
     if given.is_empty() {
         return None;

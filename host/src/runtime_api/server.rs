@@ -26,7 +26,7 @@ use super::telemetry::{Hub, Phase, SocketAsk, Sockets};
 use super::{body, reply, routes};
 use crate::model::{Event, Function, Invocation, RequestId, ShutdownReason};
 
-/// Connections served at once. Clients keep one or two; a function must not fill the host's
+/// Connections served at once, besides those of slots. Clients keep one or two; a function must not fill the host's
 /// descriptors or memory (each may hold [`MAX_HEADER_BYTES`]).
 const MAX_CONNECTIONS: usize = 128;
 /// Request line and headers: 1 MiB of X-Ray cause (runtime-api.md 0.1) and everything else.
@@ -98,10 +98,15 @@ impl RuntimeApi {
             Extending::Disabled => (Extensions::disabled(), None),
         };
         let sockets = sockets.map_or(Sockets::OfTheHost, Sockets::Inside);
-        let session = Session::new(Restore::Disabled, extensions);
+        let (session, slots) = match function.max_concurrency {
+            Some(most) => (Session::of_many(extensions), most as usize),
+            None => (Session::new(Restore::Disabled, extensions), 0),
+        };
         let telemetry = Hub::new(function, sockets);
-        let shared = Arc::new(Shared::new(session, telemetry, signals));
-        let serving = accept(listener, server, peer, Arc::clone(&shared));
+        let shared = Arc::new(Shared::new(session, slots, telemetry, signals));
+        // Each slot is a connection, and its answer may be another.
+        let most = MAX_CONNECTIONS + 2 * slots;
+        let serving = accept(listener, server, peer, most, Arc::clone(&shared));
         Ok(Self { shared, accepting: event_loop.spawn(serving).abort_handle() })
     }
 
@@ -170,12 +175,18 @@ impl fmt::Debug for RuntimeApi {
     }
 }
 
-async fn accept(listener: TcpListener, server: SocketAddr, peer: Peer, shared: Arc<Shared>) {
+async fn accept(
+    listener: TcpListener,
+    server: SocketAddr,
+    peer: Peer,
+    most: usize,
+    shared: Arc<Shared>,
+) {
     let mut connections = JoinSet::new();
     loop {
         // Losing either side loses nothing: accept and join_next are cancel-safe.
         tokio::select! {
-            accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
+            accepted = listener.accept(), if connections.len() < most => match accepted {
                 Ok((stream, client)) => {
                     connections.spawn(converse(stream, client, server, peer, Arc::clone(&shared)));
                 }

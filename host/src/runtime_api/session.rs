@@ -3,9 +3,8 @@
 //! Each method is one call or event: it checks, changes state and returns what must be said to the
 //! runtime ([`Refusal`] or a value) and to the owner ([`Signal`]). What is not written is refused.
 //!
-//! State has two layers, so that several invocations at once (Managed Instances) need a map of
-//! [`Attempt`]s instead of one, and nothing else: [`Life`] belongs to the process, [`Progress`] to
-//! one invocation. The ten names AWS prints are made from both by [`Session::state`].
+//! State has two layers: [`Life`] belongs to the process, [`Progress`] to one invocation; of several at
+//! once there are several [`Attempt`]s (`many`). The ten names AWS prints are made from both by [`Session::state`].
 //!
 //! # Invariants
 //! - A [`Ticket`] stands for a body that is being read. Only its holder can finish or abandon it,
@@ -19,6 +18,7 @@
 //! # Sources
 //! `reference/runtime-api.md` 1.2 to 1.8; names and texts as in AWS's emulator.
 
+mod many;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +26,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use many::Many;
 use thiserror::Error;
 
 use super::extensions::Extensions;
@@ -153,6 +154,9 @@ pub(crate) enum Refusal {
     /// 410: another attempt's answer, or the time ran out while the body was being read.
     #[error("Invoke timeout")]
     InvokeTimeout,
+    /// The same, of one that has timed out while others run on: its handler is done now.
+    #[error("Invoke timeout")]
+    Late { request_id: RequestId },
     /// 404: a restore path without snapshots.
     #[error("404 page not found")]
     NoSuchPath,
@@ -187,6 +191,10 @@ pub(crate) struct Session {
     assigned: Option<Arc<Invocation>>,
     /// In the runtime's hands. Classic: at most one.
     current: Option<Attempt>,
+    /// The answer that is, or was last, passed on while it came.
+    streaming: Option<Ticket>,
+    /// Instead of both, where the runtime may hold many.
+    many: Option<Many>,
     last_ticket: u64,
 }
 
@@ -198,12 +206,17 @@ impl Session {
             restore,
             assigned: None,
             current: None,
+            streaming: None,
+            many: None,
             last_ticket: 0,
         }
     }
 
     /// AWS's name for where we are.
     pub(crate) fn state(&self) -> &'static str {
+        if let (Life::Serving, Some(many)) = (self.life, &self.many) {
+            return many.state();
+        }
         match (self.life, self.current.as_ref().map(|attempt| attempt.progress)) {
             (Life::Started, _) => "Started",
             (Life::RestoreReady, _) => RESTORE_READY,
@@ -218,6 +231,9 @@ impl Session {
 
     /// `GET invocation/next`.
     pub(crate) fn next(&mut self, now: Instant) -> Result<Next, Refusal> {
+        if self.is_of_many() {
+            return self.next_of_many(now);
+        }
         let over = match (self.life, &self.current) {
             (Life::Started | Life::Restoring, _) => true,
             (Life::Serving, None) => false,
@@ -242,13 +258,17 @@ impl Session {
 
     /// A suspended `next` looks again. Each assignment releases one of them, whichever is first.
     pub(crate) fn wake(&mut self, now: Instant) -> Option<Next> {
+        if self.is_of_many() {
+            return self.wake_of_many(now);
+        }
         if self.life != Life::Serving || self.current.is_some() {
             return None;
         }
         let invocation = self.assigned.take()?;
         let held = Arc::clone(&invocation);
         self.current = Some(Attempt { invocation: held, progress: Progress::Running });
-        Some(Next::Event { invocation, signal: Some(Signal::Handed { at: now }) })
+        let request_id = invocation.request_id.clone();
+        Some(Next::Event { invocation, signal: Some(Signal::Handed { request_id, at: now }) })
     }
 
     /// The head of `POST …/{id}/response` or `…/error`; its body is read under the ticket.
@@ -258,6 +278,9 @@ impl Session {
         attempt_id: Option<&[u8]>,
         kind: Answer,
     ) -> Result<Ticket, Refusal> {
+        if self.is_of_many() {
+            return self.begin_of_many(id, attempt_id, kind);
+        }
         let from = self.state();
         let ticket = Ticket(self.last_ticket + 1);
         let current = self.current.as_mut().ok_or(Refusal::InvalidRequestId)?;
@@ -281,6 +304,19 @@ impl Session {
         self.answering(ticket).and_then(|attempt| attempt.invocation.stream_to.clone())
     }
 
+    /// The answer that is being read is a stream.
+    pub(crate) fn streams(&mut self, ticket: Ticket) {
+        self.streaming = Some(ticket);
+    }
+
+    /// Whether the end of a stream is still to come.
+    pub(crate) fn is_streaming(&self) -> bool {
+        self.current.as_ref().is_some_and(|attempt| match attempt.progress {
+            Progress::Answering { ticket, .. } => self.streaming == Some(ticket),
+            _ => false,
+        })
+    }
+
     /// The body of a post is here, or known to be too large.
     pub(crate) fn finish(
         &mut self,
@@ -288,9 +324,13 @@ impl Session {
         delivery: Delivery,
         at: Instant,
     ) -> Result<Signal, Refusal> {
-        let current = self.answering(ticket).ok_or(Refusal::InvokeTimeout)?;
+        let Some(current) = self.answering(ticket) else {
+            let late = self.many.as_mut().and_then(|many| many.late_by(ticket));
+            return Err(late.unwrap_or(Refusal::InvokeTimeout));
+        };
         current.progress = Progress::Sent;
         let request_id = current.invocation.request_id.clone();
+        self.many.iter_mut().for_each(Many::forget_answered);
         Ok(match delivery {
             Delivery::Response { payload, content_type } => {
                 Signal::Response { request_id, payload, content_type, at }
@@ -398,6 +438,9 @@ impl Session {
 
     /// The owner gives an invocation: at once if the runtime waits, else when it next asks.
     pub(crate) fn assign(&mut self, invocation: Invocation) -> Result<(), Busy> {
+        if self.is_of_many() {
+            return self.assign_of_many(invocation);
+        }
         if matches!(self.life, Life::Failed { .. }) {
             return Err(Busy::Over { state: self.state() });
         }
@@ -413,6 +456,7 @@ impl Session {
 
     /// The owner gave the caller a timeout: nothing of this invocation is taken any more.
     pub(crate) fn expire(&mut self, id: &RequestId) {
+        self.many.iter_mut().for_each(|many| many.expire(id));
         if self.assigned.as_ref().is_some_and(|invocation| invocation.request_id == *id) {
             self.assigned = None;
         }
@@ -424,7 +468,8 @@ impl Session {
     }
 
     fn answering(&mut self, held: Ticket) -> Option<&mut Attempt> {
-        self.current.as_mut().filter(|attempt| {
+        let many = self.many.iter_mut().flat_map(|many| &mut many.attempts);
+        self.current.iter_mut().chain(many).find(|attempt| {
             matches!(attempt.progress, Progress::Answering { ticket, .. } if ticket == held)
         })
     }

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use http::HeaderMap;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit, mpsc};
 
 use super::next::INVOCATION_ID;
 use super::release::Release;
@@ -26,19 +26,27 @@ pub(crate) struct Shared {
     release: Mutex<Release>,
     /// Whom extensions asked to send what happens.
     pub(crate) telemetry: Hub,
-    /// Woken when something was assigned or restored; whoever is suspended looks again.
+    /// Woken when something was assigned or restored, or a stream has ended; whoever is suspended looks again.
     pub(crate) changed: Notify,
+    /// Of a runtime that may hold many: how many of its `next` count.
+    slots: Semaphore,
     /// The owner holds the other end; when that is gone every call ends in 500.
     signals: mpsc::Sender<Signal>,
 }
 
 impl Shared {
-    pub(crate) fn new(session: Session, telemetry: Hub, signals: mpsc::Sender<Signal>) -> Self {
+    pub(crate) fn new(
+        session: Session,
+        slots: usize,
+        telemetry: Hub,
+        signals: mpsc::Sender<Signal>,
+    ) -> Self {
         Self {
             telemetry,
             session: Mutex::new(session),
             release: Mutex::default(),
             changed: Notify::new(),
+            slots: Semaphore::new(slots),
             signals,
         }
     }
@@ -72,15 +80,20 @@ impl<'a> Post<'a> {
     }
 
     /// Begins the answer to invocation `id`, if the session takes one now.
-    pub(crate) fn of_invocation(
+    pub(crate) async fn of_invocation(
         shared: &'a Shared,
         id: &str,
         headers: &HeaderMap,
         answer: Answer,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Self, Reply> {
         let attempt_id = headers.get(INVOCATION_ID).map(|value| value.as_bytes());
-        let ticket = shared.session().begin(id, attempt_id, answer)?;
-        Ok(Self::new(shared, ticket))
+        let begun = shared.session().begin(id, attempt_id, answer);
+        if let Err(refusal) = &begun
+            && let Some(signal) = late(refusal)
+        {
+            shared.permit().await?.send(signal);
+        }
+        Ok(Self::new(shared, begun?))
     }
 
     /// Ends an invocation's post.
@@ -95,9 +108,60 @@ impl<'a> Post<'a> {
         step: impl FnOnce(&mut Session, Ticket) -> Result<Signal, Refusal>,
     ) -> Result<(), Reply> {
         let permit = self.shared.permit().await?;
-        let signal = step(&mut self.shared.session(), self.ticket)?;
-        permit.send(signal);
+        let mut session = self.shared.session();
+        match step(&mut session, self.ticket) {
+            Ok(signal) => permit.send(signal),
+            Err(refusal) => {
+                if let Some(signal) = late(&refusal) {
+                    permit.send(signal);
+                }
+                drop(session);
+                return Err(refusal.into());
+            }
+        }
+        drop(session);
         Ok(())
+    }
+}
+
+/// What the owner is told of an answer that came too late.
+fn late(refusal: &Refusal) -> Option<Signal> {
+    match refusal {
+        Refusal::Late { request_id } => {
+            Some(Signal::Late { request_id: request_id.clone(), at: Instant::now() })
+        }
+        _ => None,
+    }
+}
+
+/// A waiting `next` of a runtime that may hold many. Those over the limit wait to be one. Dropping it without an event, as hyper does when
+/// the connection goes, tells the owner that there is one fewer.
+#[derive(Debug)]
+pub(crate) struct Slot<'a> {
+    gone: Option<mpsc::OwnedPermit<Signal>>,
+    _one_of_many: SemaphorePermit<'a>,
+}
+
+impl<'a> Slot<'a> {
+    /// Had before the owner is told of the `next`, so that there is always room to take that back.
+    pub(crate) async fn reserve(shared: &'a Shared) -> Result<Self, Reply> {
+        let one_of_many = shared.slots.acquire().await.map_err(|_| reply::internal())?;
+        let gone = shared.signals.clone().reserve_owned().await;
+        let gone = Some(gone.map_err(|_| reply::internal())?);
+        Ok(Self { gone, _one_of_many: one_of_many })
+    }
+
+    /// It has got an event, or was never told of.
+    pub(crate) fn is_over(mut self) {
+        self.gone = None;
+    }
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        if let Some(permit) = self.gone.take() {
+            permit.send(Signal::NextGone { at: Instant::now() });
+        }
     }
 }
 
@@ -114,6 +178,7 @@ impl<'a> StreamedPost<'a> {
     pub(crate) async fn begin(post: Post<'a>) -> Result<Self, Reply> {
         let permit = post.shared.signals.clone().reserve_owned().await;
         let permit = permit.map_err(|_| reply::internal())?;
+        post.shared.session().streams(post.ticket);
         Ok(Self { post, permit: Some(permit) })
     }
 
@@ -129,10 +194,24 @@ impl<'a> StreamedPost<'a> {
 
     fn end(&mut self, delivery: Delivery) -> Result<(), Refusal> {
         let Some(permit) = self.permit.take() else { return Ok(()) };
-        let mut session = self.post.shared.session();
-        let signal = session.finish(self.post.ticket, delivery, Instant::now())?;
-        permit.send(signal);
-        Ok(())
+        let ended = {
+            let mut session = self.post.shared.session();
+            match session.finish(self.post.ticket, delivery, Instant::now()) {
+                Ok(signal) => {
+                    permit.send(signal);
+                    Ok(())
+                }
+                Err(refusal) => {
+                    if let Some(signal) = late(&refusal) {
+                        permit.send(signal);
+                    }
+                    Err(refusal)
+                }
+            }
+        };
+        // A `next` may wait for it.
+        self.post.shared.changed.notify_waiters();
+        ended
     }
 }
 

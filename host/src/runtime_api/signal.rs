@@ -89,9 +89,24 @@ pub enum Signal {
         /// Whether all extensions wait by now; if not, they say when they do.
         extensions: Waiting,
     },
+    /// Of a runtime that may hold many invocations: a `next` that waited is gone without an event.
+    NextGone {
+        /// When.
+        at: Instant,
+    },
+    /// Of a runtime that may hold many: the answer to an invocation that has timed out came and was
+    /// refused.
+    Late {
+        /// Which invocation.
+        request_id: RequestId,
+        /// When.
+        at: Instant,
+    },
     /// The event was handed to the runtime: the invocation's Duration begins. If it had been
     /// assigned before the runtime asked, this also says that init or the previous one is over.
     Handed {
+        /// Which invocation.
+        request_id: RequestId,
         /// When.
         at: Instant,
     },

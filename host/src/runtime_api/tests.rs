@@ -5,5 +5,6 @@ mod conversation;
 mod extensions;
 mod fuzz;
 mod limits;
+mod malformed;
 mod speed;
 mod streams;

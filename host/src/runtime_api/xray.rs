@@ -10,7 +10,7 @@ use serde_json::Value;
 
 const CAUSE: &str = "lambda-runtime-function-xray-error-cause";
 /// Largest cause (1.10).
-const MAX_CAUSE_BYTES: usize = 64 * 1024;
+pub(crate) const MAX_CAUSE_BYTES: usize = 64 * 1024;
 /// Longest of the two texts when the lists had to go (1.10).
 const MAX_TEXT_BYTES: usize = (MAX_CAUSE_BYTES - 4096) / 2;
 /// Tenths of the lists that are tried, in order.

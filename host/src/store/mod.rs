@@ -37,8 +37,8 @@ pub use functions::{Expected, Put, Reserve};
 pub use lock::DirectoryLock;
 pub use queue::{Leased, QueuedEvent};
 pub use record::{
-    Code, Configuration, Cors, Dead, FunctionRecord, LastUpdate, LayerRecord, LayerUse, Logging,
-    State, UpdateStatus, UrlRecord, Vpc,
+    CapacityProvider, Code, Configuration, Cors, Dead, FunctionRecord, LastUpdate, LayerRecord,
+    LayerUse, Logging, State, UpdateStatus, UrlRecord, Vpc,
 };
 pub use records::{
     Direction, Entry, Limits, LogEvent, LogGroup, LogPage, LogQuery, LogStreamRow, Lost, Position,

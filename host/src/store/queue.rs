@@ -21,6 +21,9 @@ pub struct QueuedEvent {
     pub request_id: String,
     /// `X-Amzn-Trace-Id`.
     pub trace_id: String,
+    /// `X-Amz-Tenant-Id`.
+    #[serde(default)]
+    pub tenant_id: Option<String>,
     /// When it was accepted, milliseconds since the epoch.
     #[serde(skip)]
     pub accepted_ms: u64,

@@ -56,6 +56,23 @@ pub struct Configuration {
     pub vpc: Option<Vpc>,
     pub logging: Logging,
     pub snap_start: String,
+    /// `TenancyConfig` with the only mode there is; never changes.
+    #[serde(default)]
+    pub is_per_tenant: bool,
+    /// `CapacityProviderConfig`: many invocations at once.
+    #[serde(default)]
+    pub capacity_provider: Option<CapacityProvider>,
+}
+
+/// `LambdaManagedInstancesCapacityProviderConfig`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CapacityProvider {
+    /// There is none behind it here.
+    pub arn: String,
+    /// Invocations at once in one environment.
+    pub max_concurrency: u32,
+    /// Shown, and of no effect.
+    pub gib_per_vcpu: serde_json::Number,
 }
 
 /// A stored package.

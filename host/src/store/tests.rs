@@ -37,6 +37,8 @@ fn record(name: &str, revision: &str) -> FunctionRecord {
                 group: format!("/aws/lambda/{name}"),
             },
             snap_start: "None".to_owned(),
+            is_per_tenant: false,
+            capacity_provider: None,
         },
         code: Code { sha256: format!("sha-of-{name}"), bytes: 10, unpacked_bytes: 20 },
         state: State::Pending,
@@ -52,6 +54,7 @@ fn event(function: &str, accepted_ms: u64) -> QueuedEvent {
         arn: format!("arn:{function}"),
         request_id: format!("id-{accepted_ms}"),
         trace_id: "Root=1".to_owned(),
+        tenant_id: None,
         accepted_ms,
         payload: b"{}".to_vec(),
     }

@@ -82,7 +82,8 @@ mod tests {
 
     #[test]
     fn platform_lines_are_compact_telemetry_events() {
-        let start = Event::Start { request_id: id(), version: "$LATEST".to_owned() };
+        let start =
+            Event::Start { request_id: id(), version: "$LATEST".to_owned(), tenant_id: None };
         assert_eq!(
             json_at(SystemLevel::Info, &start),
             "{\"time\":\"2024-03-04T17:22:38.033Z\",\"type\":\"platform.start\",\
@@ -119,8 +120,9 @@ mod tests {
             status,
             error_type: None,
             metrics: None,
+            tenant_id: None,
         };
-        let start = Event::Start { request_id: id(), version: "1".to_owned() };
+        let start = Event::Start { request_id: id(), version: "1".to_owned(), tenant_id: None };
         let events = [
             (Event::InitStart { phase: InitPhase::Invoke }, SystemLevel::Debug),
             (init_report(Status::Success, None), SystemLevel::Debug),

@@ -154,6 +154,7 @@ pub(crate) mod tests {
             init_duration: None,
             status,
             error_type: error_type.map(str::to_owned),
+            tenant_id: None,
             extension_overhead: None,
             notes: Vec::new(),
         }
@@ -231,7 +232,7 @@ pub(crate) mod tests {
             renderer.render(event, now(), &mut out);
             String::from_utf8(out).unwrap()
         };
-        let start = Event::Start { request_id: id(), version: "1".to_owned() };
+        let start = Event::Start { request_id: id(), version: "1".to_owned(), tenant_id: None };
         assert_eq!(paint(&start), "\x1b[2mSTART RequestId: 8f5c Version: 1\x1b[0m\n");
         let failed = paint(&Event::Report(report(Status::Timeout, None)));
         assert!(failed.starts_with("\x1b[31mREPORT ") && failed.ends_with("\x1b[0m\n"), "{failed}");

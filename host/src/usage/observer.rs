@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use super::logs::{Labels, LogRenderer, Paint};
 use super::{Metrics, Say, price, stderr};
-use crate::model::{Event, InitPhase, LogFormat, Report, Version};
+use crate::model::{Event, InitPhase, LogFormat, Purpose, Report, Version};
 use crate::pool::Journal;
 use crate::store::{Entry, Records, StartKind, Totals, UsageRecord};
 
@@ -114,6 +114,11 @@ impl Journal for Observer {
         let renderer = LogRenderer::new(function.log_format, Paint::Plain, labels)
             .with_levels(function.effective_levels());
         let now = Timestamp::now();
+        if version.purpose == Purpose::Archive {
+            // An invocation is over when its REPORT is written, whoever reads it.
+            renderer.render(event, now, lines);
+            return;
+        }
         match event {
             Event::InitStart { phase: InitPhase::Invoke } => {
                 self.resets().insert(stream.to_owned());

@@ -50,7 +50,7 @@ pub(super) fn lines(event: &Event, now: Timestamp) -> Vec<String> {
             line.push_str(&failure(*status, error_type.as_deref()));
             vec![line]
         }
-        Event::Start { request_id, version } => {
+        Event::Start { request_id, version, .. } => {
             vec![format!("START RequestId: {request_id} Version: {version}")]
         }
         Event::Fault { request_id, message, error_type } if error_type == TIMED_OUT => {
@@ -123,7 +123,8 @@ mod tests {
 
     #[test]
     fn start_and_end_are_as_on_aws() {
-        let start = Event::Start { request_id: id(), version: "$LATEST".to_owned() };
+        let start =
+            Event::Start { request_id: id(), version: "$LATEST".to_owned(), tenant_id: None };
         assert_eq!(text(&start), "START RequestId: 8f5c Version: $LATEST\n");
         let end = Event::End { request_id: id() };
         assert_eq!(text(&end), "END RequestId: 8f5c\n");

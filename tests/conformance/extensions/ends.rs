@@ -73,19 +73,10 @@ fn a_hosts_frozen_environment_wakes_for_the_next_invocation_and_for_its_end() {
     }
     let data = tempfile::Builder::new().prefix("e2e-serve-").tempdir().unwrap();
     let serving = Serving::start(data.path(), &["--freeze-after", "0"]);
-    let source = format!("{}{QUIET}", super::API);
-    let source = serde_json::to_string(&source).unwrap();
     let answers = serving.boto3(&format!(
-        "
-buffer = io.BytesIO()
-with zipfile.ZipFile(buffer, 'w') as archive:
-    entry = zipfile.ZipInfo('extensions/ext')
-    entry.external_attr = 0o755 << 16
-    archive.writestr(entry, {source})
-layer = client.publish_layer_version(LayerName='ext', Content={{'ZipFile': buffer.getvalue()}})
-deploy('echo', 'def handler(event, context): return event',
-       Layers=[layer['LayerVersionArn']], MemorySize=256)
-json.dump([call('echo', n) for n in range(3)], sys.stdout)"
+        "{}
+json.dump([call('echo', n) for n in range(3)], sys.stdout)",
+        deployed_with(QUIET)
     ));
     assert_eq!(answers, serde_json::json!([0, 1, 2]));
     serving.wait_for_pool(|pool| pool["environments"]["frozen"] == 1);
@@ -99,4 +90,51 @@ fn an_extension_that_is_told_of_nothing_ends_with_the_rest() {
     let layer = extension("Extension([]).next()\n");
     let run = extended(&echo(), &layer).args(["--repeat", "2"]).run().answered();
     assert!(!run.stderr.contains("SHUTDOWN"), "{}", run.stderr);
+}
+
+/// Deploys `echo` with an extension that does this.
+fn deployed_with(source: &str) -> String {
+    let source = serde_json::to_string(&format!("{}{source}", super::API)).unwrap();
+    format!(
+        "
+buffer = io.BytesIO()
+with zipfile.ZipFile(buffer, 'w') as archive:
+    entry = zipfile.ZipInfo('extensions/ext')
+    entry.external_attr = 0o755 << 16
+    archive.writestr(entry, {source})
+layer = client.publish_layer_version(LayerName='ext', Content={{'ZipFile': buffer.getvalue()}})
+deploy('echo', 'def handler(event, context): return event',
+       Layers=[layer['LayerVersionArn']], MemorySize=256)
+"
+    )
+}
+
+#[test]
+fn a_hosts_caller_has_its_answer_while_extensions_still_work_unless_it_wants_the_log() {
+    if let Err(reason) = boto3_is_there() {
+        skip!("{reason}");
+    }
+    let data = tempfile::Builder::new().prefix("e2e-serve-").tempdir().unwrap();
+    let serving = Serving::start(data.path(), &[]);
+    // The extension never finishes: the environment is at work until the function's time is over.
+    let answers = serving.boto3(&format!(
+        "{}
+json.dump([call('echo', 'early'), call('echo', 'second')], sys.stdout)",
+        deployed_with("Extension().next()\nthreading.Event().wait()\n")
+            .replace("MemorySize", "Timeout=TIMEOUT + 15, MemorySize")
+    ));
+    assert_eq!(answers, serde_json::json!(["early", "second"]));
+    // The second one could not have the first one's environment.
+    serving.wait_for_pool(|pool| pool["environments"]["busy"] == 2);
+    assert!(!serving.log().contains("REPORT"), "{}", serving.log());
+    let log = serving.boto3(
+        "
+client.update_function_configuration(FunctionName='echo', Timeout=SHORT)
+client.get_waiter('function_updated_v2').wait(FunctionName='echo')
+answer = client.invoke(FunctionName='echo', Payload='1', LogType='Tail')
+import base64
+json.dump([json.load(answer['Payload']), base64.b64decode(answer['LogResult']).decode()], sys.stdout)",
+    );
+    assert_eq!(log[0], 1);
+    assert!(log[1].as_str().unwrap().contains("Status: timeout"), "{log}");
 }

@@ -97,7 +97,7 @@ impl Guest {
                 built = Some(fixture);
             }
             "go" => built = Some(go_fixture(&source_of(self.language))?),
-            "rust" => built = Some(rust_fixture(&source_of(self.language))?),
+            "rust" => built = Some(rust_fixture()?),
             "java" => built = Some(java_fixture(&source_of(self.language))?),
             _ => {}
         }

@@ -10,6 +10,7 @@
 //! # Not here
 //! What only one language has (`conformance`, and the tests beside each language loop).
 
+mod at_once;
 mod guest;
 mod matrix;
 mod suite;

@@ -6,6 +6,7 @@
 //! # Sources
 //! `reference/lambda-service.md` sections 1 to 8, 10 to 12, 16 and 20.
 
+mod at_once;
 mod aws_cli;
 mod callers;
 mod deployments;
@@ -26,6 +27,7 @@ mod requests;
 mod rust_sdk;
 mod streams;
 mod tags;
+mod tenants;
 mod urls;
 
 use crate::harness::Host;

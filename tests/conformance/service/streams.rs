@@ -3,10 +3,10 @@
 use super::on_a_host;
 use crate::harness::Host;
 
-/// `deploy` makes a function that answers as its event says; `read` is what comes of it: the text of
-/// its chunks, how it ended, and when its first chunk and its end were there.
+/// `deploy` makes a function that answers as its event says.
 const PRELUDE: &str = r#"
 import checked
+from streamed import *
 SOURCE = open(os.path.join(os.path.dirname(checked.__file__), "streaming.py")).read()
 def deploy(c, name="f", **more):
     out = io.BytesIO()
@@ -15,22 +15,6 @@ def deploy(c, name="f", **more):
         info.external_attr = 0o755 << 16
         archive.writestr(info, SOURCE)
     create(c, name, Runtime="provided.al2023", Code={"ZipFile": out.getvalue()}, **more)
-def begun(c, steps, name="f", **more):
-    got = c.invoke_with_response_stream(FunctionName=name, Payload=json.dumps(steps), **more)
-    assert got["ResponseStreamContentType"] == "application/vnd.amazon.eventstream", got
-    assert got["StatusCode"] == 200 and got["ExecutedVersion"] == "$LATEST"
-    return got["EventStream"]
-def read(c, steps, name="f", **more):
-    chunks, complete, first = [], None, None
-    for event in begun(c, steps, name, **more):
-        assert complete is None, "something came after the end"
-        if "PayloadChunk" in event:
-            first = first or time.monotonic()
-            chunks.append(event["PayloadChunk"]["Payload"].decode())
-        else:
-            complete = event["InvokeComplete"]
-    assert complete is not None, "it did not end"
-    return chunks, complete, first, time.monotonic()
 c = client(read_timeout=120)
 "#;
 

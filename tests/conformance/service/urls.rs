@@ -2,22 +2,11 @@
 
 use super::on_a_host;
 
-/// `visit` is a plain request to a URL: status, headers, body.
+/// What every script begins with.
 const PRELUDE: &str = r#"
 import checked
-from http.client import HTTPConnection, IncompleteRead
-from urllib.parse import urlparse
-def connected(url, path="/", method="GET", body=None, headers={}):
-    assert url.endswith("/"), url
-    # Names below localhost are this machine, which not every resolver knows.
-    connection = HTTPConnection("127.0.0.1", PORT, timeout=120)
-    connection.request(method, path, body, {"Host": urlparse(url).netloc, **headers})
-    return connection.getresponse()
-def visit(*arguments, **more):
-    response = connected(*arguments, **more)
-    return response.status, response.headers, response.read()
-def url_of(c, name="f", **more):
-    return c.create_function_url_config(FunctionName=name, **{"AuthType": "NONE", **more})["FunctionUrl"]
+from http.client import IncompleteRead
+from streamed import *
 c = client(read_timeout=120)
 "#;
 
@@ -177,7 +166,9 @@ try:
     raise AssertionError(response.read())
 except IncompleteRead as cut:
     assert cut.partial == b"half", cut.partial
-for steps in ([["error", "{}"]], [["begin", integration], ["data", "no prelude"], ["end"]], [["begin", integration], ["cut"]]):
+oops = {"Lambda-Runtime-Function-Error-Type": "Function.Oops"}
+for steps in ([["error", "{}"]], [["begin", integration], ["data", "no prelude"], ["end"]], [["begin", integration], ["cut"]],
+              [["begin"], ["cut"]], [["begin"], ["end", oops]], [["begin"], ["die"]]):
     response = go(steps)
     assert (response.status, response.read()) == (502, b"Internal Server Error"), steps
 response = go([["response", '{"statusCode":202,"body":"whole"}']])

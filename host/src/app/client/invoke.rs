@@ -19,6 +19,7 @@ const EXIT_FUNCTION_FAILED: u8 = 1;
 const TYPE: &str = "x-amz-invocation-type";
 const LOG_TYPE: &str = "x-amz-log-type";
 const CLIENT_CONTEXT: &str = "x-amz-client-context";
+const TENANT_ID: &str = "x-amz-tenant-id";
 const FUNCTION_ERROR: &str = "x-amz-function-error";
 const LOG_RESULT: &str = "x-amz-log-result";
 const REQUEST_ID: &str = "x-amzn-requestid";
@@ -61,6 +62,7 @@ fn headers(asked: &InvokeDeployed) -> Vec<(&'static str, String)> {
     };
     let context = asked.client_context.as_ref();
     headers.extend(context.map(|json| (CLIENT_CONTEXT, STANDARD.encode(json))));
+    headers.extend(asked.tenant_id.clone().map(|id| (TENANT_ID, id)));
     headers
 }
 

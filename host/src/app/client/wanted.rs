@@ -5,6 +5,15 @@ use serde_json::{Map, Value, json};
 use crate::config::Deploy;
 use crate::model::LogFormat;
 
+const INSTANCES: &str = "LambdaManagedInstancesCapacityProviderConfig";
+const AT_ONCE: &str = "PerExecutionEnvironmentMaxConcurrency";
+/// A host has no capacity providers; the API wants one named.
+const PROVIDER: &str = "arn:aws:lambda:us-east-1:000000000000:capacity-provider:lambdabox";
+
+fn capacity(at_once: u32) -> Value {
+    json!({ INSTANCES: { "CapacityProviderArn": PROVIDER, AT_ONCE: at_once } })
+}
+
 /// Members that are to be as they are here.
 pub(super) struct Wanted(Map<String, Value>);
 
@@ -28,6 +37,7 @@ impl Wanted {
             ("Timeout", deploy.timeout_seconds.map(|seconds| json!(seconds))),
             ("EphemeralStorage", deploy.ephemeral_storage_mb.map(|mb| json!({ "Size": mb }))),
             ("LoggingConfig", deploy.log_format.map(|f| json!({ "LogFormat": format(f) }))),
+            ("CapacityProviderConfig", deploy.max_concurrency.map(capacity)),
             ("Environment", deploy.environment.as_ref().map(|v| json!({ "Variables": v }))),
             ("Layers", layers.map(|arns| json!(arns))),
         ];
@@ -54,6 +64,10 @@ impl Wanted {
                     let variables = has.get("Variables").unwrap_or(&nothing);
                     variables == &wanted["Variables"]
                 }
+                "CapacityProviderConfig" => {
+                    let of = |config: &Value| config[INSTANCES][AT_ONCE].clone();
+                    of(has) == of(wanted)
+                }
                 "LoggingConfig" => has["LogFormat"] == wanted["LogFormat"],
                 _ => has == wanted,
             }
@@ -78,6 +92,7 @@ mod tests {
             timeout_seconds: Some(7),
             ephemeral_storage_mb: None,
             log_format: Some(LogFormat::Json),
+            max_concurrency: None,
             environment: Some([("A1".to_owned(), "x".to_owned())].into()),
             layers: Some(vec![LayerSource::Arn("arn:l:1".to_owned())]),
             reserved_concurrency: None,

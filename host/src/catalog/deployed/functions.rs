@@ -15,7 +15,9 @@ use super::packages::Packages;
 use super::serving::{Change, Observer, Serving};
 use super::snapshot::snapshot;
 use crate::config::ObjectStore;
-use crate::model::{ApplicationLevel, Function, LogFormat, LogLevels, SystemLevel, Version};
+use crate::model::{
+    ApplicationLevel, Function, LogFormat, LogLevels, Purpose, SystemLevel, Tenancy, Version,
+};
 use crate::store::{
     Blobs, Code, Dead, Expected, FunctionRecord, LastUpdate, Logging, Pinned, Put, Reserve, State,
     Store, StoreError, UpdateStatus,
@@ -445,12 +447,18 @@ impl Deployed {
                 },
                 log_group: set.logging.group.clone(),
                 log_levels: levels(&set.logging),
+                max_concurrency: set.capacity_provider.as_ref().map(|set| set.max_concurrency),
                 environment: set.environment.clone().unwrap_or_default(),
             },
             code: self.packages.path(&record.code.sha256),
             layers: set.layers.iter().map(|layer| self.packages.path(&layer.code.sha256)).collect(),
             revision: record.deployment.clone(),
             reserved_concurrency: record.reserved,
+            purpose: Purpose::Serving,
+            tenancy: match set.is_per_tenant {
+                true => Tenancy::PerTenant,
+                false => Tenancy::Shared,
+            },
         }
     }
 }

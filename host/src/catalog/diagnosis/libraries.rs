@@ -94,13 +94,7 @@ impl<'a> Libraries<'a> {
 
     /// The C library a program asks for against the one that the machine has.
     fn too_old(&self, program: &Elf<'_>) -> Option<Fault> {
-        let needed = program.verneed.as_ref()?.iter().flat_map(|need| {
-            let names = need.iter().filter_map(|version| {
-                program.dynstrtab.get_at(version.vna_name).map(str::to_owned)
-            });
-            names.collect::<Vec<_>>()
-        });
-        let wanted = newest(needed)?;
+        let wanted = wanted(program)?;
         let bytes = fs::read(self.find(C_LIBRARY, program, Path::new("/"))?).ok()?;
         let library = Elf::parse(&bytes).ok()?;
         let defined = library.verdef.as_ref()?.iter().filter_map(|definition| {
@@ -110,6 +104,23 @@ impl<'a> Libraries<'a> {
         let has = newest(defined)?;
         (wanted > has).then(|| Fault::Glibc { wanted: dotted(wanted), has: dotted(has) })
     }
+}
+
+/// The C library, by its version, that a program asks for; `None` for one that asks for none, as static
+/// ones do, and for what is no program.
+pub(crate) fn c_library_wanted(program: &Path) -> Option<(u32, u32)> {
+    let bytes = fs::read(program).ok()?;
+    wanted(&Elf::parse(&bytes).ok()?)
+}
+
+fn wanted(program: &Elf<'_>) -> Option<(u32, u32)> {
+    let names = program.verneed.as_ref()?.iter().flat_map(|need| {
+        let names = need
+            .iter()
+            .filter_map(|version| program.dynstrtab.get_at(version.vna_name).map(str::to_owned));
+        names.collect::<Vec<_>>()
+    });
+    newest(names)
 }
 
 fn dotted((major, minor): (u32, u32)) -> String {

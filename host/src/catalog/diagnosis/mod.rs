@@ -17,4 +17,5 @@ mod libraries;
 mod opinion;
 mod program;
 
+pub(crate) use libraries::c_library_wanted;
 pub use opinion::{Diagnosis, Moment, Suspect};

@@ -25,7 +25,12 @@ pub enum Suspect {
         /// Where it is on the host.
         file: PathBuf,
     },
-    /// As before, and a class that it looks for.
+    /// A script that starts the runtime, by its path inside.
+    Wrapper {
+        /// As `AWS_LAMBDA_EXEC_WRAPPER` has it.
+        inside: String,
+    },
+    /// An interpreter, and a class that it looks for.
     Java {
         /// Where `java` is on the host.
         file: PathBuf,
@@ -106,6 +111,13 @@ impl Diagnosis {
         match &self.suspect {
             Suspect::Bootstrap { file, inside } => self.of_bootstrap(file, inside, error_type),
             Suspect::Interpreter { file } => self.of_interpreter(file, error_type),
+            Suspect::Wrapper { inside } => (error_type == EXITED).then(|| {
+                format!(
+                    "{inside} (AWS_LAMBDA_EXEC_WRAPPER), or what it started, ended before anything asked \
+                     for an event; what it wrote is in the log. It is given the runtime's command line and \
+                     ends with `exec \"$@\"`, or starts a program that takes events by itself"
+                )
+            }),
             Suspect::Java { handler, .. } if error_type == NO_CLASS => {
                 // A layer may hold it, and then something else is wrong.
                 let is_alone = self.layers.is_none();

@@ -39,6 +39,16 @@ pub(in super::super) async fn create(front: &Front, call: Call) -> Answer {
             violations.null(path);
         }
     }
+    let tenancy = members.take_object("TenancyConfig")?;
+    let is_per_tenant = tenancy.is_some();
+    if let Some(tenancy) = tenancy {
+        match tenancy.text("TenantIsolationMode")? {
+            None => violations.null("tenancyConfig.tenantIsolationMode"),
+            Some(mode) => {
+                violations.word("tenancyConfig.tenantIsolationMode", mode, &["PER_TENANT"]);
+            }
+        }
+    }
     let settings = Settings::read(&members, &mut violations)?;
     let architecture = architecture(&members, &mut violations)?;
     if let Some(package_type) = members.text("PackageType")? {
@@ -60,7 +70,7 @@ pub(in super::super) async fn create(front: &Front, call: Call) -> Answer {
              packages.",
         ));
     }
-    let mut set = defaults(&named.name, architecture);
+    let mut set = Configuration { is_per_tenant, ..defaults(&named.name, architecture) };
     settings.apply(front, Intent::Create, &named.name, &mut set).await?;
     let code = members.take_object("Code")?.unwrap_or_default();
     let source = code_of(code, Place::Code).await?;
@@ -162,5 +172,7 @@ fn defaults(name: &str, architecture: Option<String>) -> Configuration {
             group: format!("/aws/lambda/{name}"),
         },
         snap_start: "None".to_owned(),
+        is_per_tenant: false,
+        capacity_provider: None,
     }
 }

@@ -3,6 +3,7 @@
 //! # Sources
 //! `reference/lambda-service.md` sections 3 to 6 and 16.
 
+mod capacity;
 mod code;
 mod create;
 mod read;

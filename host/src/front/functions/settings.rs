@@ -11,10 +11,10 @@ use super::super::names::{
 use super::super::state::Front;
 use super::super::validate::Violations;
 use super::runtime::{self, Intent, Taken};
-use super::variables;
+use super::{capacity, variables};
 use crate::catalog::{DeployError, MAX_LAYERS};
 use crate::model::{EPHEMERAL_STORAGE_MB, MEMORY_MB, TIMEOUT_SECS};
-use crate::store::{Configuration, LayerUse, Logging, Vpc};
+use crate::store::{CapacityProvider, Configuration, LayerUse, Logging, Vpc};
 
 const ROLE_PATTERN: &str = r"arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+";
 const ARN_PATTERN: &str = r"(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|()";
@@ -28,12 +28,10 @@ const MAX_LOG_GROUP: usize = 512;
 const MAX_SUBNETS: usize = 16;
 const MAX_SECURITY_GROUPS: usize = 5;
 /// Members of the model that mean something lambdabox has not.
-const NOT_YET: [&str; 9] = [
+const NOT_YET: [&str; 7] = [
     "FileSystemConfigs",
     "ImageConfig",
     "CodeSigningConfigArn",
-    "TenancyConfig",
-    "CapacityProviderConfig",
     "DurableConfig",
     "RuntimeConfig",
     "AcceleratorConfig",
@@ -58,6 +56,7 @@ pub(super) struct Settings {
     vpc: Option<Vpc>,
     logging: Option<LoggingAsked>,
     snap_start: Option<String>,
+    capacity_provider: Option<CapacityProvider>,
 }
 
 #[derive(Debug, Default)]
@@ -105,10 +104,16 @@ impl Settings {
             vpc: vpc(members)?,
             logging: logging(members)?,
             snap_start: nested(members, "SnapStart", "ApplyOn")?,
+            capacity_provider: capacity::read(members, violations)?,
         };
         settings.check(violations);
         if let Some(name) = NOT_YET.into_iter().find(|name| is_set(members, name)) {
             return Err(ApiError::invalid(format!("lambdabox does not have {name} yet.")));
+        }
+        // Creation has taken it out.
+        if is_set(members, "TenancyConfig") {
+            let text = "The tenancy configuration is set when a function is created, and stays.";
+            return Err(ApiError::invalid(text));
         }
         Ok(settings)
     }
@@ -228,6 +233,14 @@ impl Settings {
         }
         if let Some(logging) = self.logging {
             logging.apply(&mut set.logging);
+        }
+        if let Some(provider) = self.capacity_provider {
+            set.capacity_provider = Some(provider);
+        }
+        // Records of many at once are told apart in JSON only.
+        if set.capacity_provider.is_some() && set.logging.format != "JSON" {
+            let format = Some("JSON".to_owned());
+            LoggingAsked { format, ..LoggingAsked::default() }.apply(&mut set.logging);
         }
         Ok(())
     }

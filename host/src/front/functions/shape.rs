@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
+use super::capacity;
 use crate::catalog::Identity;
 use crate::store::{FunctionRecord, State, UpdateStatus};
 
@@ -77,6 +78,12 @@ pub(super) fn configuration(
     put("Architectures", json!([set.architecture]));
     put("EphemeralStorage", json!({ "Size": set.ephemeral_storage_mb }));
     put("SnapStart", json!({ "ApplyOn": set.snap_start, "OptimizationStatus": "Off" }));
+    if set.is_per_tenant {
+        put("TenancyConfig", json!({ "TenantIsolationMode": "PER_TENANT" }));
+    }
+    if let Some(provider) = &set.capacity_provider {
+        put("CapacityProviderConfig", capacity::shown(provider));
+    }
     let mut logging = Map::new();
     logging.insert("LogFormat".to_owned(), set.logging.format.clone().into());
     for (name, level) in [

@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 use super::super::answers::Answers;
 use super::super::reply::{self, Body};
 use crate::invoke::{HTTP_INTEGRATION, Prelude, PreludeReader, Step, Streaming};
-use crate::model::{Outcome, Piece};
+use crate::model::{Invoked, Outcome, Piece};
 
 /// Of an answer that says nothing.
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -136,7 +136,20 @@ pub(super) async fn streamed(first: Piece, mut streaming: Streaming) -> Response
         Piece::Data(_) => None,
     };
     if content_type.as_deref() != Some(HTTP_INTEGRATION) {
-        let mut response = Response::new(rest(Bytes::new(), streaming));
+        // What fails before it said anything is a failure, and no answer that breaks off.
+        let body = loop {
+            match streaming.next().await {
+                Step::Piece(Piece::Data(bytes)) if !bytes.is_empty() => {
+                    break rest(bytes, streaming);
+                }
+                Step::Piece(_) => {}
+                Step::Ended(ended) => match *ended {
+                    Ok(Invoked { outcome: Outcome::Failed(_), .. }) | Err(_) => return failed(),
+                    Ok(_) => break reply::full(Bytes::new()),
+                },
+            }
+        };
+        let mut response = Response::new(body);
         let given = content_type.and_then(|given| HeaderValue::try_from(given).ok());
         response.headers_mut().insert(CONTENT_TYPE, given.unwrap_or(BYTES));
         return response;

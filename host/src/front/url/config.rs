@@ -14,7 +14,7 @@ use super::super::names::{NAMESPACED, Named};
 use super::super::reply::{self, Answer};
 use super::super::state::{Call, Front};
 use super::super::validate::Violations;
-use crate::store::{Cors, Put, StoreError, UrlRecord};
+use crate::store::{Cors, FunctionRecord, Put, StoreError, UrlRecord};
 
 const NO_RESOURCE: &str = "The resource you requested does not exist.";
 const QUALIFIER_PATTERN: &str = r"((?!^\d+$)^[0-9a-zA-Z-_]+$)";
@@ -34,7 +34,12 @@ struct Asked {
 pub(in super::super) async fn create(front: &Front, name: &str, call: Call) -> Answer {
     let named = function(front, name, call.query.get("Qualifier"))?;
     let asked = Asked::read(&front.settings(call.body).await?, Need::AuthType)?;
-    exists(front, &named).await?;
+    let record = exists(front, &named).await?;
+    if record.configuration.is_per_tenant {
+        return Err(ApiError::invalid(
+            "Function URLs are not supported for functions with tenant isolation.",
+        ));
+    }
     let url = UrlRecord {
         id: new_id(),
         function: named.name.clone(),
@@ -179,9 +184,9 @@ fn is_alias(qualifier: &str) -> bool {
     !is_number && qualifier.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
 }
 
-async fn exists(front: &Front, named: &Named) -> Result<(), ApiError> {
+async fn exists(front: &Front, named: &Named) -> Result<FunctionRecord, ApiError> {
     let found = front.deployed.find(&named.name).await;
-    found.map(drop).map_err(|error| refused(error, named, front.identity()))
+    found.map_err(|error| refused(error, named, front.identity()))
 }
 
 async fn stored(front: &Front, named: &Named) -> Result<UrlRecord, ApiError> {

@@ -16,7 +16,7 @@ use super::super::reply::{self, Body};
 use super::super::state::Front;
 use super::{answer, cors, event};
 use crate::invoke::{Request, Step};
-use crate::model::RequestId;
+use crate::model::{AnswerAt, RequestId};
 use crate::store::UrlRecord;
 
 /// Between a URL's id and its region.
@@ -111,6 +111,8 @@ async fn run(
         payload: event.into(),
         trace_id: Some(trace_id.clone()),
         client_context: None,
+        tenant_id: None,
+        answer_at: AnswerAt::Response,
     };
     front.answers.room().await;
     let refused = |error| not_run(error, &named, front);

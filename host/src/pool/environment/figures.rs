@@ -28,7 +28,8 @@ impl Environment {
                 span("runtimeOverhead", response, next),
             ],
         });
-        self.note(Event::RuntimeDone { request_id, status, error_type, metrics });
+        let tenant_id = self.tenant_id.clone();
+        self.note(Event::RuntimeDone { request_id, status, error_type, metrics, tenant_id });
     }
 
     pub(super) async fn log_end(&mut self, ending: Ending) {
@@ -59,6 +60,7 @@ impl Environment {
             init_duration: ending.init_duration,
             status: ending.status,
             error_type: ending.error_type,
+            tenant_id: self.tenant_id.clone(),
             extension_overhead: overhead,
             notes: self.blueprint.notes.clone(),
         }));

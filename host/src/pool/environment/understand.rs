@@ -45,7 +45,9 @@ impl Environment {
                     return None;
                 }
                 Signal::Extension(signal) => of_extension(signal)?,
-                Signal::Handed { at } => (Input::Handed, at),
+                Signal::Handed { request_id: id, at } => (Input::Handed { id }, at),
+                Signal::NextGone { at } => (Input::NextGone, at),
+                Signal::Late { request_id: id, at } => (Input::Late { id }, at),
                 Signal::Response { request_id: id, payload, content_type, at } => {
                     (Input::Response { id, payload, content_type }, at)
                 }

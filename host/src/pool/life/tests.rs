@@ -3,8 +3,9 @@
 use bytes::Bytes;
 
 use super::*;
-use crate::model::RequestId;
+use crate::model::{AnswerAt, RequestId};
 
+mod crowd;
 mod extensions;
 
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -25,6 +26,7 @@ fn invocation(id: &str) -> Invocation {
         cognito_identity: None,
         tenant_id: None,
         stream_to: None,
+        answer_at: AnswerAt::Report,
     }
 }
 
@@ -54,6 +56,13 @@ fn answers(effects: &[Effect]) -> usize {
 fn ending(effects: &[Effect]) -> &Ending {
     let found = effects.iter().find_map(|e| if let Effect::LogEnd(e) = e { Some(e) } else { None });
     found.expect("the effects end the invocation")
+}
+
+/// START follows what is said of the init that is part of the invocation.
+fn started_after_its_init(effects: &[Effect]) {
+    let report = effects.iter().position(|e| matches!(e, Effect::InitReport { .. }));
+    let start = effects.iter().position(|e| matches!(e, Effect::LogStart(_)));
+    assert!(report.is_some() && report < start, "{effects:?}");
 }
 
 #[test]
@@ -111,6 +120,7 @@ fn a_failed_init_runs_once_more_inside_the_invocation() {
         assert!(effects.contains(&Effect::Deadline(Some(start + TIMEOUT))));
         let effects = life.on(NEXT, start + Duration::from_millis(8));
         assert!(effects.iter().any(|e| matches!(e, Effect::Assign(_))));
+        started_after_its_init(&effects);
         life.on(response("a"), start + Duration::from_millis(9));
         let effects = life.on(NEXT, start + Duration::from_millis(10));
         let ending = ending(&effects);
@@ -134,6 +144,7 @@ fn the_second_init_failure_is_what_the_caller_gets_with_both_reports() {
     )));
     assert_eq!(answers(&effects), 1);
     assert_eq!(ending(&effects).error_type.as_deref(), Some("Runtime.ImportModuleError"));
+    started_after_its_init(&effects);
 }
 
 #[test]

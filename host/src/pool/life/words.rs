@@ -32,7 +32,11 @@ pub(crate) enum Input {
     /// The runtime asked for the next event and none is assigned.
     Next { extensions: Waiting },
     /// The event went out to the runtime.
-    Handed,
+    Handed { id: RequestId },
+    /// Of many: a `next` that waited has gone without an event.
+    NextGone,
+    /// Of many: the handler of one that has timed out is done.
+    Late { id: RequestId },
     /// An extension registered.
     Registered { name: String, place: Place, events: Vec<LifecycleEvent> },
     /// An extension asked for the next event.

@@ -10,6 +10,12 @@ impl Schedule {
         self.groups.contains_key(key)
     }
 
+    /// Whether many may run at once in it.
+    pub(crate) fn runs_many(&self, env: EnvId) -> bool {
+        let key = self.envs.get(&env).map(|one| &one.key);
+        key.and_then(|key| self.groups.get(key)).is_some_and(|group| group.at_once.is_some())
+    }
+
     pub(crate) fn memory_budget_mb(&self) -> u64 {
         self.settings.memory_budget_mb
     }
@@ -23,22 +29,35 @@ impl Schedule {
     }
 
     pub(crate) fn function_counts(&self, is_frozen: &dyn Fn(EnvId) -> bool) -> Vec<FunctionCount> {
-        let count = |key: &Key, waiting: u32| {
-            let mut environments = Count::default();
-            let mut memory_mb = 0;
+        let mut counts: Vec<FunctionCount> = Vec::new();
+        // Tenants of one version come one after another, and are counted together.
+        for (key, group) in &self.groups {
+            let Key { function, version, revision, tenant: _ } = key.clone();
+            let is_of = |count: &FunctionCount| {
+                (&count.function, &count.version, &count.revision)
+                    == (&function, &version, &revision)
+            };
+            if !counts.last().is_some_and(is_of) {
+                let environments = Count::default();
+                let (waiting, memory_mb) = (0, 0);
+                let new =
+                    FunctionCount { function, version, revision, environments, waiting, memory_mb };
+                counts.push(new);
+            }
+            let count = counts.last_mut().expect("one was pushed just now");
+            count.waiting += group.waiting;
             for (env, one) in self.envs.iter().filter(|(_, one)| one.key == *key) {
-                memory_mb += u64::from(one.mb);
+                count.memory_mb += u64::from(one.mb);
+                let environments = &mut count.environments;
                 match one.stand {
                     Stand::Starting { .. } => environments.starting += 1,
                     Stand::Idle { .. } if is_frozen(*env) => environments.frozen += 1,
                     Stand::Idle { .. } => environments.idle += 1,
-                    Stand::Busy { .. } => environments.busy += 1,
+                    Stand::Busy => environments.busy += 1,
                     Stand::Ending => environments.ending += 1,
                 }
             }
-            let Key { function, version, revision } = key.clone();
-            FunctionCount { function, version, revision, environments, waiting, memory_mb }
-        };
-        self.groups.iter().map(|(key, group)| count(key, group.waiting)).collect()
+        }
+        counts
     }
 }

@@ -1,8 +1,9 @@
 //! What the schedule keeps of environments, versions and invocations.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use crate::model::{Refused, Version};
+use crate::model::{Purpose, Refused, Version};
 
 /// Numbers an environment; none is used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,6 +19,8 @@ pub(crate) struct Key {
     pub(crate) function: String,
     pub(crate) version: String,
     pub(crate) revision: String,
+    /// Environments of one tenant are never another's.
+    pub(crate) tenant: Option<String>,
 }
 
 /// What an invocation needs.
@@ -26,17 +29,27 @@ pub(crate) struct Need {
     pub(crate) key: Key,
     pub(crate) memory_mb: u32,
     pub(crate) reserved: Option<u32>,
+    /// How many may run at once in one environment, which says so of each; `None` is one after another.
+    pub(crate) at_once: Option<u32>,
 }
 
 impl Need {
-    pub(crate) fn of(version: &Version) -> Self {
+    pub(crate) fn of(version: &Version, tenant: Option<String>) -> Self {
         let function = &version.function;
+        // What the host does for itself takes nothing of what the function may have at once.
+        let (name, reserved, at_once) = match version.purpose {
+            Purpose::Serving => {
+                (function.name.clone(), version.reserved_concurrency, function.max_concurrency)
+            }
+            Purpose::Archive => (format!("{} (archive of classes)", function.name), None, None),
+        };
         let key = Key {
-            function: function.name.clone(),
+            function: name,
             version: function.version.clone(),
             revision: version.revision.clone(),
+            tenant,
         };
-        Self { key, memory_mb: function.memory_mb, reserved: version.reserved_concurrency }
+        Self { key, memory_mb: function.memory_mb, reserved, at_once }
     }
 }
 
@@ -82,7 +95,7 @@ pub(crate) enum Gone {
 pub(crate) enum Stand {
     Starting { since: Instant },
     Idle { since: Instant },
-    Busy { job: JobId },
+    Busy,
     Ending,
 }
 
@@ -95,6 +108,28 @@ pub(super) struct Env {
     /// What its start took: lost when it is ended.
     pub(super) init: Duration,
     pub(super) health: Health,
+    /// What runs in it.
+    pub(super) jobs: BTreeSet<JobId>,
+    /// How many more it can be given, as far as it has said so.
+    pub(super) free: u32,
+    /// Until then the rest of what may run in it at once is thought to come: its runtime has only begun
+    /// to ask, or was done with something just now.
+    pub(super) promising_until: Instant,
+}
+
+impl Env {
+    /// How many of `at_once` are on their way.
+    pub(super) fn promised(&self, at_once: u32, now: Instant) -> u32 {
+        match self.stand {
+            _ if self.health == Health::Broken => 0,
+            Stand::Starting { .. } => at_once,
+            Stand::Idle { .. } | Stand::Busy if now < self.promising_until => {
+                let used = u32::try_from(self.jobs.len()).unwrap_or(u32::MAX);
+                at_once.saturating_sub(used).saturating_sub(self.free)
+            }
+            _ => 0,
+        }
+    }
 }
 
 /// The environments of one version.
@@ -102,8 +137,12 @@ pub(super) struct Env {
 pub(super) struct Group {
     /// For one more environment.
     pub(super) needed_mb: u32,
-    /// Most recently used last.
+    /// How many may run at once in one.
+    pub(super) at_once: Option<u32>,
+    /// Those with nothing to do. Most recently used last.
     pub(super) idle: Vec<EnvId>,
+    /// Those that can be given more. Most recently used last.
+    pub(super) open: Vec<EnvId>,
     pub(super) envs: u32,
     pub(super) starting: u32,
     /// Invocations that wait.
@@ -112,8 +151,17 @@ pub(super) struct Group {
 }
 
 impl Group {
-    pub(super) fn new(needed_mb: u32) -> Self {
-        Self { needed_mb, idle: Vec::new(), envs: 0, starting: 0, waiting: 0, retired: false }
+    pub(super) fn new(needed_mb: u32, at_once: Option<u32>) -> Self {
+        Self {
+            needed_mb,
+            at_once,
+            idle: Vec::new(),
+            open: Vec::new(),
+            envs: 0,
+            starting: 0,
+            waiting: 0,
+            retired: false,
+        }
     }
 }
 

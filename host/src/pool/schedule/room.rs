@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use super::parts::{Effect, EnvId, JobId, Key};
+use super::parts::{Effect, Env, EnvId, Group, JobId, Key, Stand};
 use super::{Health, Schedule};
 use crate::model::Refused;
 
@@ -20,12 +20,12 @@ impl Schedule {
     /// Serves whoever can be served now, oldest first.
     pub(super) fn settle(&mut self, now: Instant) -> Vec<Effect> {
         let mut effects = Vec::new();
-        // Of each version, environments that start will serve this many.
+        // Of each version, environments that start or are about to have room will serve this many.
         let mut covered: BTreeMap<Key, u32> = BTreeMap::new();
         let mut blocked = false;
         // How many can be served by who idles: with these gone and no start to be had, nobody else can.
-        let with_work =
-            self.groups.values().map(|group| group.idle.len().min(group.waiting as usize));
+        let free = |group: &Group| group.open.iter().map(|env| self.envs[env].free).sum::<u32>();
+        let with_work = self.groups.values().map(|group| free(group).min(group.waiting) as usize);
         let mut servable: usize = with_work.sum();
         for job in self.waiting.clone() {
             let can_start = !blocked && self.starting < self.settings.starts_at_once;
@@ -33,15 +33,17 @@ impl Schedule {
                 break;
             }
             let key = self.jobs[&job].key.clone();
-            if let Some(env) = self.best_idle(&key) {
+            if let Some(env) = self.best_open(&key) {
                 effects.push(self.assign(env, job));
                 servable = servable.saturating_sub(1);
                 continue;
             }
-            let starting = self.groups[&key].starting;
-            let served = covered.entry(key.clone()).or_insert(0);
-            if *served < starting {
-                *served += 1;
+            if !covered.contains_key(&key) {
+                covered.insert(key.clone(), self.promised(&key, now));
+            }
+            let promised = covered.get_mut(&key).expect("it was put in above");
+            if *promised > 0 {
+                *promised -= 1;
                 continue;
             }
             if !can_start {
@@ -50,7 +52,7 @@ impl Schedule {
             match self.room(&key, now) {
                 Room::Now => {
                     effects.push(self.start(&key, now));
-                    *served += 1;
+                    *promised += self.groups[&key].at_once.unwrap_or(1) - 1;
                 }
                 Room::After(idle) => {
                     effects.extend(idle.into_iter().map(|env| self.end(env)));
@@ -62,9 +64,27 @@ impl Schedule {
         effects
     }
 
+    /// How many will be served by what starts, or has room again at any moment.
+    fn promised(&self, key: &Key, now: Instant) -> u32 {
+        let group = &self.groups[key];
+        let Some(at_once) = group.at_once else { return group.starting };
+        let envs = self.envs.values().filter(|env| env.key == *key);
+        envs.map(|env| env.promised(at_once, now)).sum()
+    }
+
+    /// When somebody who waits has waited long enough for such room.
+    pub(super) fn promises_end(&self) -> Option<Instant> {
+        let waits = |key: &Key| {
+            self.groups.get(key).is_some_and(|group| group.at_once.is_some() && group.waiting > 0)
+        };
+        let serving = |env: &&Env| matches!(env.stand, Stand::Idle { .. } | Stand::Busy);
+        let late = self.envs.values().filter(serving).filter(|env| waits(&env.key));
+        late.map(|env| env.promising_until).filter(|until| Some(*until) > self.promises_seen).min()
+    }
+
     /// The most recently used, one with a runtime before one without.
-    fn best_idle(&self, key: &Key) -> Option<EnvId> {
-        let idle = &self.groups[key].idle;
+    fn best_open(&self, key: &Key) -> Option<EnvId> {
+        let idle = &self.groups[key].open;
         let ready = |env: &&EnvId| self.envs[*env].health == Health::Ready;
         idle.iter().rev().find(ready).or_else(|| idle.last()).copied()
     }
@@ -77,7 +97,7 @@ impl Schedule {
         if self.promised_mb + needed_mb <= budget_mb && count < most {
             return Room::Now;
         }
-        let ending = self.envs.values().filter(|env| env.stand == super::Stand::Ending).count();
+        let ending = self.envs.values().filter(|env| env.stand == Stand::Ending).count();
         let mut free_mb = budget_mb - self.promised_mb + self.ending_mb;
         let mut places = most - count + u64::try_from(ending).unwrap_or(0);
         let mut chosen = Vec::new();
@@ -114,7 +134,7 @@ impl Schedule {
             let group = &self.groups[&key];
             let needed_mb = group.needed_mb;
             let is_short = matches!(self.room(&key, now), Room::No);
-            if group.starting == 0 && group.idle.is_empty() && is_short {
+            if group.starting == 0 && group.open.is_empty() && is_short {
                 self.leave(job);
                 effects.push(Effect::Refuse { job, refused: self.no_memory(needed_mb) });
             } else {

@@ -32,8 +32,9 @@ pub(super) fn need(function: &str, revision: &str) -> Need {
         function: function.to_owned(),
         version: "$LATEST".to_owned(),
         revision: revision.to_owned(),
+        tenant: None,
     };
-    Need { key, memory_mb: 128, reserved: None }
+    Need { key, memory_mb: 128, reserved: None, at_once: None }
 }
 
 /// What must hold at every moment.
@@ -46,11 +47,14 @@ pub(super) fn check(schedule: &Schedule) {
     let mut running = BTreeSet::new();
     let (mut starting, mut ending_mb) = (0, 0);
     for (id, env) in envs {
+        for job in &env.jobs {
+            assert!(running.insert(*job), "{job:?} runs twice");
+            assert_eq!(schedule.jobs[job].key, env.key);
+        }
+        let open = &schedule.groups[&env.key].open;
+        assert_eq!(open.iter().filter(|open| *open == id).count(), usize::from(env.free > 0));
         match env.stand {
-            Stand::Busy { job } => {
-                assert!(running.insert(job), "{job:?} runs twice");
-                assert_eq!(schedule.jobs[&job].key, env.key);
-            }
+            Stand::Busy => assert!(!env.jobs.is_empty()),
             Stand::Starting { .. } => starting += 1,
             Stand::Ending => ending_mb += u64::from(env.mb),
             Stand::Idle { since } => {
@@ -71,7 +75,7 @@ pub(super) fn check(schedule: &Schedule) {
         assert_eq!(group.waiting as usize, jobs);
         assert_eq!(group.envs as usize, envs.values().filter(of).count());
         // Nobody waits while somebody who could serve it has nothing to do.
-        assert!(group.waiting == 0 || group.idle.is_empty());
+        assert!(group.waiting == 0 || group.open.is_empty());
     }
     for (name, flow) in &schedule.flows {
         let jobs = schedule.jobs.values().filter(|job| job.key.function == *name).count();

@@ -1,10 +1,15 @@
 //! The steps of environments and invocations from one state to the next, with every count that goes
 //! along.
 
-use std::time::Instant;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use super::Schedule;
 use super::parts::{Effect, Env, EnvId, Group, Health, JobId, Key, Stand};
+
+/// How long after its start, or after an answer, a runtime has to ask for the next one; until then no
+/// other environment is started for that.
+pub(super) const SLOTS_WITHIN: Duration = Duration::from_secs(1);
 
 impl Schedule {
     pub(super) fn group_of(&mut self, env: EnvId) -> &mut Group {
@@ -26,8 +31,11 @@ impl Schedule {
             key: key.clone(),
             stand: Stand::Starting { since: now },
             mb,
-            init: std::time::Duration::ZERO,
+            init: Duration::ZERO,
             health: Health::Ready,
+            jobs: BTreeSet::new(),
+            free: 0,
+            promising_until: now,
         };
         self.envs.insert(env, one);
         Effect::Start { env, key: key.clone() }
@@ -38,8 +46,12 @@ impl Schedule {
         let since = now;
         let one = self.envs.get_mut(&env).expect("the caller looked it up");
         (one.stand, one.health) = (Stand::Idle { since }, health);
+        one.promising_until = now + SLOTS_WITHIN;
         self.expiries.insert((since + self.settings.idle_for, env));
         let closing = self.closing;
+        if self.group_of(env).at_once.is_none() {
+            self.set_free(env, 1);
+        }
         let group = self.group_of(env);
         group.idle.push(env);
         let unwanted = group.waiting == 0 && (group.retired || closing);
@@ -49,6 +61,17 @@ impl Schedule {
         }
         effects.extend(self.settle(now));
         effects
+    }
+
+    /// How many more it can be given.
+    pub(super) fn set_free(&mut self, env: EnvId, free: u32) {
+        let one = self.envs.get_mut(&env).expect("the caller looked it up");
+        one.free = free;
+        let open = &mut self.group_of(env).open;
+        open.retain(|other| *other != env);
+        if free > 0 {
+            open.push(env);
+        }
     }
 
     /// It is idle no more.
@@ -64,7 +87,11 @@ impl Schedule {
         }
         self.waiting.retain(|waiting| *waiting != job);
         self.group_of(env).waiting -= 1;
-        self.envs.get_mut(&env).expect("it idled").stand = Stand::Busy { job };
+        let one = self.envs.get_mut(&env).expect("it was open");
+        one.stand = Stand::Busy;
+        one.jobs.insert(job);
+        let free = one.free.saturating_sub(1);
+        self.set_free(env, free);
         Effect::Assign { env, job }
     }
 
@@ -75,6 +102,7 @@ impl Schedule {
         if let Stand::Idle { since } = stand {
             self.unrest(env, since);
         }
+        self.set_free(env, 0);
         self.ending_mb += u64::from(mb);
         self.envs.get_mut(&env).expect("it was there above").stand = Stand::Ending;
         Effect::End { env }
@@ -82,6 +110,7 @@ impl Schedule {
 
     /// Takes an environment that is gone off every count.
     pub(super) fn remove(&mut self, env: EnvId) {
+        self.set_free(env, 0);
         self.group_of(env).envs -= 1;
         let one = self.envs.remove(&env).expect("the caller looked it up");
         self.promised_mb -= u64::from(one.mb);

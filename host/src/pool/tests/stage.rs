@@ -9,9 +9,10 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::model::{
-    Event, Function, Invocation, Invoked, LogFormat, LogLevels, Outcome, Refused, Report,
-    RequestId, Status, Version,
+    AnswerAt, Event, Function, Invocation, Invoked, LogFormat, LogLevels, Outcome, Purpose,
+    Refused, Report, RequestId, Status, Tenancy, Version,
 };
+use crate::pool::home::Answering;
 use crate::pool::{Freeze, Home, Journal, Pool, Provider, Settings, Sink};
 use crate::sandbox::SandboxError;
 
@@ -98,6 +99,13 @@ impl Stage {
 
     pub(super) fn call_revision(&self, function: &str, revision: &str) -> Call {
         self.call_version(version(function, revision, 128), "x")
+    }
+
+    /// A caller that does not wait for the end of the log.
+    pub(super) fn call_in_a_hurry(&self, function: &str, payload: &str) -> Call {
+        let invocation = Invocation { answer_at: AnswerAt::Response, ..invocation(payload) };
+        let (pool, version) = (self.pool.clone(), version(function, "1", 128));
+        tokio::spawn(async move { pool.invoke(version, invocation).await })
     }
 
     fn call_version(&self, version: Arc<Version>, payload: &str) -> Call {
@@ -196,7 +204,7 @@ impl Home for Fake {
     async fn invoke(
         &mut self,
         invocation: Invocation,
-        answer: &mut (dyn FnMut(Outcome) + Send),
+        answer: &mut Answering<'_>,
     ) -> Result<(), SandboxError> {
         self.thaw();
         self.counts.running.fetch_add(1, Ordering::SeqCst);
@@ -211,7 +219,11 @@ impl Home for Fake {
         }
         self.counts.running.fetch_sub(1, Ordering::SeqCst);
         self.counts.finished.fetch_add(1, Ordering::SeqCst);
-        answer(Outcome::Answered { payload, content_type: None });
+        let outcome = Outcome::Answered { payload: payload.clone(), content_type: None };
+        answer(&invocation.request_id, outcome);
+        if payload.as_ref() == b"then wait" {
+            self.gate.acquire().await.expect("it is never closed").forget();
+        }
         (self.sink)("stream", Event::Report(report(invocation.request_id)));
         Ok(())
     }
@@ -220,8 +232,20 @@ impl Home for Fake {
         std::future::pending().await
     }
 
-    async fn attend(&mut self, (): ()) -> Result<(), SandboxError> {
+    async fn attend(&mut self, (): (), _: &mut Answering<'_>) -> Result<(), SandboxError> {
         Ok(())
+    }
+
+    async fn give(
+        &mut self,
+        invocation: Invocation,
+        answer: &mut Answering<'_>,
+    ) -> Result<(), SandboxError> {
+        self.invoke(invocation, answer).await
+    }
+
+    fn idle_slots(&self) -> usize {
+        1
     }
 
     fn is_ready(&self) -> bool {
@@ -260,6 +284,7 @@ fn report(request_id: RequestId) -> Report {
         init_duration: None,
         status: Status::Success,
         error_type: None,
+        tenant_id: None,
         extension_overhead: None,
         notes: Vec::new(),
     }
@@ -279,6 +304,7 @@ fn version(name: &str, revision: &str, memory_mb: u32) -> Arc<Version> {
         log_format: LogFormat::Text,
         log_group: String::new(),
         log_levels: LogLevels::default(),
+        max_concurrency: None,
         environment: BTreeMap::new(),
     };
     Arc::new(Version {
@@ -287,6 +313,8 @@ fn version(name: &str, revision: &str, memory_mb: u32) -> Arc<Version> {
         layers: Vec::new(),
         revision: revision.to_owned(),
         reserved_concurrency: None,
+        purpose: Purpose::Serving,
+        tenancy: Tenancy::Shared,
     })
 }
 
@@ -304,5 +332,6 @@ fn invocation(payload: &str) -> Invocation {
         cognito_identity: None,
         tenant_id: None,
         stream_to: None,
+        answer_at: AnswerAt::Report,
     }
 }

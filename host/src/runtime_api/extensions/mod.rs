@@ -14,8 +14,10 @@
 
 mod calls;
 mod registry;
-mod request;
+pub(crate) mod request;
 
 pub(crate) use calls::{Call, answer, collect};
+#[cfg(any(test, fuzzing))]
+pub(crate) use registry::Invocations;
 pub(crate) use registry::{ExtensionRefusal, Extensions};
 pub(crate) use request::identifier;

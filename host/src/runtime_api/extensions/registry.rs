@@ -32,6 +32,9 @@ pub(crate) enum ExtensionRefusal {
     UnknownEvent { event: String },
     #[error("SHUTDOWN: ShutdownEventNotSupportedForInternalExtension")]
     ShutdownForInternal,
+    /// Where many invocations run at once.
+    #[error("No events allowed for internal extensions")]
+    EventForInternal,
     #[error("Extension registration closed already")]
     RegistrationClosed,
     #[error("Extension limit ({MAX_EXTENSIONS}) reached")]
@@ -63,7 +66,9 @@ impl ExtensionRefusal {
         match self {
             Self::EmptyName => "Extension.InvalidExtensionName",
             Self::InvalidFormat { .. } => "InvalidRequestFormat",
-            Self::UnknownEvent { .. } | Self::ShutdownForInternal => "Extension.InvalidEventType",
+            Self::UnknownEvent { .. } | Self::ShutdownForInternal | Self::EventForInternal => {
+                "Extension.InvalidEventType"
+            }
             Self::RegistrationClosed => "Extension.RegistrationClosed",
             Self::TooMany => "Extension.TooManyExtensions",
             Self::NameTaken | Self::NotAllowed { .. } => "Extension.InvalidExtensionState",
@@ -121,6 +126,7 @@ pub(crate) struct Extensions {
     registration: Registration,
     /// An invocation was assigned.
     init: Init,
+    invocations: Invocations,
 }
 
 /// Whether init is over.
@@ -128,6 +134,13 @@ pub(crate) struct Extensions {
 enum Init {
     Going,
     Over,
+}
+
+/// How many invocations run at once: of many, none is told to extensions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Invocations {
+    One,
+    Many,
 }
 
 impl Extensions {
@@ -150,7 +163,12 @@ impl Extensions {
                 pending: None,
             })
             .collect();
-        Self { facts: Some(facts), agents, registration: Registration::Open, init: Init::Going }
+        let invocations = match function.max_concurrency {
+            Some(_) => Invocations::Many,
+            None => Invocations::One,
+        };
+        let (registration, init) = (Registration::Open, Init::Going);
+        Self { facts: Some(facts), agents, registration, init, invocations }
     }
 
     /// Where there is no such API.
@@ -160,6 +178,7 @@ impl Extensions {
             agents: Vec::new(),
             registration: Registration::Closed,
             init: Init::Over,
+            invocations: Invocations::One,
         }
     }
 
@@ -179,7 +198,7 @@ impl Extensions {
             self.agents.iter_mut().find(|a| a.name == name && a.place == Place::External);
         let (id, place, events) = match external {
             Some(agent) => {
-                let events = request::allowed(events, Place::External)?;
+                let events = request::allowed(events, Place::External, self.invocations)?;
                 if agent.state != ExtensionState::Started {
                     return Err(agent.not_allowed(ExtensionState::Registered, name));
                 }
@@ -188,7 +207,7 @@ impl Extensions {
                 (agent.id, Place::External, events)
             }
             None => {
-                let events = request::allowed(events, Place::Internal)?;
+                let events = request::allowed(events, Place::Internal, self.invocations)?;
                 if self.registration == Registration::Closed {
                     return Err(ExtensionRefusal::RegistrationClosed);
                 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::registry::ExtensionRefusal;
+use super::registry::{ExtensionRefusal, Invocations};
 use crate::model::{LifecycleEvent, Place};
 
 const NAME: &str = "lambda-extension-name";
@@ -18,7 +18,7 @@ const ERROR_TYPE: &str = "lambda-extension-function-error-type";
 /// The only feature there is.
 const ACCOUNT_ID: &str = "accountId";
 /// Longest message of an error that is repeated to caller and operator.
-const MAX_MESSAGE_BYTES: usize = 4_096;
+pub(crate) const MAX_MESSAGE_BYTES: usize = 4_096;
 
 /// What a registration's body may hold. Other members are not looked at.
 #[derive(Debug, Deserialize)]
@@ -65,11 +65,15 @@ pub(crate) fn events(body: &[u8]) -> Result<Vec<String>, ExtensionRefusal> {
 pub(crate) fn allowed(
     events: &[String],
     place: Place,
+    invocations: Invocations,
 ) -> Result<Vec<LifecycleEvent>, ExtensionRefusal> {
+    if (invocations, place) == (Invocations::Many, Place::Internal) && !events.is_empty() {
+        return Err(ExtensionRefusal::EventForInternal);
+    }
     let mut all = Vec::new();
     for event in events {
         all.push(match (event.as_str(), place) {
-            ("INVOKE", _) => LifecycleEvent::Invoke,
+            ("INVOKE", _) if invocations == Invocations::One => LifecycleEvent::Invoke,
             ("SHUTDOWN", Place::External) => LifecycleEvent::Shutdown,
             ("SHUTDOWN", Place::Internal) => return Err(ExtensionRefusal::ShutdownForInternal),
             _ => return Err(ExtensionRefusal::UnknownEvent { event: event.clone() }),
@@ -132,13 +136,22 @@ mod tests {
     fn each_place_has_its_events() {
         let both = ["SHUTDOWN".to_owned(), "INVOKE".to_owned(), "INVOKE".to_owned()];
         let all = [LifecycleEvent::Invoke, LifecycleEvent::Shutdown];
-        assert_eq!(allowed(&both, Place::External).unwrap(), all);
-        let said = |events: &[String], place| allowed(events, place).unwrap_err().to_string();
+        assert_eq!(allowed(&both, Place::External, Invocations::One).unwrap(), all);
+        let said = |events: &[String], place| {
+            allowed(events, place, Invocations::One).unwrap_err().to_string()
+        };
         assert_eq!(
             said(&both, Place::Internal),
             "SHUTDOWN: ShutdownEventNotSupportedForInternalExtension"
         );
         assert_eq!(said(&["invoke".to_owned()], Place::External), "invoke: ErrorInvalidEventType");
+        let many = |events: &[String], place| allowed(events, place, Invocations::Many);
+        let told = |events: &[String], place| many(events, place).unwrap_err().to_string();
+        assert_eq!(told(&both[1..], Place::External), "INVOKE: ErrorInvalidEventType");
+        let internal = told(&both[1..], Place::Internal);
+        assert_eq!(internal, "No events allowed for internal extensions");
+        assert_eq!(many(&both[..1], Place::External).unwrap(), [LifecycleEvent::Shutdown]);
+        assert_eq!(many(&[], Place::Internal).unwrap(), []);
     }
 
     #[test]
@@ -165,8 +178,8 @@ mod tests {
         #[test]
         fn anything_is_understood_or_refused(body: Vec<u8>, header in "\\PC{0,40}") {
             if let Ok(events) = events(&body) {
-                let _ = allowed(&events, Place::Internal);
-                let _ = allowed(&events, Place::External);
+                let _ = allowed(&events, Place::Internal, Invocations::One);
+                let _ = allowed(&events, Place::External, Invocations::One);
             }
             let _ = error_message(&body);
             if let Ok(value) = http::HeaderValue::from_bytes(header.as_bytes()) {
@@ -187,7 +200,7 @@ mod tests {
         ) {
             let body = serde_json::json!({ key: events_given, "errorMessage": message });
             let body = serde_json::to_vec(&body).unwrap();
-            if let Ok(events) = events(&body) && let Ok(all) = allowed(&events, Place::External) {
+            if let Ok(events) = events(&body) && let Ok(all) = allowed(&events, Place::External, Invocations::One) {
                 prop_assert!(all.len() <= 2);
             }
             let said = error_message(&body);

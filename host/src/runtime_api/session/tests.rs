@@ -36,6 +36,7 @@ fn invocation(id: &str) -> Invocation {
         cognito_identity: None,
         tenant_id: None,
         stream_to: None,
+        answer_at: crate::model::AnswerAt::Report,
     }
 }
 

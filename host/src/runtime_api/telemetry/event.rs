@@ -32,8 +32,6 @@ pub struct Described<'a> {
     pub instance: Option<(&'a str, u64)>,
     /// X-Ray's header of the invocation.
     pub trace_id: Option<&'a str>,
-    /// Whose invocation it is.
-    pub tenant_id: Option<&'a str>,
 }
 
 /// The type and record of a platform event of the Telemetry API; `None` for what it does not have.
@@ -83,13 +81,13 @@ pub fn platform_record(
                 SubscribedTo::Logs => "platform.logsSubscription",
             }
         }
-        Event::Start { request_id, version } => {
+        Event::Start { request_id, version, tenant_id } => {
             about_request(&mut record, request_id);
             put(&mut record, "version", version.as_str());
-            of_whom(&mut record, about);
+            of_whom(&mut record, tenant_id.as_deref(), about);
             "platform.start"
         }
-        Event::RuntimeDone { request_id, status, error_type, metrics } => {
+        Event::RuntimeDone { request_id, status, error_type, metrics, tenant_id } => {
             about_request(&mut record, request_id);
             ended(&mut record, *status, error_type.as_deref());
             if let Some(RuntimeMetrics { duration, produced_bytes, spans: parts }) = metrics {
@@ -98,7 +96,7 @@ pub fn platform_record(
                 put(&mut record, "metrics", figures);
                 spans(&mut record, parts);
             }
-            of_whom(&mut record, about);
+            of_whom(&mut record, tenant_id.as_deref(), about);
             "platform.runtimeDone"
         }
         Event::Report(report) => {
@@ -106,7 +104,7 @@ pub fn platform_record(
             put(&mut record, "metrics", metrics(report));
             ended(&mut record, report.status, report.error_type.as_deref());
             spans(&mut record, report.extension_overhead.as_slice());
-            of_whom(&mut record, about);
+            of_whom(&mut record, report.tenant_id.as_deref(), about);
             "platform.report"
         }
         Event::Log(_) | Event::Fault { .. } | Event::End { .. } => return None,
@@ -222,8 +220,8 @@ fn ended(record: &mut Map<String, Value>, status: Status, error_type: Option<&st
     }
 }
 
-fn of_whom(record: &mut Map<String, Value>, about: &Described<'_>) {
-    if let Some(tenant_id) = about.tenant_id {
+fn of_whom(record: &mut Map<String, Value>, tenant_id: Option<&str>, about: &Described<'_>) {
+    if let Some(tenant_id) = tenant_id {
         put(record, "tenantId", tenant_id);
     }
     // Only what is sampled is traced.

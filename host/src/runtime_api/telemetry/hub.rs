@@ -61,19 +61,12 @@ impl Drop for Subscriber {
     }
 }
 
-/// What an invocation's events say besides.
-#[derive(Debug)]
-struct Whose {
-    trace_id: Option<String>,
-    tenant_id: Option<String>,
-}
-
 #[derive(Debug)]
 struct State {
     intake: Intake,
     subscribers: Vec<Subscriber>,
-    /// Of invocations that are not reported yet.
-    whose: HashMap<RequestId, Whose>,
+    /// X-Ray's header of invocations that are not reported yet.
+    traces: HashMap<RequestId, Option<String>>,
 }
 
 /// Telemetry of one environment's processes.
@@ -103,7 +96,7 @@ impl Hub {
             state: Mutex::new(State {
                 intake: Intake::Open { past: VecDeque::new(), bytes: 0 },
                 subscribers: Vec::new(),
-                whose: HashMap::new(),
+                traces: HashMap::new(),
             }),
             gate: watch::channel(Phase::Running).0,
             sockets,
@@ -113,7 +106,7 @@ impl Hub {
     /// Tells everybody who wants to know of something that happened.
     pub(crate) fn push(&self, event: &Event, at: Timestamp) {
         let mut state = self.state();
-        let State { intake, subscribers, whose } = &mut *state;
+        let State { intake, subscribers, traces } = &mut *state;
         if let Intake::Open { past, bytes } = intake {
             let size = match event {
                 Event::Log(line) => line.text.len(),
@@ -126,10 +119,10 @@ impl Hub {
         }
         let now = Instant::now();
         for subscriber in subscribers.iter() {
-            self.send(subscriber, event, at, whose, now);
+            self.send(subscriber, event, at, traces, now);
         }
         if let Event::Report(report) = event {
-            whose.remove(&report.request_id);
+            traces.remove(&report.request_id);
         }
     }
 
@@ -138,19 +131,18 @@ impl Hub {
         subscriber: &Subscriber,
         event: &Event,
         at: Timestamp,
-        whose: &HashMap<RequestId, Whose>,
+        traces: &HashMap<RequestId, Option<String>>,
         now: Instant,
     ) {
         if !subscriber.subscription.types.contains(&stream_of(event)) {
             return;
         }
-        let whose = request_of(event).and_then(|id| whose.get(id));
+        let trace_id = request_of(event).and_then(|id| traces.get(id));
         let about = Described {
             function_name: &self.function_name,
             function_version: &self.function_version,
             instance: Some((&self.instance_id, self.memory_bytes)),
-            trace_id: whose.and_then(|whose| whose.trace_id.as_deref()),
-            tenant_id: whose.and_then(|whose| whose.tenant_id.as_deref()),
+            trace_id: trace_id.and_then(Option::as_deref),
         };
         let schema = subscriber.subscription.schema;
         if let Some(text) = render(event, at, schema, self.log_format, &about) {
@@ -189,11 +181,11 @@ impl Hub {
         let delivering = delivering.abort_handle();
         let new = Subscriber { extension, subscription, mailbox, delivering };
         let mut state = self.state();
-        let State { intake, subscribers, whose } = &mut *state;
+        let State { intake, subscribers, traces } = &mut *state;
         if let Intake::Open { past, .. } = intake {
             let now = Instant::now();
             for Stamped { event, at } in past.iter() {
-                self.send(&new, event, *at, whose, now);
+                self.send(&new, event, *at, traces, now);
             }
         }
         let before = subscribers.len();
@@ -203,13 +195,12 @@ impl Hub {
         state
     }
 
-    /// An invocation begins: nobody can subscribe any more, and its events say whose it is.
+    /// An invocation begins: nobody can subscribe any more, and its events say what it is traced by.
     pub(crate) fn assigned(&self, invocation: &Invocation) {
         let mut state = self.state();
         state.intake = Intake::Closed;
         if !state.subscribers.is_empty() {
-            let (trace_id, tenant_id) = (invocation.trace_id.clone(), invocation.tenant_id.clone());
-            state.whose.insert(invocation.request_id.clone(), Whose { trace_id, tenant_id });
+            state.traces.insert(invocation.request_id.clone(), invocation.trace_id.clone());
         }
     }
 

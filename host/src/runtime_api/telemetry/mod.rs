@@ -27,7 +27,7 @@ mod gate;
 mod hub;
 mod queue;
 mod sockets;
-mod subscription;
+pub(crate) mod subscription;
 
 pub(crate) use call::{Api, subscribe};
 pub use event::{Described, platform_record};

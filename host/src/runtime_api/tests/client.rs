@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-use crate::model::{Function, Invocation, LogFormat, LogLevels, RequestId};
+use crate::model::{AnswerAt, Function, Invocation, LogFormat, LogLevels, RequestId};
 use crate::runtime_api::{Extending, Peer, RuntimeApi, Signal};
 
 pub(super) const ID: &str = "8f5c1c1e-0000-4000-8000-000000000001";
@@ -78,6 +78,7 @@ fn function() -> Function {
         log_format: LogFormat::Text,
         log_group: String::new(),
         log_levels: LogLevels::default(),
+        max_concurrency: None,
         environment: BTreeMap::new(),
     }
 }
@@ -96,6 +97,7 @@ pub(super) fn invocation(id: &str) -> Invocation {
         cognito_identity: None,
         tenant_id: None,
         stream_to: None,
+        answer_at: AnswerAt::Report,
     }
 }
 

@@ -1,5 +1,5 @@
-//! Random calls over several connections: no panic, only documented codes, and the invariant that
-//! an invocation is answered at most once.
+//! Random calls of all three APIs over several connections: no panic, only documented codes, and the
+//! invariant that an invocation is answered at most once.
 
 use std::collections::HashMap;
 
@@ -42,6 +42,8 @@ async fn sequence(seed: u64) {
     let mut answers: HashMap<String, usize> = HashMap::new();
     let mut client = server.connect().await;
     let mut last = 0_usize;
+    // Of the extension that registered last.
+    let mut identifier = String::new();
     for call in 0..CALLS {
         // The owner's side: assign, expire, read signals.
         let mut given = invocation(&format!("id-{}", last + 1));
@@ -55,20 +57,28 @@ async fn sequence(seed: u64) {
         }
         let current = format!("id-{last}");
         let id = random.one(&[&current, &current, "id-0", "%00", "x/y", "..", ""]).to_owned();
-        let (response, error) = (response_path(&id), error_path(&id));
+        let runtime = |path: &str| format!("/2018-06-01/{path}");
+        let (response, error) = (runtime(&response_path(&id)), runtime(&error_path(&id)));
         let path = random.one(&[
-            "runtime/invocation/next",
-            "runtime/invocation/next",
+            "/2018-06-01/runtime/invocation/next",
+            "/2018-06-01/runtime/invocation/next",
             &response,
             &response,
             &error,
-            "runtime/init/error",
-            "runtime/restore/next",
-            "runtime/restore/error",
-            "ping",
-            "unknown",
+            "/2018-06-01/runtime/init/error",
+            "/2018-06-01/runtime/restore/next",
+            "/2018-06-01/runtime/restore/error",
+            "/2018-06-01/ping",
+            "/2020-01-01/extension/register",
+            "/2020-01-01/extension/event/next",
+            "/2020-01-01/extension/init/error",
+            "/2020-01-01/extension/exit/error",
+            "/2022-07-01/telemetry",
+            "/2020-08-15/logs",
+            "/unknown",
         ]);
-        let method = random.one(&["GET", "GET", "POST", "POST", "POST", "PUT", "DELETE", "HEAD"]);
+        let method =
+            random.one(&["GET", "GET", "POST", "POST", "POST", "PUT", "PUT", "DELETE", "HEAD"]);
         let headers = random.one(&[
             "",
             "Content-Type: application/vnd.aws.lambda.error.cause+json\r\n",
@@ -79,8 +89,21 @@ async fn sequence(seed: u64) {
             "Lambda-Runtime-Invocation-Id: wrong\r\n",
             "User-Agent: \r\nLambda-Runtime-Features: ((a) b\r\n",
             "Trailer: X\r\n",
+            "Lambda-Extension-Name: a\r\n",
+            "Lambda-Extension-Identifier: 1\r\n",
+            &identifier,
+            &identifier,
         ]);
-        let body = random.one(&["", "{}", "null", "\u{0}", "{\"errorCause\":{\"paths\":[]}}"]);
+        let body = random.one(&[
+            "",
+            "{}",
+            "null",
+            "\u{0}",
+            "{\"errorCause\":{\"paths\":[]}}",
+            "{\"events\":[\"INVOKE\"]}",
+            "{\"schemaVersion\":\"2025-01-29\",\"types\":[\"platform\"],\"destination\":\
+             {\"protocol\":\"HTTP\",\"URI\":\"http://sandbox:1/\"}}",
+        ]);
         let framing = match random.below(4) {
             0 => format!(
                 "Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\nX: 1\r\n\r\n",
@@ -90,8 +113,7 @@ async fn sequence(seed: u64) {
             1 => format!("Content-Length: {}\r\n\r\n{body}", body.len() + 5),
             _ => format!("Content-Length: {}\r\n\r\n{body}", body.len()),
         };
-        let request =
-            format!("{method} /2018-06-01/{path} HTTP/1.1\r\nHost: a\r\n{headers}{framing}");
+        let request = format!("{method} {path} HTTP/1.1\r\nHost: a\r\n{headers}{framing}");
         client.send(request.as_bytes()).await;
         // A next may wait for ever and a short body too: then this connection is given up.
         let answer = tokio::select! {
@@ -99,11 +121,16 @@ async fn sequence(seed: u64) {
             () = settled(&mut server, &mut answers) => None,
         };
         match answer {
-            Some(answer) => assert!(
-                DOCUMENTED.contains(&answer.status),
-                "seed {seed} call {call}: {} to {request:?}",
-                answer.status
-            ),
+            Some(answer) => {
+                assert!(
+                    DOCUMENTED.contains(&answer.status),
+                    "seed {seed} call {call}: {} to {request:?}",
+                    answer.status
+                );
+                if let Some(id) = answer.header("Lambda-Extension-Identifier") {
+                    identifier = format!("Lambda-Extension-Identifier: {id}\r\n");
+                }
+            }
             None => client = server.connect().await,
         }
         count(&mut server, &mut answers);

@@ -241,3 +241,27 @@ async fn a_connection_over_the_limit_waits_for_a_place() {
     clients.pop();
     assert_eq!(waiting.answer().await.status, 200);
 }
+
+/// More of them than the owner's queue has places.
+#[tokio::test]
+async fn any_number_of_waiting_nexts_hold_up_no_answer() {
+    let mut server = Server::start();
+    let mut waiting = Vec::new();
+    for _ in 0..40 {
+        let mut client = server.connect().await;
+        client.send(b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        waiting.push(client);
+    }
+    assert!(matches!(server.signal().await, Signal::Next { .. }));
+    let mut client = server.connect().await;
+    for round in 0..3 {
+        let id = format!("id-{round}");
+        server.api.assign(invocation(&id)).unwrap();
+        while !matches!(server.signal().await, Signal::Handed { .. }) {}
+        // Whoever has it, anybody may answer.
+        assert_eq!(client.post(&response_path(&id), "", b"{}").await.status, 202);
+        while !matches!(server.signal().await, Signal::Response { .. }) {}
+        client.send(b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        waiting.push(std::mem::replace(&mut client, server.connect().await));
+    }
+}

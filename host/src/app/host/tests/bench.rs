@@ -59,7 +59,7 @@ fn warm_and_cold() {
                 let all = since.elapsed();
                 let mut inits = Vec::new();
                 for call in calls {
-                    let report = call.await.unwrap().unwrap().report;
+                    let report = call.await.unwrap().unwrap().report.unwrap();
                     inits.push(report.init_duration.unwrap_or_default());
                 }
                 inits.sort_unstable();

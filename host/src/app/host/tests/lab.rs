@@ -15,8 +15,8 @@ use crate::app::host::{Host, Plan};
 use crate::app::resources::Wants;
 use crate::config::{Color, Cpu, Credentials, DevShm, Isolation, RuntimeCompat, Sdk, Verbosity};
 use crate::model::{
-    Event, Function, Invocation, Invoked, LogFormat, LogLevels, Network, Outcome, Refused,
-    RequestId, Version,
+    AnswerAt, Event, Function, Invocation, Invoked, LogFormat, LogLevels, Network, Outcome,
+    Purpose, Refused, RequestId, Tenancy, Version,
 };
 use crate::pool::{Journal, Pool, Settings, Snapshot};
 use crate::usage::{Labels, LogRenderer, Paint, Say};
@@ -124,6 +124,7 @@ impl Lab {
             adjust: Box::new(adjust),
             journal,
             notices,
+            archives: Arc::default(),
         };
         let say = Say::new(Color::Never, Verbosity::Quiet);
         let (host, _said) = Host::open(started, plan, say).await.unwrap();
@@ -187,6 +188,7 @@ impl Lab {
             log_format: LogFormat::Text,
             log_group: String::new(),
             log_levels: LogLevels::default(),
+            max_concurrency: None,
             environment: BTreeMap::new(),
         };
         Version {
@@ -195,6 +197,8 @@ impl Lab {
             layers: Vec::new(),
             revision: "1".to_owned(),
             reserved_concurrency: None,
+            purpose: Purpose::Serving,
+            tenancy: Tenancy::Shared,
         }
     }
 
@@ -248,6 +252,7 @@ pub(super) async fn call(
         cognito_identity: None,
         tenant_id: None,
         stream_to: None,
+        answer_at: AnswerAt::Report,
     };
     pool.invoke(version, invocation).await
 }

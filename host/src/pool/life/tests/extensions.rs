@@ -84,7 +84,7 @@ fn an_init_waits_for_the_runtime_and_every_extension_in_any_order() {
 fn an_invocation_is_over_when_the_last_extension_waits_and_its_time_counts() {
     let (mut life, now) = ready_with(&["a"], &BOTH);
     life.on(invoke("a"), now);
-    life.on(Input::Handed, now);
+    life.on(Input::Handed { id: RequestId("a".to_owned()) }, now);
     assert_eq!(answers(&life.on(response("a"), now + Duration::from_millis(2))), 1);
     let done = life.on(NOT_ALL, now + Duration::from_millis(3));
     let [Effect::RuntimeDone(done)] = &done[..] else { panic!("{done:?}") };

@@ -32,7 +32,8 @@ impl Case {
     }
 
     fn done_as(&mut self, env: EnvId, health: Health) -> Vec<Effect> {
-        let effects = self.schedule.done(env, health, self.now);
+        let job = self.schedule.envs[&env].jobs.first().copied().expect("it is busy");
+        let effects = self.schedule.done(env, job, health, self.now);
         check(&self.schedule);
         effects
     }

@@ -112,7 +112,7 @@ impl World {
                 let health = health[dice.roll(4)];
                 self.answer(job);
                 if health == Health::Broken { &mut self.ending } else { &mut self.idle }.push(env);
-                let effects = self.schedule.done(env, health, self.now);
+                let effects = self.schedule.done(env, job, health, self.now);
                 self.perform(effects);
             }
             12 | 13 => {
@@ -172,7 +172,7 @@ impl World {
                 self.busy.remove(&env);
                 self.answer(job);
                 self.idle.push(env);
-                let effects = self.schedule.done(env, Health::Ready, self.now);
+                let effects = self.schedule.done(env, job, Health::Ready, self.now);
                 self.perform(effects);
             }
             for env in std::mem::take(&mut self.ending) {

@@ -29,6 +29,7 @@ fn function() -> Function {
         log_format: LogFormat::Text,
         log_group: String::new(),
         log_levels: LogLevels::default(),
+        max_concurrency: None,
         environment: BTreeMap::new(),
     }
 }

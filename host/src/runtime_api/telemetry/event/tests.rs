@@ -30,6 +30,7 @@ fn report() -> Report {
         init_duration: None,
         status: Status::Success,
         error_type: None,
+        tenant_id: None,
         extension_overhead: None,
         notes: Vec::new(),
     }
@@ -50,7 +51,7 @@ fn telemetry(event: &Event) -> (String, Value) {
 
 fn runtime_done(metrics: Option<RuntimeMetrics>, status: Status) -> Event {
     let error_type = (status == Status::Error).then(|| "Runtime.ExitError".to_owned());
-    Event::RuntimeDone { request_id: id(), status, error_type, metrics }
+    Event::RuntimeDone { request_id: id(), status, error_type, metrics, tenant_id: None }
 }
 
 fn measured() -> RuntimeMetrics {
@@ -101,7 +102,7 @@ fn the_events_of_an_init_have_awss_fields() {
 
 #[test]
 fn the_events_of_an_invocation_have_awss_fields() {
-    let start = Event::Start { request_id: id(), version: "$LATEST".to_owned() };
+    let start = Event::Start { request_id: id(), version: "$LATEST".to_owned(), tenant_id: None };
     let record = json!({"requestId": "8f5c", "version": "$LATEST"});
     assert_eq!(telemetry(&start), ("platform.start".to_owned(), record));
     assert_eq!(
@@ -134,9 +135,10 @@ fn the_events_of_an_invocation_have_awss_fields() {
 
 #[test]
 fn tracing_is_there_where_something_is_traced_and_the_tenant_where_there_is_one() {
-    let start = Event::Start { request_id: id(), version: "1".to_owned() };
-    let with = |trace_id, tenant_id| {
-        let about = Described { trace_id, tenant_id, ..about() };
+    let with = |trace_id, tenant_id: Option<&str>| {
+        let tenant_id = tenant_id.map(str::to_owned);
+        let start = Event::Start { request_id: id(), version: "1".to_owned(), tenant_id };
+        let about = Described { trace_id, ..about() };
         sent(&start, Schema::Telemetry20250129, &about).unwrap()["record"].clone()
     };
     let tracing = json!({"spanId": "0123456789abcdef", "type": "X-Amzn-Trace-Id", "value": TRACE});
