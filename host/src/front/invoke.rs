@@ -189,7 +189,8 @@ impl Asked {
         if operation == Operation::InvokeAsync {
             // It has no headers of its own.
             let (kind, log_type, trace_id) = (Kind::Event, LogType::Nothing, read_trace(headers));
-            return Ok(Self { kind, log_type, client_context: None, trace_id });
+            let (client_context, tenant_id) = (None, None);
+            return Ok(Self { kind, log_type, client_context, trace_id, tenant_id });
         }
         let mut violations = Violations::default();
         let kind = match text(TYPE) {
