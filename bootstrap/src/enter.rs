@@ -9,7 +9,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -34,8 +34,8 @@ const ROOT_OPTIONS: &str = "mode=755,size=4m,nr_inodes=8k";
 pub(crate) struct Entering {
     root: PathBuf,
     tasks: Vec<OwnedFd>,
-    /// Made by `Listen` steps, in their order.
-    pub(crate) listeners: Vec<TcpListener>,
+    /// Made by `Listen` and `Receive` steps, in their order.
+    pub(crate) listeners: Vec<OwnedFd>,
 }
 
 impl Entering {
@@ -126,7 +126,10 @@ impl Entering {
             Step::Loopback => sys::loopback_up()?,
             Step::Firewall { dns, blocked } => crate::firewall::confine(*dns, blocked)?,
             Step::Listen { address, port, .. } => {
-                self.listeners.push(TcpListener::bind((*address, *port))?);
+                self.listeners.push(TcpListener::bind((*address, *port))?.into());
+            }
+            Step::Receive { address, port, .. } => {
+                self.listeners.push(UdpSocket::bind((*address, *port))?.into());
             }
             Step::Pivot => {
                 chdir(&self.root)?;

@@ -165,6 +165,15 @@ pub enum Step {
         /// Port; 0 takes a free one.
         port: u16,
     },
+    /// A socket for datagrams on the sandbox's loopback, handed out as listeners are.
+    Receive {
+        /// What it is for.
+        name: String,
+        /// One of the sandbox's own loopback addresses.
+        address: IpAddr,
+        /// Port; 0 takes a free one.
+        port: u16,
+    },
     /// Make the new root `/` and detach the host's.
     Pivot,
     /// Make the new root itself read-only.
@@ -277,6 +286,9 @@ impl fmt::Display for Step {
             }
             Self::Listen { name, address, port } => {
                 write!(f, "listen on {} for {name}", SocketAddr::new(*address, *port))
+            }
+            Self::Receive { name, address, port } => {
+                write!(f, "receive on {} for {name}", SocketAddr::new(*address, *port))
             }
             Self::Pivot => write!(f, "change into the new root and detach the host's"),
             Self::SealRoot => write!(f, "make the root read-only"),

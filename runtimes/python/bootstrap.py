@@ -164,6 +164,34 @@ def _set_search_path(task_root, runtime_dir, extra, on_logging):
     finders = sys.meta_path
     place = finders.index(PathFinder) if PathFinder in finders else len(finders)
     finders.insert(place, _StandardLibraryFirst(customer + standard, on_logging))
+    finders.append(_SnapshotHooks())
+
+
+class _SnapshotHooks:
+    """`snapshot_restore_py` as AWS's runtimes have it; last, so that a package's own one counts."""
+
+    def find_spec(self, name, path=None, target=None):
+        return importlib_core.ModuleSpec(name, self) if name == "snapshot_restore_py" else None
+
+    def create_module(self, spec):
+        return None
+
+    def exec_module(self, module):
+        before, after = [], []
+
+        def register_before_snapshot(func, *args, **kwargs):
+            before.append((func, args, kwargs))
+            return func
+
+        def register_after_restore(func, *args, **kwargs):
+            after.append((func, args, kwargs))
+            return func
+
+        module.__all__ = ["register_before_snapshot", "register_after_restore"]
+        module.register_before_snapshot = register_before_snapshot
+        module.register_after_restore = register_after_restore
+        module.get_before_snapshot = lambda: before
+        module.get_after_restore = lambda: after
 
 
 class _Notice:
@@ -789,6 +817,17 @@ class _RuntimeApi:
         headers += _header("Lambda-Runtime-Function-Error-Type", error_type)
         self._post("init/error", headers, body, "init error")
 
+    def restore_next(self):
+        """Block while the snapshot is taken and until it is restored."""
+        status, _, _ = self._call("GET", "restore/next", "", None)
+        if status != 200:
+            raise RuntimeApiError("Failed to get restore/next. Http response code: %d" % status)
+
+    def fail_restore(self, body, error_type):
+        headers = _header("Content-Type", "application/json")
+        headers += _header("Lambda-Runtime-Function-Error-Type", error_type)
+        self._post("restore/error", headers, body, "restore error")
+
     def _post(self, path, headers, body, what):
         status, _, answer = self._call("POST", path, headers, body)
         if not 200 <= status < 300 and status != _GONE:
@@ -1237,6 +1276,34 @@ def _serve_one(api, handler, logs, send_unfinished_lines):
         api.respond(request_id, invocation_id, data, content_type)
 
 
+def _be_a_snapshot(api, logs, send_unfinished_lines):
+    """Run the hooks before and after `restore/next`; what they raise ends the process, as on AWS."""
+    hooks = sys.modules.get("snapshot_restore_py")  # nobody registers any without importing it
+    before = hooks.get_before_snapshot() if hooks else []
+    try:
+        while before:
+            function, args, kwargs = before.pop()
+            function(*args, **kwargs)
+        send_unfinished_lines()
+        api.restore_next()
+    except BaseException as error:
+        result, _ = _describe(error, None)
+        logs.error(result)
+        send_unfinished_lines()
+        api.fail_init(_utf8(_to_json(result)), "Runtime.BeforeSnapshotError")
+        sys.exit(64)
+    try:
+        for function, args, kwargs in hooks.get_after_restore() if hooks else []:
+            function(*args, **kwargs)
+        send_unfinished_lines()
+    except BaseException as error:
+        result, _ = _describe(error, None)
+        logs.error(result)
+        send_unfinished_lines()
+        api.fail_restore(_utf8(_to_json(result)), "Runtime.AfterRestoreError")
+        sys.exit(65)
+
+
 def _fork_workers(count):
     """Returns in `count` processes, each of which loads the handler and serves one event at a time.
 
@@ -1296,9 +1363,10 @@ def main():
         api.fail_init(_utf8(_to_json(result)), result["errorType"])
         sys.exit(1)
 
-    # Init is over here. SnapStart (before-snapshot hooks, `restore/next`, after-restore hooks) takes
-    # its place at this line.
+    # Init is over here.
     send_unfinished_lines()
+    if _env("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
+        _be_a_snapshot(api, logs, send_unfinished_lines)
     while True:
         _serve_one(api, handler, logs, send_unfinished_lines)
 

@@ -108,6 +108,40 @@ fn without_any_bootstrap_the_entry_point_is_invalid() {
     assert!(run.text().contains(said), "{}", run.text());
 }
 
+/// Both hold each event before one of them answers.
+const TWO_AT_ONCE: &str = r#"#!/usr/bin/env python3
+import http.client, os
+
+def call(method, path, body=None):
+    connection = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+    connection.request(method, "/2018-06-01/runtime/invocation/" + path, body)
+    answer = connection.getresponse()
+    answer.read()
+    return answer.status, answer.headers["Lambda-Runtime-Aws-Request-Id"]
+
+first_has_it, second_has_it = os.pipe(), os.pipe()
+is_second = os.fork() == 0
+while True:
+    if is_second:
+        os.read(first_has_it[0], 1)
+    status, request_id = call("GET", "next")
+    os.write((second_has_it if is_second else first_has_it)[1], b"x")
+    if not is_second:
+        os.read(second_has_it[0], 1)
+    status, _ = call("POST", request_id + "/response", b'"answered"')
+    print("told", status, flush=True)
+"#;
+
+#[test]
+fn of_two_runtimes_with_one_event_one_answers_and_the_next_invocation_is_fine() {
+    let function = Function::bootstrap(TWO_AT_ONCE);
+    let run = invoke(&function).args(["--repeat", "3", "--timeout", "20"]).run().answered();
+    assert_eq!(run.text(), "\"answered\"\n".repeat(3));
+    // The last one may be ended before it says so.
+    let told = run.stderr.matches("told 202\n").count();
+    assert!((2..=3).contains(&told), "{}", run.stderr);
+}
+
 #[test]
 fn a_directory_called_bootstrap_is_passed_by() {
     let function = Function::empty().file("bootstrap/data.txt", "");

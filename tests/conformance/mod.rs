@@ -53,4 +53,6 @@ mod report;
 mod runtimes;
 mod sdk;
 mod service;
+mod snapstart;
 mod streams;
+mod tracing;

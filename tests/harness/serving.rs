@@ -57,6 +57,11 @@ impl Serving {
         Self(Host::start(data, arguments))
     }
 
+    /// The same with variables of its own.
+    pub(crate) fn start_with(data: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        Self(Host::start_with(data, arguments, variables))
+    }
+
     /// The same, for tests that hold the machine alone.
     pub(crate) fn start_alone(data: &Path, arguments: &[&str]) -> Self {
         Self(Host::start_while_alone(data, arguments))

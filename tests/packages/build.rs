@@ -218,7 +218,7 @@ fn bundler_puts_gems_below_vendor() {
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let source = gems.path().join("source");
     let function = Function::empty()
-        .file("Gemfile", &format!("source 'file://{}'\ngem 'greeter'\n", source.display()))
+        .file("Gemfile", format!("source 'file://{}'\ngem 'greeter'\n", source.display()))
         .file(
             "lambda_function.rb",
             "require 'greeter'\ndef lambda_handler(event:, context:) = Greeter.greet(event)\n",

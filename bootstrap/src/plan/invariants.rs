@@ -102,7 +102,7 @@ fn changes_credentials(step: &Step) -> bool {
 }
 
 fn listens(step: &Step) -> bool {
-    matches!(step, Step::Listen { .. })
+    matches!(step, Step::Listen { .. } | Step::Receive { .. })
 }
 
 /// Devices that hold nothing of anybody and change nothing (`null(4)`, `random(4)`, `tty(4)`).
@@ -249,7 +249,9 @@ pub const ALL: [Invariant; 28] = [
         because: "with nat other environments and the host's network could reach them",
         holds: |plan| {
             plan.steps.iter().all(|step| match step {
-                Step::Listen { address, .. } => address.is_loopback(),
+                Step::Listen { address, .. } | Step::Receive { address, .. } => {
+                    address.is_loopback()
+                }
                 _ => true,
             })
         },

@@ -30,7 +30,7 @@ use tokio::sync::mpsc;
 use super::deployed::Opening;
 use super::runtime::ArchiveOf;
 use crate::model::{
-    AnswerAt, Bandwidth, Invocation, Outcome, Piece, Purpose, RequestId, StreamTo, Version,
+    AnswerAt, Bandwidth, Invocation, Outcome, Piece, Purpose, RequestId, StreamTo, Traced, Version,
     patience,
 };
 use crate::pool::{Blueprint, Extensions, Pool};
@@ -182,6 +182,7 @@ fn invocation(version: &Version, stream_to: StreamTo) -> Invocation {
         cognito_identity: None,
         tenant_id: None,
         stream_to: Some(stream_to),
+        traced: Traced::alone(SystemTime::now()),
         answer_at: AnswerAt::Report,
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,18 +22,23 @@ use super::timings;
 use super::tree::tree;
 use crate::catalog::{self, Client, Diagnosis, Suspect};
 use crate::config::{self, Cpu, DevShm, Isolation, RuntimeClient, RuntimeCompat};
-use crate::model::{Function, LogLevels, Network, patience, time_scale};
+use crate::model::{Function, Initialization, Network, TracingMode, patience, time_scale};
 use crate::pool::{
-    Blueprint, CpuShare, Extensions, INIT_LIMIT, INIT_LIMIT_OF_MANY, Kept, NetworkLaid, Tmp,
+    Blueprint, CpuShare, Extensions, INIT_LIMIT, INIT_LIMIT_OF_MANY, Kept, NetworkLaid,
+    RESTORE_LIMIT, Tmp,
 };
 use crate::sandbox::network::{self, Inside};
-use crate::sandbox::{Ahead, Identity, Link, Outbound, Shell, Tree, loopback_addresses};
+use crate::sandbox::{Ahead, Identity, Link, Outbound, Shell, Tree, Xray, loopback_addresses};
 use crate::usage::stderr;
 
 /// Owner of every function here, as other local stand-ins for AWS have it (design section 6).
 const ACCOUNT: &str = "000000000000";
 /// Hidden: a shorter init limit, so that tests of its overrun do not take ten seconds each.
 const INIT_LIMIT_VARIABLE: &str = "LAMBDABOX_INIT_LIMIT_MS";
+/// Likewise of hooks after a restore.
+const RESTORE_LIMIT_VARIABLE: &str = "LAMBDABOX_RESTORE_LIMIT_MS";
+/// An init that ends in a snapshot may take this or the function's own time (runtime-api.md 1.7).
+const SNAPSHOT_LIMIT: Duration = Duration::from_secs(130);
 /// A file of `/opt` that turns the Extensions API off (runtime-api.md 2.1).
 const NO_EXTENSIONS: &str = "disable-extensions-jwigqn8j";
 /// How a directory that is missing, or is a file, is told.
@@ -179,7 +185,9 @@ pub(super) fn open(config: &config::Invoke, workspace: &Path) -> Result<Opened, 
         timeout: config.timeout,
         ephemeral_storage_mb: config.ephemeral_storage_mb,
         log_format: config.log_format,
-        log_levels: LogLevels::default(),
+        log_levels: config.log_levels,
+        tracing: TracingMode::PassThrough,
+        initialization: Initialization::OnDemand,
         max_concurrency: config.max_concurrency,
         environment: config.environment.clone(),
     };
@@ -195,6 +203,7 @@ pub(super) struct Site<'a> {
     /// What the plan says because of `nat`.
     pub(super) inside: &'a Inside,
     pub(super) forwards: &'a [config::Forward],
+    pub(super) xray_daemon: Option<SocketAddr>,
     pub(super) isolation: Isolation,
     pub(super) cpu: Cpu,
     pub(super) dev_shm: DevShm,
@@ -227,6 +236,7 @@ impl Opened {
             nat: resources.nat.clone(),
             inside: &resources.inside,
             forwards: &config.forwards,
+            xray_daemon: config.xray_daemon,
             isolation: config.isolation,
             cpu: config.cpu,
             dev_shm: config.dev_shm,
@@ -278,10 +288,13 @@ impl Code {
             if network == Network::Host { &[] } else { site.forwards };
         let addresses = loopback_addresses();
         let memory_bytes = u64::from(function.memory_mb) * 1024 * 1024;
-        let init_limit = std::env::var(INIT_LIMIT_VARIABLE).ok().and_then(|ms| ms.parse().ok());
-        let limit = match function.max_concurrency {
-            Some(_) => INIT_LIMIT_OF_MANY.max(function.timeout),
-            None => INIT_LIMIT,
+        let limit = |name| std::env::var(name).ok().and_then(|ms: String| ms.parse().ok());
+        let (init_limit, restore_limit) =
+            (limit(INIT_LIMIT_VARIABLE), limit(RESTORE_LIMIT_VARIABLE));
+        let own_limit = match (function.max_concurrency, function.initialization) {
+            (Some(_), _) => INIT_LIMIT_OF_MANY.max(function.timeout),
+            (None, Initialization::SnapStart) => SNAPSHOT_LIMIT.max(function.timeout),
+            (None, Initialization::OnDemand) => INIT_LIMIT,
         };
         // The workers of one runtime write to the same descriptor: a line is whole, a frame is not.
         let frames = self.running.frames && function.max_concurrency.is_none();
@@ -296,6 +309,7 @@ impl Code {
                 network,
                 forwards: forwards.iter().map(|forward| forward.port).collect(),
                 forward_addresses: addresses.clone(),
+                xray: site.xray_daemon.map_or(Xray::Nobody, |_| Xray::Taken),
                 resolv_conf,
                 firewall: site.inside.firewall.clone(),
                 joins_v1: site.joins_v1,
@@ -305,6 +319,7 @@ impl Code {
                 .iter()
                 .flat_map(|forward| addresses.iter().map(|_| forward.host_port))
                 .collect(),
+            xray_daemon: site.xray_daemon,
             nat: site.nat.clone(),
             trees: self.trees.clone(),
             links: self.links.clone(),
@@ -315,7 +330,9 @@ impl Code {
                 Cpu::Proportional => CpuShare::Proportional,
                 Cpu::Unlimited => CpuShare::Unlimited,
             },
-            init_limit: init_limit.map_or_else(|| patience(limit), Duration::from_millis),
+            init_limit: init_limit.map_or_else(|| patience(own_limit), Duration::from_millis),
+            restore_limit: restore_limit
+                .map_or_else(|| patience(RESTORE_LIMIT), Duration::from_millis),
             no_entry: self.running.no_entry.clone(),
             program: self.running.program.clone(),
             frames,

@@ -8,6 +8,7 @@
 //! When an environment is made and for whom (`pool`), where versions come from (`store`).
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -39,6 +40,7 @@ pub(super) struct Manner {
     pub(super) credentials: config::Credentials,
     /// Services of the host's loopback that every function may reach.
     pub(super) forwards: Vec<config::Forward>,
+    pub(super) xray_daemon: Option<SocketAddr>,
 }
 
 /// Makes environments of deployed versions.
@@ -193,6 +195,7 @@ impl Deployed {
             nat: self.nat.clone(),
             inside: &self.inside,
             forwards: &forwards,
+            xray_daemon: self.manner.xray_daemon,
             isolation: self.manner.isolation,
             cpu: self.manner.cpu,
             dev_shm: self.manner.dev_shm,

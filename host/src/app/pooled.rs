@@ -14,7 +14,7 @@ use crate::invoke::{Invoker, Ran};
 use crate::model::{Invocation, Refused, Version};
 use crate::pool::{Freeze, Pool, Settings};
 use crate::store::Records;
-use crate::usage::{Metrics, Observer, Say};
+use crate::usage::{Metrics, Observer, Say, Traces};
 
 /// Notices that wait for the terminal; more are dropped by whoever has them.
 const NOTICES_WAITING: usize = 64;
@@ -67,6 +67,7 @@ pub(super) fn plan(
     config: &config::Serve,
     records: Records,
     metrics: Arc<Metrics>,
+    traces: Traces,
     archives: Arc<Archives>,
     say: Say,
 ) -> Plan<'_> {
@@ -93,9 +94,10 @@ pub(super) fn plan(
             runtime_compat: config.runtime_compat,
             credentials: config.credentials.clone(),
             forwards: config.forwards.clone(),
+            xray_daemon: config.xray_daemon,
         },
         adjust: Box::new(|settings| adjust(config, settings)),
-        journal: Arc::new(Observer::new(say, records, metrics)),
+        journal: Arc::new(Observer::new(say, records, metrics, traces)),
         notices,
         archives,
     }

@@ -19,11 +19,11 @@ use super::timings;
 use crate::config::{self, Explain, Keep, Verbosity};
 use crate::model::{
     AnswerAt, Bandwidth, Event, Failure, FailureKind, Function, Invocation, MEMORY_MB, Outcome,
-    RequestId, StreamTo, TIMEOUT_SECS,
+    RequestId, Sampled, StreamTo, TIMEOUT_SECS, passed_on,
 };
 use crate::pool::{Environment, Log};
 use crate::sandbox::StartedSpawner;
-use crate::usage::{Labels, LogRenderer, Paint, Say, stderr};
+use crate::usage::{Labels, LogRenderer, Metrics, Paint, Say, SpanExporter, stderr};
 
 /// The function failed.
 pub(super) const EXIT_FUNCTION_FAILED: u8 = 1;
@@ -160,7 +160,12 @@ async fn run_with(
             voice.notice(&notice);
         }
     });
-    let log = log(config, &function, say);
+    let exporting = config
+        .collector
+        .clone()
+        .map(|collector| SpanExporter::start(collector, Arc::new(Metrics::new()), *say));
+    let (exporter, sending) = exporting.unzip();
+    let log = log(config, &function, say, exporter);
     let mut environment = Environment::new(Arc::clone(&resources.workshop), blueprint, log);
     if config.explain == Explain::Explain {
         let plan = environment.planned().to_string();
@@ -186,6 +191,9 @@ async fn run_with(
         Err(error) => environment.shut_down().await.and(Err(error)),
     };
     drop(environment);
+    if let Some(sending) = sending {
+        sending.finish().await;
+    }
     // It has nothing to return, and a panic in it has been printed.
     let _ended = speaking.await;
     let code = result?;
@@ -239,14 +247,10 @@ async fn invocations(
 pub(super) fn invocation(config: &config::Invoke, function: &Function) -> Invocation {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let deadline = now + function.timeout;
-    // X-Ray's form; nothing is sampled here.
-    let [trace, segment] = [(); 2].map(|()| uuid::Uuid::new_v4().simple().to_string());
-    let trace_id = format!(
-        "Root=1-{:08x}-{};Parent={};Sampled=0",
-        now.as_secs(),
-        &trace[..24],
-        &segment[..16]
-    );
+    let accepted = SystemTime::now();
+    // Nothing is sampled here.
+    let (trace_id, traced) =
+        passed_on(None, accepted, function.tracing, &function.arn(), || Sampled::No);
     Invocation {
         request_id: RequestId::random(),
         attempt_id: uuid::Uuid::new_v4().to_string(),
@@ -260,6 +264,7 @@ pub(super) fn invocation(config: &config::Invoke, function: &Function) -> Invoca
         cognito_identity: None,
         tenant_id: config.tenant_id.clone(),
         stream_to: None,
+        traced,
         answer_at: AnswerAt::Response,
     }
 }
@@ -290,14 +295,30 @@ async fn keep(environment: &Environment, user_namespace: &Path, interrupted: &No
     }
 }
 
-/// Platform lines and the function's own, on standard error.
-fn log(config: &config::Invoke, function: &Function, say: &Say) -> Log {
+/// Platform lines and the function's own, on standard error; spans where they go.
+fn log(
+    config: &config::Invoke,
+    function: &Function,
+    say: &Say,
+    exporter: Option<SpanExporter>,
+) -> Log {
+    let log = written(config, function, say);
+    let Some(exporter) = exporter else { return log };
+    let function = function.clone();
+    Arc::new(move |event: Event| {
+        if let Event::Report(report) = &event {
+            exporter.report(&function, "", report);
+        }
+        log(event);
+    })
+}
+
+fn written(config: &config::Invoke, function: &Function, say: &Say) -> Log {
     if config.verbosity == Verbosity::Quiet {
         return Arc::new(|_| {});
     }
     let paint = if say.is_colored() { Paint::Ansi } else { Paint::Plain };
-    let labels =
-        Labels { function_name: function.name.clone(), function_version: function.version.clone() };
+    let labels = Labels::of(function);
     let renderer =
         LogRenderer::new(config.log_format, paint, labels).with_levels(function.effective_levels());
     Arc::new(move |event: Event| {
@@ -321,17 +342,13 @@ impl Told {
 
     fn write(&mut self, outcome: Outcome, streamed: &Streamed) -> Result<(), AppError> {
         match outcome {
-            Outcome::Answered { payload, .. } => self.answers.write(&payload),
-            Outcome::Streamed { .. } => Ok(()),
-            Outcome::Failed(failure) => {
-                let payload = failure.payload.clone();
+            // What has come of it is an answer's beginning.
+            Outcome::Failed(failure) if streamed.has_begun() => {
+                stderr::write([&failure.payload[..], b"\n"].concat());
                 self.last_failure = Some(failure);
-                if streamed.has_begun() {
-                    stderr::write([&payload[..], b"\n"].concat());
-                    return Ok(());
-                }
-                self.answers.write(&payload)
+                Ok(())
             }
+            whole => self.write_whole(whole),
         }
     }
 

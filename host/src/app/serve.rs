@@ -25,7 +25,7 @@ use crate::front::{Admin, AdminThread, Front, Parts, Readiness, Sources, listen}
 use crate::invoke::{Invoker, Queue, Service};
 use crate::sandbox::StartedSpawner;
 use crate::store::{DirectoryLock, Limits, Records};
-use crate::usage::{Metrics, Say, stderr};
+use crate::usage::{Metrics, Say, SpanExporter, Traces, XrayDaemon, stderr};
 
 /// Owner of every function here, as other local stand-ins for AWS have it (design section 6).
 const ACCOUNT: &str = "000000000000";
@@ -69,9 +69,22 @@ async fn run(config: &config::Serve, started: StartedSpawner, say: Say) -> Resul
 
     let limits = Limits { log_bytes: config.log_bytes, log_age: config.log_age };
     let records = Records::open(&config.data_dir, limits, move |text| say.warning(text))?;
+    let exporting = config.collector.clone().map(|collector| {
+        say.notice(&format!("spans of invocations go to {}", collector.url));
+        SpanExporter::start(collector, Arc::clone(&metrics), say)
+    });
+    let (exporter, sending) = exporting.unzip();
+    let xray = config.xray_daemon.map(XrayDaemon::at).transpose().map_err(AppError::EventLoop)?;
+    let traces = Traces { exporter, xray };
     let archives = Arc::<Archives>::default();
-    let plan =
-        pooled::plan(config, records.clone(), Arc::clone(&metrics), Arc::clone(&archives), say);
+    let plan = pooled::plan(
+        config,
+        records.clone(),
+        Arc::clone(&metrics),
+        traces,
+        Arc::clone(&archives),
+        say,
+    );
     let (host, notices) = Host::open(started, plan, say).await?;
     notices.iter().for_each(|notice| say.notice(notice));
     if config.isolation == Isolation::NoLimits {
@@ -162,6 +175,9 @@ async fn run(config: &config::Serve, started: StartedSpawner, say: Say) -> Resul
     }
     // After the last environment, whose end may be in its log.
     records.close().await;
+    if let Some(sending) = sending {
+        sending.finish().await;
+    }
     stop_admin.send_replace(true);
     let _last = tokio::time::timeout(LAST_WORDS, admin).await;
     Ok(())

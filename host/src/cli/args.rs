@@ -9,6 +9,7 @@ use super::build::{self, BuildArguments};
 use super::client::{DEPLOY_EXAMPLES, Deploy, LIST_EXAMPLES, List, REMOVE_EXAMPLES, Remove};
 use super::invoke::{INVOKE_EXAMPLES, Invoke};
 use super::observe::{LOGS_EXAMPLES, Logs, TOP_EXAMPLES, Top, USAGE_EXAMPLES, Usage};
+use super::reach::Reach;
 use super::words::Words;
 use crate::config::{Raw, Setting};
 
@@ -252,51 +253,6 @@ pub(crate) struct Serve {
     pub(crate) print_config: bool,
 }
 
-/// Where functions reach, and as whom: what `invoke` and `serve` have in common.
-#[derive(Debug, Args)]
-pub(crate) struct Reach {
-    /// Region, also of the function's ARN [default: AWS_REGION, AWS_DEFAULT_REGION, us-east-1]
-    #[arg(long, help_heading = "AWS")]
-    pub(crate) region: Option<String>,
-    /// Give functions the keys of this profile in ~/.aws
-    #[arg(long, value_name = "NAME", help_heading = "AWS")]
-    pub(crate) profile: Option<String>,
-    /// The keys functions get: placeholders, or those of your environment [default: placeholder]
-    #[arg(long, value_name = "WHOSE", help_heading = "AWS")]
-    #[arg(value_parser = Words(&["placeholder", "env"]))]
-    pub(crate) credentials: Option<String>,
-
-    /// Where the function's network reaches [default: nat where it can be had]
-    ///
-    /// none: loopback only. nat: outbound, this host's own services out of reach. host: this host's
-    /// own network, with less isolation.
-    #[arg(long, value_name = "PLACEMENT", help_heading = "Network")]
-    #[arg(value_parser = Words(&["none", "nat", "host"]))]
-    pub(crate) network: Option<String>,
-    /// Let the function reach this port of the host's loopback, at 127.0.0.1 and
-    /// host.docker.internal (repeatable)
-    ///
-    /// HOSTPORT is the port here if it differs. An AWS_ENDPOINT_URL* of the function that names
-    /// loopback is forwarded by itself.
-    #[arg(long, value_name = "PORT[:HOSTPORT]", help_heading = "Network")]
-    pub(crate) forward: Vec<String>,
-}
-
-impl Reach {
-    /// Notes what was typed.
-    pub(super) fn set(self, settings: &mut Raw) {
-        for (setting, text) in [
-            (Setting::Network, self.network),
-            (Setting::Region, self.region),
-            (Setting::Profile, self.profile),
-            (Setting::Credentials, self.credentials),
-        ] {
-            settings.set_flag(setting, text);
-        }
-        settings.set_flags(Setting::Forwards, self.forward);
-    }
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
     /// Print JSON instead of text
@@ -357,6 +313,14 @@ pub(crate) struct FunctionArgs {
     #[arg(long, value_name = "FORM", help_heading = "Output")]
     #[arg(value_parser = Words(&["text", "json"]))]
     pub(crate) log_format: Option<String>,
+    /// Least important line of the function's own in a JSON log [default: info]
+    #[arg(long, value_name = "LEVEL", help_heading = "Output")]
+    #[arg(value_parser = Words(&["trace", "debug", "info", "warn", "error", "fatal"]))]
+    pub(crate) application_log_level: Option<String>,
+    /// Least important line of the platform's in a JSON log [default: info]
+    #[arg(long, value_name = "LEVEL", help_heading = "Output")]
+    #[arg(value_parser = Words(&["debug", "info", "warn"]))]
+    pub(crate) system_log_level: Option<String>,
 }
 
 impl FunctionArgs {
@@ -370,6 +334,8 @@ impl FunctionArgs {
             (Setting::Timeout, self.timeout),
             (Setting::EphemeralStorage, self.ephemeral_storage),
             (Setting::LogFormat, self.log_format),
+            (Setting::ApplicationLogLevel, self.application_log_level),
+            (Setting::SystemLogLevel, self.system_log_level),
             (Setting::MaxConcurrency, self.max_concurrency),
             (Setting::EnvVars, self.env_vars),
         ] {

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::args::{FunctionArgs, Output, Reach};
+use super::args::{FunctionArgs, Output};
 use super::build::BuildFirst;
 use super::client::HostArgs;
+use super::reach::Reach;
 use super::words::Words;
 use crate::config::{Asked, Explain, Keep, Origin, Raw, Setting, StrangersFile, Value, Verbosity};
 

@@ -18,6 +18,7 @@ mod doctor;
 mod documents;
 mod invoke;
 mod observe;
+mod reach;
 mod run;
 mod serve;
 #[cfg(test)]

@@ -36,11 +36,13 @@ pub(crate) struct Found {
 }
 
 /// Settings by which a file can hand out keys, files and services of the caller's.
-const HANDING_OVER: [Setting; 9] = [
+const HANDING_OVER: [Setting; 11] = [
     Setting::Network,
     Setting::Credentials,
     Setting::Profile,
     Setting::Forwards,
+    Setting::XrayDaemon,
+    Setting::OtlpEndpoint,
     Setting::Layers,
     Setting::Venv,
     Setting::EnvFile,

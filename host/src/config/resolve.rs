@@ -19,7 +19,10 @@ use super::resolved::{
     StrangersFile, Verbosity,
 };
 use super::{Caller, Credentials, CredentialsOrigin, Setting};
-use super::{client_context, code_path, credentials, event, file, forward, strangers, variables};
+use super::{
+    client_context, code_path, collector, credentials, event, file, forward, logging, strangers,
+    variables,
+};
 use crate::model::{
     EPHEMERAL_STORAGE_MB, LogFormat, MAX_CONCURRENCY, MEMORY_MB, Network, TIMEOUT_SECS,
     is_tenant_id,
@@ -133,6 +136,7 @@ pub fn resolve(asked: Asked, caller: &Caller, stdin: &mut dyn Read) -> Result<Re
     let file = from_file.as_ref().map(|found| (found.path.clone(), found.stranger));
     let file_layer = from_file.map(|found| found.raw).unwrap_or_default();
     let mut raw = merge([asked.settings, from_variables, file_layer]);
+    json_of_many(&mut raw);
     if let Some((path, stranger)) = file {
         let stranger = stranger.filter(|_| asked.strangers_file == StrangersFile::Refused);
         match file::handed_over(&path, stranger, &raw) {
@@ -169,6 +173,7 @@ pub fn resolve(asked: Asked, caller: &Caller, stdin: &mut dyn Read) -> Result<Re
         .repeat
         .as_deref()
         .map_or(Ok(1), |text| number_text("--repeat", text, 1..=u32::MAX, "times"));
+    let log_format = checks.or(logging::log_format(&raw), LogFormat::Text);
     let invoke = Invoke {
         path: code.map(|code| code.path).unwrap_or_default(),
         handler: checks.or(handler(&raw), None),
@@ -187,8 +192,11 @@ pub fn resolve(asked: Asked, caller: &Caller, stdin: &mut dyn Read) -> Result<Re
         layers: layers(&raw, caller, &mut checks.problems),
         forwards,
         client_context: checks.or(client_context::read(&raw), None),
+        collector: checks.or(collector::read(&raw, caller, &mut notices), None),
+        xray_daemon: checks.or(collector::xray_daemon(&raw), None),
+        log_format,
+        log_levels: logging::log_levels(&raw, log_format, &mut checks),
         tenant_id: checks.or(tenant_id(&raw), None),
-        log_format: checks.or(log_format(&raw), LogFormat::Text),
         max_concurrency: checks.or(max_concurrency(&raw), None),
         cpu: checks.or(cpu(&raw), Cpu::Proportional),
         sdk: checks.or(sdk(&raw), Sdk::Auto),
@@ -335,19 +343,12 @@ pub(super) fn network(raw: &Raw) -> Result<Option<Network>, Problem> {
     choice(raw, Setting::Network, &["none", "nat", "host"], &values, None)
 }
 
-/// Where many run at once it is JSON, whose records say what they are of.
-pub(super) fn log_format(raw: &Raw) -> Result<LogFormat, Problem> {
-    let values = [LogFormat::Text, LogFormat::Json];
-    let default = values[usize::from(raw.get(Setting::MaxConcurrency).is_some())];
-    let format = choice(raw, Setting::LogFormat, &["text", "json"], &values, default)?;
-    if format == default || default == LogFormat::Text {
-        return Ok(format);
+/// Where many run at once the log is JSON, whose records say what they are of.
+fn json_of_many(raw: &mut Raw) {
+    if raw.get(Setting::MaxConcurrency).is_some() && raw.get(Setting::LogFormat).is_none() {
+        let origin = raw.origin(Setting::MaxConcurrency);
+        raw.set(Setting::LogFormat, Value::Text("json".to_owned()), origin);
     }
-    Err(Problem::Conflict {
-        one: "--log-format text".to_owned(),
-        other: "--max-concurrency".to_owned(),
-        advice: "lines of many invocations at once are told apart in JSON only",
-    })
 }
 
 pub(super) fn max_concurrency(raw: &Raw) -> Result<Option<u32>, Problem> {

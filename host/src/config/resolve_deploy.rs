@@ -10,15 +10,18 @@ use std::path::PathBuf;
 use super::check::{existing_path, number, number_text, text};
 use super::endpoint::{self, Endpoint};
 use super::environment;
+use super::logging::{self, log_format};
 use super::notice::Notice;
 use super::problem::{Problem, Problems};
 use super::raw::{Raw, merge};
 use super::resolve::{
-    Checks, MAX_LAYERS, color, function_name, handler, log_format, max_concurrency, runtime_compat,
+    Checks, MAX_LAYERS, color, function_name, handler, max_concurrency, runtime_compat,
 };
 use super::resolved::{Build, Color, RuntimeCompat, Verbosity};
 use super::{Caller, Setting, code_path, file, variables};
-use crate::model::{EPHEMERAL_STORAGE_MB, LogFormat, MEMORY_MB, TIMEOUT_SECS};
+use crate::model::{
+    ApplicationLevel, EPHEMERAL_STORAGE_MB, LogFormat, MEMORY_MB, SystemLevel, TIMEOUT_SECS,
+};
 
 /// Longest description (lambda-service.md 5).
 const MAX_DESCRIPTION: usize = 256;
@@ -74,6 +77,10 @@ pub struct Deploy {
     pub timeout_seconds: Option<u32>,
     pub ephemeral_storage_mb: Option<u32>,
     pub log_format: Option<LogFormat>,
+    /// Least important line of its own that is logged.
+    pub application_log_level: Option<ApplicationLevel>,
+    /// Least important line of the platform's that is logged.
+    pub system_log_level: Option<SystemLevel>,
     pub max_concurrency: Option<u32>,
     pub environment: Option<BTreeMap<String, String>>,
     pub layers: Option<Vec<LayerSource>>,
@@ -143,6 +150,12 @@ pub fn resolve_deploy(asked: AskedDeploy, caller: &Caller) -> Result<ResolvedDep
         log_format: raw
             .get(Setting::LogFormat)
             .map(|_| checks.or(log_format(&raw), LogFormat::Text)),
+        application_log_level: raw
+            .get(Setting::ApplicationLogLevel)
+            .map(|_| checks.or(logging::application(&raw), ApplicationLevel::default())),
+        system_log_level: raw
+            .get(Setting::SystemLogLevel)
+            .map(|_| checks.or(logging::system(&raw), SystemLevel::default())),
         max_concurrency: checks.or(max_concurrency(&raw), None),
         environment: environment_of(&raw, &asked.env, caller, &mut checks, &mut notices),
         layers: layers(&raw, caller, &mut checks.problems),

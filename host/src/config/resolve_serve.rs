@@ -17,7 +17,8 @@ use super::resolve::{
 use super::resolved::{Color, Cpu, Isolation, RuntimeCompat, Sdk, Verbosity};
 use super::resolved_serve::{FreezeAfter, Serve};
 use super::{
-    Caller, Credentials, Setting, credentials, file, forward, object_store, print, variables,
+    Caller, Credentials, Setting, collector, credentials, file, forward, object_store, print,
+    variables,
 };
 use crate::model::Bandwidth;
 
@@ -123,6 +124,8 @@ pub fn resolve_serve(asked: AskedServe, caller: &Caller) -> Result<ResolvedServe
         region: checks.or(region(&raw), String::new()),
         network,
         forwards,
+        collector: checks.or(collector::read(&raw, caller, &mut notices), None),
+        xray_daemon: checks.or(collector::xray_daemon(&raw), None),
         object_store: object_store::read(caller, &credentials, &mut notices),
         credentials,
         isolation: checks.or(isolation(asked.isolation.as_deref()), Isolation::Full),

@@ -1,14 +1,16 @@
 //! An invocation as it will be made: every value checked, with its unit, nothing left to look up.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::collector::Collector;
 use super::credentials::Credentials;
 use super::forward::Forward;
-use crate::model::{LogFormat, Network};
+use crate::model::{LogFormat, LogLevels, Network};
 
 /// How much processor time a function gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,10 +158,16 @@ pub struct Invoke {
     pub event: Bytes,
     /// Client context, JSON text of an object.
     pub client_context: Option<String>,
+    /// Where spans of invocations go, if anywhere.
+    pub collector: Option<Collector>,
+    /// Where the function's X-Ray segments go, if anywhere.
+    pub xray_daemon: Option<SocketAddr>,
     /// Whose the invocation is.
     pub tenant_id: Option<String>,
     /// Form of the log.
     pub log_format: LogFormat,
+    /// What of it is logged, in JSON.
+    pub log_levels: LogLevels,
     /// Invocations at once in one environment.
     pub max_concurrency: Option<u32>,
     /// Processor time.

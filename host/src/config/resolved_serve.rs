@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::collector::Collector;
 use super::credentials::Credentials;
 use super::forward::Forward;
 use super::object_store::ObjectStore;
@@ -56,6 +57,10 @@ pub struct Serve {
     pub forwards: Vec<Forward>,
     /// Keys every function gets.
     pub credentials: Credentials,
+    /// Where spans of invocations go, if anywhere.
+    pub collector: Option<Collector>,
+    /// Where functions' X-Ray segments go, if anywhere.
+    pub xray_daemon: Option<SocketAddr>,
     /// Where code in S3 is read from, if anywhere.
     pub object_store: Option<ObjectStore>,
     /// How much of the sandbox there is to be.

@@ -49,6 +49,10 @@ pub enum Setting {
     TenantId,
     /// `text` or `json`.
     LogFormat,
+    /// Least important line of the function's own that is logged, in JSON.
+    ApplicationLogLevel,
+    /// Least important line of the platform's that is logged, in JSON.
+    SystemLogLevel,
     /// Invocations at once in one environment.
     MaxConcurrency,
     /// `proportional` or `unlimited`.
@@ -103,6 +107,10 @@ pub enum Setting {
     LogDays,
     /// How fast streamed answers flow: `unlimited` or `aws`.
     StreamBandwidth,
+    /// Where the host's spans go.
+    OtlpEndpoint,
+    /// Where functions' X-Ray segments go.
+    XrayDaemon,
     /// Which host is called.
     EndpointUrl,
 }
@@ -166,7 +174,7 @@ const fn row(
 }
 
 /// Every setting, in the order of [`Setting`]. Numbers are AWS's defaults.
-pub(crate) const ROWS: [Row; 41] = [
+pub(crate) const ROWS: [Row; 45] = [
     row(Setting::Handler, "handler", "--handler", Kind::Text, Err("found in the package")),
     row(Setting::Runtime, "runtime", "--runtime", Kind::Text, Err("found in the package")),
     row(Setting::MemorySize, "memory_size", "--memory-size", Kind::Number, Ok("128")),
@@ -198,6 +206,20 @@ pub(crate) const ROWS: [Row; 41] = [
     row(Setting::ClientContext, "client_context", "--client-context", Kind::Text, Err("none")),
     row(Setting::TenantId, "tenant_id", "--tenant-id", Kind::Text, Err("none")),
     row(Setting::LogFormat, "log_format", "--log-format", Kind::Text, Ok("\"text\"")),
+    row(
+        Setting::ApplicationLogLevel,
+        "application_log_level",
+        "--application-log-level",
+        Kind::Text,
+        Err("info, of a log in JSON"),
+    ),
+    row(
+        Setting::SystemLogLevel,
+        "system_log_level",
+        "--system-log-level",
+        Kind::Text,
+        Err("info, of a log in JSON"),
+    ),
     row(
         Setting::MaxConcurrency,
         "max_concurrency",
@@ -261,6 +283,14 @@ pub(crate) const ROWS: [Row; 41] = [
         Kind::Text,
         Ok("\"unlimited\""),
     )),
+    both(row(
+        Setting::OtlpEndpoint,
+        "otlp_endpoint",
+        "--otlp-endpoint",
+        Kind::Text,
+        Err("OTEL_EXPORTER_OTLP_ENDPOINT"),
+    )),
+    both(row(Setting::XrayDaemon, "xray_daemon", "--xray-daemon", Kind::Text, Err("none"))),
     client(row(
         Setting::EndpointUrl,
         "endpoint_url",

@@ -87,6 +87,25 @@ fn nothing_said_means_awss_defaults() {
 }
 
 #[test]
+fn many_at_once_are_logged_in_json_and_a_tenant_has_the_models_characters() {
+    let project = Project::new(&[]);
+    let invoke = project.of(&[]).unwrap().invoke;
+    assert_eq!((invoke.max_concurrency, invoke.tenant_id), (None, None));
+    let many = (Setting::MaxConcurrency, "3");
+    let invoke = project.of(&[many, (Setting::TenantId, "a b")]).unwrap().invoke;
+    assert_eq!((invoke.max_concurrency, invoke.log_format), (Some(3), LogFormat::Json));
+    assert_eq!(invoke.tenant_id.as_deref(), Some("a b"));
+    for (settings, said) in [
+        (vec![many, (Setting::LogFormat, "text")], "contradicts --max-concurrency"),
+        (vec![(Setting::MaxConcurrency, "1601")], "outside the limits of 1 to 1600"),
+        (vec![(Setting::TenantId, "a;b")], "1 to 256 letters"),
+    ] {
+        let refused = project.of(&settings).unwrap_err().join("\n");
+        assert!(refused.contains(said), "{refused}");
+    }
+}
+
+#[test]
 fn each_bad_setting_is_refused_with_place_value_and_limit() {
     let project = Project::new(&[]);
     project.write("fn/plain", "");

@@ -11,7 +11,12 @@ use super::{Caller, Setting};
 
 /// Read elsewhere, for tests and benchmarks: the phases of a cold start, a shorter init limit, longer
 /// limits of all kinds.
-const HIDDEN: [&str; 3] = ["LAMBDABOX_TIMINGS", "LAMBDABOX_INIT_LIMIT_MS", "LAMBDABOX_TIME_SCALE"];
+const HIDDEN: [&str; 4] = [
+    "LAMBDABOX_TIMINGS",
+    "LAMBDABOX_INIT_LIMIT_MS",
+    "LAMBDABOX_RESTORE_LIMIT_MS",
+    "LAMBDABOX_TIME_SCALE",
+];
 
 /// Reads the variables; an unknown one is worth a warning only, it may belong to another version.
 pub(crate) fn read(caller: &Caller, problems: &mut Vec<Problem>, notices: &mut Vec<Notice>) -> Raw {

@@ -22,10 +22,10 @@ use super::state::{Call, Front};
 use super::stream;
 use super::validate::Violations;
 use crate::catalog::{DeployError, Deployed};
-use crate::invoke::{InvokeError, Request, Step, new_trace};
+use crate::invoke::{InvokeError, Request, Step};
 use crate::model::{
     AnswerAt, Invoked, MAX_CLIENT_CONTEXT_BYTES, Outcome, Refused, RequestId, TENANT_PATTERN,
-    Tenancy, is_tenant_id,
+    Tenancy, is_tenant_id, new_root,
 };
 use crate::store::{FunctionRecord, QueuedEvent};
 
@@ -153,6 +153,7 @@ async fn operate(front: &Front, name: &str, call: Call, operation: Operation) ->
                 arn,
                 request_id: RequestId(call.request_id),
                 payload: read.bytes,
+                accepted: SystemTime::now(),
                 trace_id: Some(asked.trace_id.clone()),
                 client_context: asked.client_context.clone(),
                 tenant_id: asked.tenant_id.clone(),
@@ -246,13 +247,13 @@ fn check_tenant(record: &FunctionRecord, asked: &Asked) -> Result<(), ApiError> 
     checked.map_err(|mismatch| ApiError::invalid(mismatch.to_string()))
 }
 
-/// The caller's trace, or a new one.
+/// The caller's trace, or a new one; what it has not is added when it is passed on.
 pub(super) fn read_trace(headers: &HeaderMap) -> String {
     let given = headers
         .get(TRACE)
         .and_then(|value| value.to_str().ok())
         .filter(|trace| (1..=MAX_TRACE_BYTES).contains(&trace.len()) && trace.contains("Root="));
-    given.map_or_else(new_trace, str::to_owned)
+    given.map_or_else(|| format!("Root={}", new_root(SystemTime::now())), str::to_owned)
 }
 
 fn client_context(value: &[u8]) -> Result<String, ApiError> {

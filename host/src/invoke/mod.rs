@@ -16,6 +16,7 @@
 mod integration;
 mod invoker;
 mod queue;
+mod sampling;
 mod service;
 mod streaming;
 #[cfg(test)]
@@ -24,6 +25,5 @@ mod tests;
 pub use integration::{HTTP_INTEGRATION, Prelude, PreludeReader};
 pub use invoker::{Invoker, Ran};
 pub use queue::{Queue, Stop};
-pub(crate) use service::new_trace;
 pub use service::{InvokeError, Request, Service};
 pub use streaming::{Step, Streaming};

@@ -151,6 +151,7 @@ impl Queue {
             arn: event.arn,
             request_id: RequestId(event.request_id),
             payload: event.payload.into(),
+            accepted: UNIX_EPOCH + Duration::from_millis(event.accepted_ms),
             trace_id: Some(event.trace_id),
             client_context: None,
             tenant_id: event.tenant_id,

@@ -8,10 +8,12 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::Invoker;
+use super::sampling::Sampler;
 use super::streaming::Streaming;
 use crate::catalog::{DeployError, Deployed};
 use crate::model::{
-    AnswerAt, Bandwidth, Invocation, Invoked, Refused, RequestId, StreamTo, TenantMismatch, Version,
+    AnswerAt, Bandwidth, Invocation, Invoked, Refused, RequestId, StreamTo, TenantMismatch,
+    Version, passed_on,
 };
 
 /// What is asked for.
@@ -25,6 +27,8 @@ pub struct Request {
     pub request_id: RequestId,
     /// The event.
     pub payload: Bytes,
+    /// When it was accepted.
+    pub accepted: SystemTime,
     /// The caller's trace; a new one if absent.
     pub trace_id: Option<String>,
     /// Decoded client context, JSON text.
@@ -54,12 +58,13 @@ pub enum InvokeError {
 pub struct Service {
     deployed: Arc<Deployed>,
     invoker: Arc<dyn Invoker>,
+    sampler: Arc<Sampler>,
 }
 
 impl Service {
     /// Of what is deployed, by whoever has environments.
     pub fn new(deployed: Arc<Deployed>, invoker: Arc<dyn Invoker>) -> Self {
-        Self { deployed, invoker }
+        Self { deployed, invoker, sampler: Arc::default() }
     }
 
     /// Runs one invocation. Dropping the future does not stop it.
@@ -96,37 +101,37 @@ impl Service {
         let version =
             self.deployed.resolve(&request.function).await.map_err(InvokeError::Resolve)?;
         version.tenancy.check(request.tenant_id.as_deref())?;
-        let invocation = Invocation { stream_to, ..invocation(&version, request) };
+        let invocation = Invocation { stream_to, ..self.invocation(&version, request) };
         let running = self.invoker.invoke(version, invocation);
         Ok(tokio::spawn(async move { Ok(running.await?) }))
     }
-}
 
-fn invocation(version: &Version, request: Request) -> Invocation {
-    let timeout = version.function.timeout;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Invocation {
-        request_id: request.request_id,
-        attempt_id: Uuid::new_v4().to_string(),
-        payload: request.payload,
-        content_type: "application/json".to_owned(),
-        arn: request.arn,
-        timeout,
-        deadline_epoch_ms: u64::try_from((now + timeout).as_millis()).unwrap_or(u64::MAX),
-        trace_id: Some(request.trace_id.unwrap_or_else(new_trace)),
-        client_context: request.client_context,
-        cognito_identity: None,
-        tenant_id: request.tenant_id,
-        stream_to: None,
-        answer_at: request.answer_at,
+    fn invocation(&self, version: &Version, request: Request) -> Invocation {
+        let function = &version.function;
+        let timeout = function.timeout;
+        let now = SystemTime::now();
+        let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let (given, accepted) = (request.trace_id.as_deref(), request.accepted);
+        let decide = || self.sampler.decide(&function.name, now);
+        let (trace_id, traced) =
+            passed_on(given, accepted, function.tracing, &function.arn(), decide);
+        Invocation {
+            request_id: request.request_id,
+            attempt_id: Uuid::new_v4().to_string(),
+            payload: request.payload,
+            content_type: "application/json".to_owned(),
+            arn: request.arn,
+            timeout,
+            deadline_epoch_ms: u64::try_from((since + timeout).as_millis()).unwrap_or(u64::MAX),
+            trace_id: Some(trace_id),
+            client_context: request.client_context,
+            cognito_identity: None,
+            tenant_id: request.tenant_id,
+            stream_to: None,
+            traced,
+            answer_at: request.answer_at,
+        }
     }
-}
-
-/// X-Ray's form; nothing is sampled here.
-pub(crate) fn new_trace() -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let [trace, segment] = [(); 2].map(|()| Uuid::new_v4().simple().to_string());
-    format!("Root=1-{:08x}-{};Parent={};Sampled=0", now.as_secs(), &trace[..24], &segment[..16])
 }
 
 impl std::fmt::Debug for Service {

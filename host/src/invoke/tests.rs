@@ -57,11 +57,13 @@ fn invoked(request_id: RequestId) -> Invoked {
         max_memory_used_mb: 1,
         raw_peak_mb: 1,
         init_duration: None,
+        restore_duration: None,
         status: Status::Success,
         error_type: None,
         tenant_id: None,
         extension_overhead: None,
         notes: Vec::new(),
+        timeline: None,
     };
     let outcome = Outcome::Answered { payload: "null".into(), content_type: None };
     Invoked { outcome, log_tail: Vec::new(), report: Some(report) }
@@ -196,6 +198,7 @@ async fn a_caller_that_is_gone_does_not_stop_its_invocation() {
         arn: String::new(),
         request_id: RequestId("one".to_owned()),
         payload: "{}".into(),
+        accepted: std::time::SystemTime::now(),
         trace_id: None,
         client_context: None,
         tenant_id: None,

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 
-use super::{ExtensionState, LifecycleEvent, RequestId};
+use super::{ExtensionState, LifecycleEvent, RequestId, Traced};
 
 /// In which phase an init ran (`phase` of `platform.initReport`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,20 @@ pub enum InitPhase {
     Init,
     /// Again, inside the invocation and under its timeout ("suppressed init").
     Invoke,
+    /// Ahead of a snapshot.
+    SnapStart,
+}
+
+impl Report {
+    /// What of `billed_ms` is the restore, rounded up to the next whole millisecond.
+    pub fn billed_restore_ms(&self) -> Option<u64> {
+        self.restore_duration.map(whole_ms)
+    }
+}
+
+/// Rounded up to the next whole millisecond.
+pub(crate) fn whole_ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 
 impl InitPhase {
@@ -21,6 +35,7 @@ impl InitPhase {
         match self {
             Self::Init => "init",
             Self::Invoke => "invoke",
+            Self::SnapStart => "snap-start",
         }
     }
 }
@@ -87,6 +102,8 @@ pub struct Report {
     pub raw_peak_mb: u64,
     /// Only on an environment's first invocation, and only if init ran ahead of it.
     pub init_duration: Option<Duration>,
+    /// Instead of it, where an environment came from a snapshot.
+    pub restore_duration: Option<Duration>,
     /// How it ended.
     pub status: Status,
     /// Set unless it succeeded.
@@ -97,6 +114,31 @@ pub struct Report {
     pub extension_overhead: Option<Span>,
     /// Reduced isolation or lifted limits, repeated here so that nobody forgets.
     pub notes: Vec<String>,
+    /// When what of it was, for traces.
+    pub timeline: Option<Box<Timeline>>,
+}
+
+/// When what of an invocation was.
+#[derive(Debug, Clone)]
+pub struct Timeline {
+    /// Where it stands in the invoker's trace.
+    pub traced: Traced,
+    /// X-Ray's header that the function had.
+    pub header: Option<String>,
+    /// When an environment had it.
+    pub began: SystemTime,
+    /// The init that it had to wait for or that nobody before it had used.
+    pub init: Option<Span>,
+    /// When the runtime had the event.
+    pub handed: Option<SystemTime>,
+    /// When the runtime's answer was here.
+    pub answered: Option<SystemTime>,
+    /// When runtime and extensions had finished, or it was given up.
+    pub ended: SystemTime,
+    /// What the runtime calls itself; nothing if it was not heard.
+    pub runtime_release: String,
+    /// Names of its extensions, joined by `;`.
+    pub extensions: String,
 }
 
 /// A part of an invocation, as telemetry has it.
@@ -173,6 +215,24 @@ pub enum Event {
     InitReport {
         /// Which phase.
         phase: InitPhase,
+        /// How long it ran.
+        duration: Duration,
+        /// How it ended.
+        status: Status,
+        /// Set unless it succeeded.
+        error_type: Option<String>,
+    },
+    /// A snapshot is restored; no line without a runtime version.
+    RestoreStart,
+    /// The runtime's hooks after a restore ended; no line in text form.
+    RestoreRuntimeDone {
+        /// How they ended.
+        status: Status,
+        /// Set unless they succeeded.
+        error_type: Option<String>,
+    },
+    /// A restore ended.
+    RestoreReport {
         /// How long it ran.
         duration: Duration,
         /// How it ended.

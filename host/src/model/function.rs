@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::{ApplicationLevel, LogLevels};
+use super::{ApplicationLevel, LogLevels, TracingMode};
 
 /// Memory a function may ask for, in MB (Lambda quotas).
 pub const MEMORY_MB: RangeInclusive<u32> = 128..=10_240;
@@ -50,6 +50,26 @@ impl LogFormat {
     }
 }
 
+/// How an environment comes to be (`AWS_LAMBDA_INITIALIZATION_TYPE`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Initialization {
+    /// When it is needed.
+    #[default]
+    OnDemand,
+    /// By an init that ends in a snapshot, and its restore.
+    SnapStart,
+}
+
+impl Initialization {
+    /// The literal of variable and telemetry.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OnDemand => "on-demand",
+            Self::SnapStart => "snap-start",
+        }
+    }
+}
+
 /// One published state of a function: what to run and within which limits.
 #[derive(Debug, Clone)]
 pub struct Function {
@@ -77,6 +97,10 @@ pub struct Function {
     pub log_group: String,
     /// What of it is logged, in JSON.
     pub log_levels: LogLevels,
+    /// What becomes of its invokers' traces.
+    pub tracing: TracingMode,
+    /// How its environments come to be.
+    pub initialization: Initialization,
     /// How many invocations an environment runs at once, as on Managed Instances; `None` is Lambda's
     /// usual way, one after another.
     pub max_concurrency: Option<u32>,
@@ -101,7 +125,7 @@ impl Function {
     pub fn initialization_type(&self) -> &'static str {
         match self.max_concurrency {
             Some(_) => "lambda-managed-instances",
-            None => "on-demand",
+            None => self.initialization.as_str(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::StreamTo;
+use super::{StreamTo, Traced};
 
 /// Largest buffered event and response: 6 MiB and 100 bytes (runtime-api.md 0.3).
 pub const MAX_PAYLOAD_BYTES: usize = 6_291_556;
@@ -56,6 +56,8 @@ pub struct Invocation {
     pub tenant_id: Option<String>,
     /// Where a streamed answer goes while it is made; without it the answer is collected.
     pub stream_to: Option<StreamTo>,
+    /// Where it stands in the invoker's trace.
+    pub traced: Traced,
     /// When the invoker is answered.
     pub answer_at: AnswerAt,
 }

@@ -18,7 +18,8 @@ pub enum ApplicationLevel {
 }
 
 impl ApplicationLevel {
-    const ALL: [Self; 6] =
+    /// The least important first.
+    pub const ALL: [Self; 6] =
         [Self::Trace, Self::Debug, Self::Info, Self::Warn, Self::Error, Self::Fatal];
 
     /// The value of `AWS_LAMBDA_LOG_LEVEL`.
@@ -52,6 +53,15 @@ pub enum SystemLevel {
 }
 
 impl SystemLevel {
+    /// AWS's name of it.
+    pub fn as_aws(self) -> &'static str {
+        match self {
+            Self::Debug => "DEBUG",
+            Self::Info => "INFO",
+            Self::Warn => "WARN",
+        }
+    }
+
     /// The level of this name.
     pub fn named(name: &str) -> Option<Self> {
         match name {

@@ -1,5 +1,6 @@
 //! Everything an execution environment is made from, decided before it is started.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -80,6 +81,8 @@ pub(crate) struct Blueprint {
     pub(crate) shell: Shell,
     /// Host port behind each forwarded port and address, in the order of their listeners.
     pub(crate) forwards_to: Vec<u16>,
+    /// Where X-Ray segments go.
+    pub(crate) xray_daemon: Option<SocketAddr>,
     pub(crate) nat: Option<Arc<Ahead<Outbound>>>,
     pub(crate) network_laid: NetworkLaid,
     pub(crate) trees: Vec<Tree>,
@@ -88,6 +91,8 @@ pub(crate) struct Blueprint {
     pub(crate) shared_memory_bytes: Option<u64>,
     pub(crate) cpu: CpuShare,
     pub(crate) init_limit: Duration,
+    /// How long hooks may take after a restore.
+    pub(crate) restore_limit: Duration,
     /// What to say instead of the kernel's words when the program cannot be executed.
     pub(crate) no_entry: Option<String>,
     /// Program, arguments and directory; its variables are composed here.

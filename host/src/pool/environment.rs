@@ -19,12 +19,12 @@ use super::blueprint::{Blueprint, CpuShare};
 use super::home::{Answering, Home};
 use super::life::{Effect, Input, Invocations, Life};
 use super::running::{Running, Who, are_ended, next_ask, next_line};
-use crate::catalog::Moment;
 use crate::model::{Event, Invocation, LogLine, ShutdownReason};
 use crate::runtime_api::{Phase, Signal, SocketAsk};
 use crate::sandbox::{MemoryMeter, Plan, ProcessSignal, Sandbox, SandboxError, Word, Workshop};
 
 mod figures;
+mod saying;
 mod starting;
 mod understand;
 
@@ -75,7 +75,9 @@ impl Environment {
             Some(most) => Invocations::Many { most: most as usize },
             None => Invocations::One,
         };
-        let life = Life::new(blueprint.init_limit, external).with(invocations);
+        let (by, limit) = (blueprint.function.initialization, blueprint.restore_limit);
+        let life =
+            Life::new(blueprint.init_limit, external).with(invocations).initialized(by, limit);
         Self {
             workshop,
             blueprint,
@@ -124,6 +126,8 @@ impl Environment {
         invocation: Invocation,
         answer: &mut Answering<'_>,
     ) -> Result<(), SandboxError> {
+        // As for one at a time.
+        room(self.blueprint.log_waiting_bytes.clone()).await;
         self.tenant_id.clone_from(&invocation.tenant_id);
         let effects = self.life.on(Input::Invoke(Box::new(invocation)), Instant::now());
         self.perform(effects, answer).await
@@ -203,7 +207,11 @@ impl Environment {
             let woken = self.wait().await;
             self.react(woken, answer).await?;
         }
-        self.is_now(Phase::Idle);
+        // Of many, some may run at any time.
+        self.is_now(match self.blueprint.function.max_concurrency {
+            None => Phase::Idle,
+            Some(_) => Phase::Running,
+        });
         Ok(())
     }
 
@@ -317,6 +325,11 @@ impl Environment {
                     }
                 }
                 Effect::Throttle => self.throttle()?,
+                Effect::Restore => {
+                    if let Some(running) = &self.running {
+                        running.api.restored();
+                    }
+                }
                 Effect::Assign(mut invocation) => {
                     // What the environment's start has taken is not the function's time.
                     if let Some(at) = self.deadline {
@@ -330,31 +343,7 @@ impl Environment {
                 }
                 Effect::Deadline(at) => self.deadline = at,
                 Effect::Answer(id, outcome) => answer(&id, outcome.0),
-                Effect::InitStart(phase) => self.note(Event::InitStart { phase }),
-                Effect::LogExtension { name, state, events, error_type } => {
-                    self.drain().await;
-                    self.note(Event::Extension { name, state, events, error_type });
-                }
-                Effect::InitRuntimeDone { phase, status, error_type } => {
-                    self.note(Event::InitRuntimeDone { phase, status, error_type });
-                }
-                Effect::InitReport { phase, duration, status, error_type } => {
-                    self.sample();
-                    self.drain().await;
-                    self.blueprint.explain(error_type.as_deref(), Moment::Init);
-                    self.note(Event::InitReport { phase, duration, status, error_type });
-                }
-                Effect::LogStart(request_id) => {
-                    let version = self.blueprint.function.version.clone();
-                    let tenant_id = self.tenant_id.clone();
-                    self.note(Event::Start { request_id, version, tenant_id });
-                }
-                Effect::LogFault { id, error_type, message } => {
-                    self.drain().await;
-                    self.note(Event::Fault { request_id: id, message, error_type });
-                }
-                Effect::RuntimeDone(done) => self.log_runtime_done(*done).await,
-                Effect::LogEnd(ending) => self.log_end(*ending).await,
+                said => self.say(said).await,
             }
         }
         killed

@@ -24,21 +24,27 @@ use std::time::{Duration, Instant};
 use busy::{Busy, end_error};
 use crowd::{Crowd, HadSlot, InitFailure};
 use party::{Party, fault};
+use restore::Snapshot;
 use stopping::Turn;
 
 use crate::model::{
-    Failure, FailureKind, InitPhase, Invocation, MAX_EXTENSIONS, Outcome, ShutdownReason, Status,
+    Failure, FailureKind, InitPhase, Initialization, Invocation, MAX_EXTENSIONS, Outcome,
+    ShutdownReason, Status,
 };
 use crate::runtime_api::Waiting;
 
 mod busy;
 mod crowd;
 mod party;
+mod restore;
 mod stopping;
 mod words;
 
 pub(crate) use party::LaunchFault;
-pub(crate) use words::{Answered, Effect, End, Ending, Input, OutcomeKey, RuntimeDone};
+pub(crate) use restore::RESTORE_LIMIT;
+pub(crate) use words::{
+    Answered, Effect, End, Ending, Input, Lasted, OutcomeKey, RuntimeDone, Started, Times,
+};
 
 /// How long an on-demand init may run ahead of the first event (runtime-api.md 2.6).
 pub(crate) const INIT_LIMIT: Duration = Duration::from_secs(10);
@@ -54,7 +60,7 @@ enum State {
     /// Its processes start, ahead of any event.
     Init { since: Instant, runtime: RuntimePart },
     /// All of them wait for an event; `init` is owed to the first REPORT.
-    Idle { init: Option<Duration> },
+    Idle { init: Option<Lasted> },
     /// An invocation runs.
     Busy(Box<Busy>),
     /// Where many may run at once: some do, or none.
@@ -81,6 +87,10 @@ pub(crate) struct Life {
     /// Files of `/opt/extensions`, which each start begins with.
     external: Vec<String>,
     party: Party,
+    initialization: Initialization,
+    restore_limit: Duration,
+    /// Of the start that is under way.
+    snapshot: Snapshot,
     invocations: Invocations,
     /// Of many: calls to `next` that wait and are promised to nobody.
     idle: usize,
@@ -105,6 +115,9 @@ impl Life {
             init_limit,
             external,
             party: Party::none(),
+            initialization: Initialization::OnDemand,
+            restore_limit: RESTORE_LIMIT,
+            snapshot: Snapshot::Never,
             invocations: Invocations::One,
             idle: 0,
             init_failure: None,
@@ -130,13 +143,14 @@ impl Life {
     pub(crate) fn begin(&mut self, now: Instant) -> Vec<Effect> {
         self.party = Party::starting(&self.external);
         (self.idle, self.init_failure) = (0, None);
-        let mut effects = vec![Effect::InitStart(InitPhase::Init)];
+        self.snapshot = self.new_snapshot();
+        let mut effects = vec![Effect::InitStart(self.phase())];
         if let Some(too_many) = self.too_many() {
             self.state = State::Reset;
             self.init_failure = Some(InitFailure::of(&too_many));
             effects.extend(self.party.hear(&too_many));
             let named = fault(&too_many).map(|fault| fault.error_type.to_owned());
-            effects.push(init_report(InitPhase::Init, Duration::ZERO, Status::Error, named));
+            effects.push(init_report(self.phase(), Duration::ZERO, Status::Error, named));
             return effects;
         }
         self.state = State::Init { since: now, runtime: RuntimePart::Running };
@@ -193,7 +207,7 @@ impl Life {
         input: Input,
         now: Instant,
     ) -> Vec<Effect> {
-        let phase = InitPhase::Init;
+        let phase = self.phase();
         let duration = now.duration_since(since);
         let mut effects = Vec::new();
         let waiting = match input {
@@ -203,17 +217,29 @@ impl Life {
                     effects.push(init_runtime_done(phase, Status::Success, None));
                 }
                 runtime = RuntimePart::Done(now);
+                effects.push(self.runtime_started(phase, Status::Success, None));
+                extensions
+            }
+            Input::RestoreReady { extensions } => {
+                runtime = RuntimePart::Done(now);
+                effects.push(init_runtime_done(phase, Status::Success, None));
+                self.snapshot = Snapshot::Ready;
                 extensions
             }
             Input::ExtensionWaiting { extensions, .. } => extensions,
             _ => Waiting::Some,
         };
         if waiting == Waiting::All && runtime != RuntimePart::Running {
+            if self.snapshot == Snapshot::Ready {
+                self.state = State::Init { since, runtime: RuntimePart::Running };
+                effects.extend(self.take_snapshot(phase, duration, None, now));
+                return effects;
+            }
             self.state = match self.invocations {
-                Invocations::One => State::Idle { init: Some(duration) },
+                Invocations::One => State::Idle { init: Some(self.started(since, now)) },
                 Invocations::Many { .. } => State::Crowded(Crowd::default()),
             };
-            let report = init_report(phase, duration, Status::Success, None);
+            let report = self.start_report(phase, duration, Status::Success, None, now);
             effects.extend([Effect::Deadline(None), report, Effect::Throttle]);
             return effects;
         }
@@ -235,27 +261,28 @@ impl Life {
         // is not, and this is what they get.
         self.init_failure = why;
         if runtime == RuntimePart::Running {
-            effects.push(init_runtime_done(phase, status, error_type.clone()));
+            effects.push(self.runtime_started(phase, status, error_type.clone()));
         }
         effects.extend(self.party.unready());
         let (duration, reason) = match status {
             Status::Timeout => (self.init_limit, ShutdownReason::Timeout),
             _ => (duration, ShutdownReason::Failure),
         };
-        effects.push(init_report(phase, duration, status, error_type));
+        effects.push(self.start_report(phase, duration, status, error_type, now));
         self.end(reason, effects, now)
     }
 
-    fn while_idle(&mut self, init: Option<Duration>, input: Input, now: Instant) -> Vec<Effect> {
+    fn while_idle(&mut self, init: Option<Lasted>, input: Input, now: Instant) -> Vec<Effect> {
         match input {
             Input::Invoke(invocation) => {
                 let deadline = now + invocation.timeout;
                 let id = invocation.request_id.clone();
                 self.state = State::Busy(Box::new(Busy::new((*invocation).clone(), now, init)));
+                // START is told with whose invocation it is, which is known once it is assigned.
                 vec![
-                    Effect::LogStart(id),
                     Effect::Deadline(Some(deadline)),
                     Effect::Assign(invocation),
+                    Effect::LogStart(id),
                 ]
             }
             // It died between two events; the next one begins with an init.
@@ -273,6 +300,7 @@ impl Life {
             Effect::Deadline(Some(now + invocation.timeout)),
         ];
         self.party = Party::starting(&self.external);
+        self.snapshot = self.new_snapshot();
         let busy = Busy { init_since: Some(now), ..Busy::new(invocation, now, None) };
         match self.too_many() {
             Some(too_many) => {
@@ -291,6 +319,9 @@ impl Life {
         let id = busy.invocation.request_id.clone();
         match input {
             Input::Next { extensions } => self.runtime_done(busy, extensions, now),
+            Input::RestoreReady { extensions } if busy.init_since.is_some() => {
+                self.restore_ready(busy, extensions, now)
+            }
             Input::ExtensionWaiting { extensions: Waiting::All, .. } => self.complete(busy, now),
             Input::Handed { .. } => {
                 busy.handed.get_or_insert(now);
@@ -323,6 +354,7 @@ impl Life {
             }
             Input::Ended(end) => self.runtime_ended(busy, &end, now),
             Input::Gone => self.runtime_ended(busy, &KILLED, now),
+            Input::Deadline if self.hooks_are_late(&busy, now) => self.fail_late_hooks(busy, now),
             Input::Deadline => {
                 let limit = busy.invocation.timeout;
                 let failure = Failure::timed_out(&id, limit);
@@ -349,7 +381,7 @@ impl Life {
         now: Instant,
     ) -> Vec<Effect> {
         let done = if busy.init_since.is_some() {
-            init_runtime_done(InitPhase::Invoke, Status::Success, None)
+            self.runtime_started(InitPhase::Invoke, Status::Success, None)
         } else if busy.answered.is_some() {
             busy.runtime_done(Some(now))
         } else {
@@ -370,15 +402,24 @@ impl Life {
         let RuntimePart::Done(since) = busy.runtime else {
             return self.stay(State::Busy(busy));
         };
-        if let Some(init_since) = busy.init_since.take() {
+        if let Some(init_since) = busy.init_since {
             let duration = now.duration_since(init_since);
+            let (phase, ends) = (InitPhase::Invoke, busy.since + busy.invocation.timeout);
+            if self.snapshot == Snapshot::Ready {
+                busy.runtime = RuntimePart::Running;
+                self.state = State::Busy(busy);
+                return self.take_snapshot(phase, duration, Some(ends), now);
+            }
+            busy.init_since = None;
             let assign = Effect::Assign(Box::new(busy.invocation.clone()));
             // Its events come before those of the invocation it is part of (runtime-api.md 3.4).
             let start = Effect::LogStart(busy.invocation.request_id.clone());
             busy.runtime = RuntimePart::Running;
+            busy.init_ran = Some(self.started(init_since, now));
             self.state = State::Busy(busy);
-            let report = init_report(InitPhase::Invoke, duration, Status::Success, None);
-            return vec![report, start, Effect::Throttle, assign];
+            let report = self.start_report(phase, duration, Status::Success, None, now);
+            // Hooks may have had less.
+            return vec![report, Effect::Deadline(Some(ends)), Effect::Throttle, assign, start];
         }
         self.state = State::Idle { init: None };
         let extensions_since = (now > since).then_some(since);
@@ -429,10 +470,11 @@ impl Life {
         if let Some(init_since) = busy.init_since {
             let duration = now.duration_since(init_since);
             if busy.runtime == RuntimePart::Running {
-                effects.push(init_runtime_done(InitPhase::Invoke, status, named.clone()));
+                effects.push(self.runtime_started(InitPhase::Invoke, status, named.clone()));
             }
             effects.extend(self.party.unready());
-            effects.push(init_report(InitPhase::Invoke, duration, status, named.clone()));
+            let phase = InitPhase::Invoke;
+            effects.push(self.start_report(phase, duration, status, named.clone(), now));
             effects.push(Effect::LogStart(id.clone()));
         }
         if let Some(message) = fault {

@@ -39,6 +39,6 @@ pub(crate) use handle::Pool;
 #[cfg(test)]
 pub(crate) use home::Home;
 pub(crate) use home::{Journal, Provider, Sink};
-pub(crate) use life::{INIT_LIMIT, INIT_LIMIT_OF_MANY};
+pub(crate) use life::{INIT_LIMIT, INIT_LIMIT_OF_MANY, RESTORE_LIMIT};
 pub use settings::{Freeze, Settings};
 pub use snapshot::{Count, FunctionCount, Snapshot};

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use crate::model::LogLine;
 use crate::runtime_api::{OutputCollector, RuntimeApi, Signal, SocketAsk};
 use crate::sandbox::{
-    Connection, Forwarding, Process, ProcessKey, ProcessSignal, Sandbox, SandboxError,
+    Connection, Forwarding, Process, ProcessKey, ProcessSignal, Relay, Sandbox, SandboxError,
 };
 
 /// The runtime's process among those of its sandbox.
@@ -42,6 +42,8 @@ pub(super) struct Running {
     pub(super) runtime: Option<Process>,
     /// Dropping one stops its port.
     pub(super) _forwards: Vec<Forwarding>,
+    /// Likewise, for X-Ray segments.
+    pub(super) _xray: Option<Relay>,
     /// Dropping it stops the DNS forwarder.
     pub(super) _connection: Option<Connection>,
     pub(super) is_frozen: bool,

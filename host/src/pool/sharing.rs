@@ -101,6 +101,14 @@ impl<P: Provider> Worker<P> {
             return Ok(());
         }
         let Run { job, invocation } = run;
+        // Whoever answers would not know which: as AWS, which calls it Client.DuplicatedInvokeId.
+        if flights.running.contains_key(&invocation.request_id) {
+            let text = format!("invocation {} runs already", invocation.request_id);
+            let result = Some(Box::new(Err(Refused::Sandbox(text))));
+            let (env, health) = (self.env, Health::Ready);
+            let _gone = self.told.send(Told::Done { env, job, result, health }).await;
+            return Ok(());
+        }
         flights.given += 1;
         flights.running.insert(invocation.request_id.clone(), Flight { job, outcome: None });
         home.give(invocation, &mut answering(flights)).await

@@ -8,11 +8,11 @@ use std::path::Path;
 use super::blueprint::{Blueprint, NetworkLaid, Tmp};
 use super::running::{RUNTIME, key_of};
 use super::variables::{Platform, extension_variables, variables};
-use crate::model::Network;
-use crate::runtime_api::{OutputCollector, OutputError};
+use crate::model::{Initialization, Network};
+use crate::runtime_api::{OutputCollector, OutputError, ServedCredentials};
 use crate::sandbox::{
     Begun, Connection, Identity, Namespaces, OpenTrees, Output, Process, Program, SandboxError,
-    Step, TmpImage, TmpPlan, Workshop, launch_steps,
+    Step, TmpImage, TmpPlan, Workshop, XRAY_PORT, launch_steps,
 };
 
 /// Number of the framed log descriptor inside.
@@ -125,16 +125,26 @@ pub(super) struct Processes {
     pub(super) first: Vec<Process>,
     pub(super) runtime: Option<Process>,
     pub(super) outputs: Vec<OutputCollector>,
+    /// Keys that are asked for, where no variables have them.
+    pub(super) credentials: Option<ServedCredentials>,
 }
 
 /// Everything that is to be executed: external extensions first, and the runtime when they have
 /// registered.
 pub(super) fn processes(blueprint: &Blueprint, runtime_api: &str) -> io::Result<Processes> {
+    let served = (blueprint.function.initialization == Initialization::SnapStart)
+        .then(|| ServedCredentials::of(&blueprint.credentials));
+    let ways = served.as_ref().map(|served| served.variables(runtime_api));
     let platform = Platform {
         runtime_api,
         log_stream: &blueprint.log_stream,
-        credentials: &blueprint.credentials,
+        credentials: ways.as_ref().unwrap_or(&blueprint.credentials),
         runtime: &blueprint.runtime_variables,
+        // In a network of its own the daemon is on loopback, as forwarded ports are.
+        xray: blueprint.xray_daemon.map(|daemon| match blueprint.shell.network {
+            Network::Host => daemon,
+            Network::None | Network::Nat => (Ipv4Addr::LOCALHOST, XRAY_PORT).into(),
+        }),
         log_descriptor: blueprint.frames.then_some(LOG_DESCRIPTOR),
     };
     let (output, collected) = pipes(blueprint)?;
@@ -144,7 +154,7 @@ pub(super) fn processes(blueprint: &Blueprint, runtime_api: &str) -> io::Result<
     let mut outputs = vec![collected];
     let external = blueprint.extensions.external();
     if external.is_empty() {
-        return Ok(Processes { first: vec![runtime], runtime: None, outputs });
+        return Ok(Processes { first: vec![runtime], runtime: None, outputs, credentials: served });
     }
     let env = extension_variables(&blueprint.function, &platform);
     let mut first = Vec::with_capacity(external.len());
@@ -156,7 +166,7 @@ pub(super) fn processes(blueprint: &Blueprint, runtime_api: &str) -> io::Result<
         let program = Program { path, argv, env: env.clone(), cwd: TASK_ROOT.into() };
         first.push(Process { key: key_of(index), program, output });
     }
-    Ok(Processes { first, runtime: Some(runtime), outputs })
+    Ok(Processes { first, runtime: Some(runtime), outputs, credentials: served })
 }
 
 /// The kernel's words for an error, without Rust's number behind it.

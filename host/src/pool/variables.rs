@@ -4,16 +4,17 @@
 //! `reference/runtime-api.md` 6.1 (values) and 6.2 (precedence).
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use crate::model::{APPLICATION_LEVEL_VARIABLE, Function, LogFormat};
+use crate::model::{APPLICATION_LEVEL_VARIABLE, Function, Initialization, LogFormat};
 
 /// AWS's search path, odd slash included; managed runtimes have their interpreter first.
 const PATH: &str = "/usr/local/bin:/usr/bin/:/bin:/opt/bin";
 const INTERPRETER_PATH: &str = "/var/lang/bin";
 const LIBRARY_PATH: &str = "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib";
 /// Where AWS's X-Ray daemon listens; nothing answers here unless the operator gives one.
-const XRAY_HOST: &str = "169.254.79.129";
-const XRAY_PORT: &str = "2000";
+const XRAY_DAEMON: SocketAddr =
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(169, 254, 79, 129)), 2_000);
 
 /// What the platform adds to a function's own variables.
 #[derive(Debug, Clone)]
@@ -22,10 +23,12 @@ pub(crate) struct Platform<'a> {
     pub(crate) runtime_api: &'a str,
     /// `AWS_LAMBDA_LOG_STREAM_NAME`.
     pub(crate) log_stream: &'a str,
-    /// The three credential variables, those that are set.
+    /// The three credential variables, those that are set, or the two that lead to them.
     pub(crate) credentials: &'a [(&'static str, String)],
     /// What the runtime's own launcher adds, such as `PYTHONPATH`; a customer's value wins.
     pub(crate) runtime: &'a [(String, String)],
+    /// Where X-Ray segments are taken, if anywhere.
+    pub(crate) xray: Option<SocketAddr>,
     /// Number of the framed log descriptor, if the runtime gets one.
     pub(crate) log_descriptor: Option<u32>,
 }
@@ -54,6 +57,7 @@ pub(crate) fn extension_variables(function: &Function, platform: &Platform<'_>) 
 
 /// All variables as `NAME=value`, sorted by name.
 pub(crate) fn variables(function: &Function, platform: &Platform<'_>) -> Vec<String> {
+    let xray = platform.xray.unwrap_or(XRAY_DAEMON);
     let mut all: BTreeMap<String, String> = BTreeMap::new();
     let mut set = |name: &str, value: &str| all.insert(name.to_owned(), value.to_owned());
     // Those a customer may replace.
@@ -61,7 +65,7 @@ pub(crate) fn variables(function: &Function, platform: &Platform<'_>) -> Vec<Str
     set("TZ", ":UTC");
     set("LD_LIBRARY_PATH", LIBRARY_PATH);
     set("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR");
-    set("AWS_XRAY_DAEMON_ADDRESS", &format!("{XRAY_HOST}:{XRAY_PORT}"));
+    set("AWS_XRAY_DAEMON_ADDRESS", &xray.to_string());
     set("AWS_REGION", &function.region);
     set("AWS_DEFAULT_REGION", &function.region);
     if function.log_format == LogFormat::Json {
@@ -81,8 +85,8 @@ pub(crate) fn variables(function: &Function, platform: &Platform<'_>) -> Vec<Str
     all.extend(function.environment.clone());
     // Those nobody may replace.
     let mut set = |name: &str, value: &str| all.insert(name.to_owned(), value.to_owned());
-    set("_AWS_XRAY_DAEMON_ADDRESS", XRAY_HOST);
-    set("_AWS_XRAY_DAEMON_PORT", XRAY_PORT);
+    set("_AWS_XRAY_DAEMON_ADDRESS", &xray.ip().to_string());
+    set("_AWS_XRAY_DAEMON_PORT", &xray.port().to_string());
     set("_HANDLER", &function.handler);
     set("AWS_LAMBDA_FUNCTION_NAME", &function.name);
     set("AWS_LAMBDA_FUNCTION_VERSION", &function.version);
@@ -91,8 +95,11 @@ pub(crate) fn variables(function: &Function, platform: &Platform<'_>) -> Vec<Str
     if let Some(most) = function.max_concurrency {
         set("AWS_LAMBDA_MAX_CONCURRENCY", &most.to_string());
     }
-    set("AWS_LAMBDA_LOG_GROUP_NAME", &function.log_group);
-    set("AWS_LAMBDA_LOG_STREAM_NAME", platform.log_stream);
+    // Of a snapshot nobody knows which stream it will have.
+    if function.initialization == Initialization::OnDemand {
+        set("AWS_LAMBDA_LOG_GROUP_NAME", &function.log_group);
+        set("AWS_LAMBDA_LOG_STREAM_NAME", platform.log_stream);
+    }
     set("AWS_LAMBDA_RUNTIME_API", platform.runtime_api);
     set("LAMBDA_TASK_ROOT", "/var/task");
     set("LAMBDA_RUNTIME_DIR", "/var/runtime");
@@ -128,6 +135,8 @@ mod tests {
             log_format: LogFormat::Text,
             log_group: "/aws/lambda/hello".to_owned(),
             log_levels: LogLevels::default(),
+            tracing: crate::model::TracingMode::PassThrough,
+            initialization: crate::model::Initialization::OnDemand,
             max_concurrency: None,
             environment: BTreeMap::from([
                 ("TZ".to_owned(), "Europe/Berlin".to_owned()),
@@ -143,6 +152,7 @@ mod tests {
             log_stream: "2026/11/23/[$LATEST]00",
             credentials: &credentials,
             runtime: &[],
+            xray: None,
             log_descriptor,
         };
         variables(&function(runtime), &platform)
@@ -173,6 +183,7 @@ mod tests {
             log_stream: "s",
             credentials: &credentials,
             runtime: &runtime,
+            xray: None,
             log_descriptor: Some(3),
         };
         let all = extension_variables(&function("python3.11"), &platform);

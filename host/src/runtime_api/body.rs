@@ -89,13 +89,21 @@ pub(crate) async fn discard(head: &HeaderMap, body: &mut Incoming) {
 
 /// Reads what is left, keeping nothing; how many bytes that were.
 pub(crate) async fn drain(body: &mut Incoming) -> usize {
+    drain_to_trailers(body).await.0
+}
+
+/// The same, with the trailers if it came to them.
+pub(crate) async fn drain_to_trailers(body: &mut Incoming) -> (usize, Option<HeaderMap>) {
     let mut bytes = 0_usize;
     while bytes <= MAX_DISCARD_BYTES {
         match body.frame().await {
-            Some(Ok(frame)) => bytes += frame.data_ref().map_or(0, Bytes::len),
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(data) => bytes += data.len(),
+                Err(frame) => return (bytes, frame.into_trailers().ok()),
+            },
             // Cut off: whoever sent it no longer minds.
             Some(Err(_)) | None => break,
         }
     }
-    bytes
+    (bytes, None)
 }

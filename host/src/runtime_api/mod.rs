@@ -17,6 +17,7 @@
 //! `reference/runtime-api.md` sections 0 to 3.
 
 mod body;
+mod credentials;
 mod error;
 mod extensions;
 mod frames;
@@ -42,6 +43,7 @@ mod xray;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use credentials::ServedCredentials;
 pub use output::{OutputCollector, OutputError};
 pub use peer::Peer;
 pub(crate) use response::TRUNCATED;

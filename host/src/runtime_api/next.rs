@@ -81,12 +81,15 @@ async fn one_of_many(shared: &Shared) -> Result<Reply, Reply> {
                 permit.send(signal);
                 None
             }
-            Ok(_) => None,
+            Ok(_) => {
+                drop(permit);
+                None
+            }
             Err(refusal) => Some(refusal),
         }
     };
     if let Some(refusal) = refused {
-        slot.is_over();
+        slot.end();
         return Err(refusal.into());
     }
     loop {
@@ -96,13 +99,15 @@ async fn one_of_many(shared: &Shared) -> Result<Reply, Reply> {
         let woken = {
             let mut session = shared.session();
             let woken = session.wake(Instant::now());
-            if let Some(Next::Event { signal: Some(signal), .. }) = &woken {
-                permit.send(signal.clone());
+            match &woken {
+                Some(Next::Event { signal: Some(signal), .. }) => permit.send(signal.clone()),
+                // As above.
+                _ => drop(permit),
             }
             woken
         };
         if let Some(Next::Event { invocation, .. }) = woken {
-            slot.is_over();
+            slot.end();
             return event(&invocation).ok_or_else(reply::internal);
         }
         changed.await;

@@ -37,6 +37,12 @@ pub(crate) fn not_found() -> Reply {
     with(StatusCode::NOT_FOUND, TEXT, Bytes::from_static(b"404 page not found\n"))
 }
 
+/// 404, keys that this caller may not have.
+pub(crate) fn no_credentials() -> Reply {
+    let text = b"cannot get credentials for the provided token\n";
+    with(StatusCode::NOT_FOUND, TEXT, Bytes::from_static(text))
+}
+
 /// 405, known path.
 pub(crate) fn method_not_allowed() -> Reply {
     let mut reply = Reply::default();

@@ -105,8 +105,10 @@ async fn passed(mut flow: Flow, incoming: &mut Incoming) -> (Option<Delivery>, R
                 if data.len() > room {
                     let beyond = data.len();
                     flow.pass(data.split_to(room)).await;
-                    let rest = body::drain(incoming).await;
-                    return too_large(bytes + beyond + rest, MAX_STREAM_BYTES);
+                    let (rest, trailers) = body::drain_to_trailers(incoming).await;
+                    let (too_large, reply) = too_large(bytes + beyond + rest, MAX_STREAM_BYTES);
+                    // What it says of itself goes before what it exceeded.
+                    return (trailers.as_ref().and_then(error_trailers).or(too_large), reply);
                 }
                 bytes += data.len();
                 flow.pass(data).await;

@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use super::reply::{self, Reply};
 use super::session::Answer;
 use super::shared::Shared;
-use super::{body, error, extensions, init_error, next, response, restore, telemetry};
+use super::{body, credentials, error, extensions, init_error, next, response, restore, telemetry};
 
 /// Version of the Runtime API, the first segment of its paths.
 const RUNTIME: &str = "/2018-06-01/";
@@ -24,6 +24,7 @@ pub(crate) enum Route<'a> {
     InitError,
     RestoreNext,
     RestoreError,
+    Credentials,
     Extension(extensions::Call),
     Subscribe(telemetry::Api),
 }
@@ -31,6 +32,9 @@ pub(crate) enum Route<'a> {
 impl<'a> Route<'a> {
     /// What a path names, whatever the method.
     pub(crate) fn of(path: &'a str) -> Option<Self> {
+        if path == credentials::PATH {
+            return Some(Self::Credentials);
+        }
         let Some(path) = path.strip_prefix(RUNTIME) else {
             let extension = extensions::Call::of(path).map(Self::Extension);
             return extension.or_else(|| telemetry::Api::of(path).map(Self::Subscribe));
@@ -55,7 +59,7 @@ impl<'a> Route<'a> {
 
     fn method(self) -> Method {
         match self {
-            Self::Ping | Self::Next | Self::RestoreNext => Method::GET,
+            Self::Ping | Self::Next | Self::RestoreNext | Self::Credentials => Method::GET,
             Self::Answer { .. } | Self::InitError | Self::RestoreError => Method::POST,
             Self::Extension(call) => call.method(),
             Self::Subscribe(_) => Method::PUT,
@@ -76,7 +80,7 @@ pub(crate) async fn answer(shared: &Shared, head: &Parts, body: &mut Incoming) -
 /// `Err` may leave the body unread.
 async fn dispatch(shared: &Shared, head: &Parts, body: &mut Incoming) -> Result<Reply, Reply> {
     let Some(route) = Route::of(head.uri.path()) else { return Err(reply::not_found()) };
-    if matches!(route, Route::RestoreNext | Route::RestoreError) {
+    if matches!(route, Route::RestoreNext | Route::RestoreError | Route::Credentials) {
         // 404 before 405: without snapshots these paths are unknown.
         shared.session().restore_exists()?;
     }
@@ -87,7 +91,7 @@ async fn dispatch(shared: &Shared, head: &Parts, body: &mut Incoming) -> Result<
     if head.method != route.method() {
         return Err(reply::method_not_allowed());
     }
-    if !is_extensions {
+    if !is_extensions && route != Route::Credentials {
         shared.release().observe(&head.headers);
     }
     match route {
@@ -102,6 +106,7 @@ async fn dispatch(shared: &Shared, head: &Parts, body: &mut Incoming) -> Result<
         Route::InitError => init_error::init_error(shared, &head.headers, body).await,
         Route::RestoreNext => restore::next(shared).await,
         Route::RestoreError => restore::error(shared, &head.headers, body).await,
+        Route::Credentials => Ok(credentials::answer(shared, &head.headers)),
         Route::Extension(call) => extensions::answer(shared, call, head, body).await,
         Route::Subscribe(api) => telemetry::subscribe(shared, api, &head.headers, body).await,
     }

@@ -17,6 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
+use super::credentials::ServedCredentials;
 use super::extensions::Extensions;
 use super::peer::Peer;
 use super::session::{Busy, Restore, Session};
@@ -24,7 +25,7 @@ use super::shared::Shared;
 use super::signal::Signal;
 use super::telemetry::{Hub, Phase, SocketAsk, Sockets};
 use super::{body, reply, routes};
-use crate::model::{Event, Function, Invocation, RequestId, ShutdownReason};
+use crate::model::{Event, Function, Initialization, Invocation, RequestId, ShutdownReason};
 
 /// Connections served at once, besides those of slots. Clients keep one or two; a function must not fill the host's
 /// descriptors or memory (each may hold [`MAX_HEADER_BYTES`]).
@@ -83,6 +84,7 @@ impl RuntimeApi {
         peer: Peer,
         function: &Function,
         extending: Extending<'_>,
+        credentials: Option<ServedCredentials>,
         signals: mpsc::Sender<Signal>,
     ) -> Result<Self, ApiError> {
         let event_loop = tokio::runtime::Handle::try_current()
@@ -98,12 +100,16 @@ impl RuntimeApi {
             Extending::Disabled => (Extensions::disabled(), None),
         };
         let sockets = sockets.map_or(Sockets::OfTheHost, Sockets::Inside);
+        let restore = match function.initialization {
+            Initialization::SnapStart => Restore::Enabled,
+            Initialization::OnDemand => Restore::Disabled,
+        };
         let (session, slots) = match function.max_concurrency {
             Some(most) => (Session::of_many(extensions), most as usize),
-            None => (Session::new(Restore::Disabled, extensions), 0),
+            None => (Session::new(restore, extensions), 0),
         };
         let telemetry = Hub::new(function, sockets);
-        let shared = Arc::new(Shared::new(session, slots, telemetry, signals));
+        let shared = Arc::new(Shared::new(session, slots, telemetry, credentials, signals));
         // Each slot is a connection, and its answer may be another.
         let most = MAX_CONNECTIONS + 2 * slots;
         let serving = accept(listener, server, peer, most, Arc::clone(&shared));
@@ -116,6 +122,12 @@ impl RuntimeApi {
         self.shared.session().assign(invocation)?;
         self.shared.changed.notify_waiters();
         Ok(())
+    }
+
+    /// The snapshot was taken and restored: the runtime goes on.
+    pub(crate) fn restored(&self) {
+        self.shared.session().restored();
+        self.shared.changed.notify_waiters();
     }
 
     /// Has whoever asked for it sent what happened then.
@@ -155,6 +167,11 @@ impl RuntimeApi {
     /// What the runtime calls itself, with its features; `None` before its first request.
     pub fn runtime_release(&self) -> Option<String> {
         self.shared.release().name().map(str::to_owned)
+    }
+
+    /// Names of all registered extensions, joined by `;`: whole names, at most 127 characters.
+    pub fn extension_names(&self) -> String {
+        self.shared.session().extensions.names()
     }
 
     /// Stops serving and aborts the connections. Signals already queued can still be received.

@@ -19,6 +19,7 @@
 //! `reference/runtime-api.md` 1.2 to 1.8; names and texts as in AWS's emulator.
 
 mod many;
+mod refusal;
 #[cfg(test)]
 mod tests;
 
@@ -27,11 +28,13 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use many::Many;
-use thiserror::Error;
 
 use super::extensions::Extensions;
 use super::signal::Signal;
 use crate::model::{Invocation, RequestId, StreamTo};
+
+pub use refusal::Busy;
+pub(crate) use refusal::Refusal;
 
 /// Target state named when `next` is refused.
 const READY: &str = "Ready";
@@ -44,7 +47,6 @@ pub(crate) enum Restore {
     /// `restore/…` is 404, as everywhere but in snapshots.
     Disabled,
     /// The process is being made into a snapshot.
-    #[cfg_attr(not(test), expect(dead_code, reason = "SnapStart comes with its own issue"))]
     Enabled,
 }
 
@@ -131,53 +133,6 @@ pub(crate) enum Next {
     Wait { signal: Option<Signal> },
     /// Hand out this event. No signal if it was handed out before.
     Event { invocation: Arc<Invocation>, signal: Option<Signal> },
-}
-
-/// A call that changes nothing. `Display` is the message the runtime gets.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub(crate) enum Refusal {
-    /// 400: not the id of the invocation the runtime holds.
-    #[error("Invalid request ID")]
-    InvalidRequestId,
-    /// 403.
-    #[error(
-        "State transition from {from} to {to} failed for runtime. \
-         Error: State transition is not allowed"
-    )]
-    NotAllowed { from: &'static str, to: &'static str },
-    /// 403: the state moved while the caller was suspended.
-    #[error(
-        "State transition from {from} to {to} failed for runtime. \
-         Error: Concurrent state modification"
-    )]
-    Concurrent { from: &'static str, to: &'static str },
-    /// 410: another attempt's answer, or the time ran out while the body was being read.
-    #[error("Invoke timeout")]
-    InvokeTimeout,
-    /// The same, of one that has timed out while others run on: its handler is done now.
-    #[error("Invoke timeout")]
-    Late { request_id: RequestId },
-    /// 404: a restore path without snapshots.
-    #[error("404 page not found")]
-    NoSuchPath,
-}
-
-/// The environment cannot take an invocation now.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum Busy {
-    /// It has one.
-    #[error("the environment still has invocation {request_id}")]
-    Invocation {
-        /// The one it has.
-        request_id: RequestId,
-    },
-    /// Its runtime reported that init failed; it never takes another.
-    #[error("the runtime is over, in state {state}")]
-    Over {
-        /// AWS's name of the state.
-        state: &'static str,
-    },
 }
 
 /// The state of one runtime process.
@@ -429,7 +384,6 @@ impl Session {
     }
 
     /// The snapshot was taken and woken: `restore/next` may return.
-    #[cfg_attr(not(test), expect(dead_code, reason = "SnapStart comes with its own issue"))]
     pub(crate) fn restored(&mut self) {
         if self.life == Life::RestoreReady {
             self.life = Life::Restoring;

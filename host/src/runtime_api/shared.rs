@@ -6,6 +6,7 @@ use std::time::Instant;
 use http::HeaderMap;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit, mpsc};
 
+use super::credentials::ServedCredentials;
 use super::next::INVOCATION_ID;
 use super::release::Release;
 use super::reply::{self, Reply};
@@ -26,6 +27,8 @@ pub(crate) struct Shared {
     release: Mutex<Release>,
     /// Whom extensions asked to send what happens.
     pub(crate) telemetry: Hub,
+    /// Keys that are asked for.
+    pub(crate) credentials: Option<ServedCredentials>,
     /// Woken when something was assigned or restored, or a stream has ended; whoever is suspended looks again.
     pub(crate) changed: Notify,
     /// Of a runtime that may hold many: how many of its `next` count.
@@ -39,10 +42,12 @@ impl Shared {
         session: Session,
         slots: usize,
         telemetry: Hub,
+        credentials: Option<ServedCredentials>,
         signals: mpsc::Sender<Signal>,
     ) -> Self {
         Self {
             telemetry,
+            credentials,
             session: Mutex::new(session),
             release: Mutex::default(),
             changed: Notify::new(),
@@ -152,7 +157,7 @@ impl<'a> Slot<'a> {
     }
 
     /// It has got an event, or was never told of.
-    pub(crate) fn is_over(mut self) {
+    pub(crate) fn end(mut self) {
         self.gone = None;
     }
 }

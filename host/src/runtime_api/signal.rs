@@ -89,6 +89,13 @@ pub enum Signal {
         /// Whether all extensions wait by now; if not, they say when they do.
         extensions: Waiting,
     },
+    /// The runtime called restore/next: its init is over, and it waits for the snapshot.
+    RestoreReady {
+        /// When.
+        at: Instant,
+        /// Whether all extensions wait by now; if not, they say when they do.
+        extensions: Waiting,
+    },
     /// Of a runtime that may hold many invocations: a `next` that waited is gone without an event.
     NextGone {
         /// When.

@@ -6,5 +6,6 @@ mod extensions;
 mod fuzz;
 mod limits;
 mod malformed;
+mod restore;
 mod speed;
 mod streams;

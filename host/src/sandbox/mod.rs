@@ -28,10 +28,12 @@ pub(crate) use lambdabox_bootstrap::wire::ExitStatus;
 pub(crate) use launch::{
     Begun, Output, Process, ProcessKey, ProcessSignal, Program, Sandbox, Word, Workshop,
 };
+pub use network::datagrams::{Relay, spawn as relay};
 pub use network::forward::{Forwarding, spawn as forward};
 pub use network::{Connection, Namespaces, Outbound};
 pub(crate) use plan::{
-    Confinement, HostRoot, Identity, Shell, TmpPlan, launch_steps, loopback_addresses,
+    Confinement, HostRoot, Identity, Shell, TmpPlan, XRAY_PORT, Xray, launch_steps,
+    loopback_addresses,
 };
 pub(crate) use spawner::Spawner;
 #[cfg(test)]

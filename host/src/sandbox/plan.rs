@@ -89,6 +89,18 @@ fn read_only(source: Source, target: PathBuf) -> Step {
     Step::Bind { source, target, usage: Use::ReadOnly }
 }
 
+/// Where X-Ray's SDKs send segments inside: AWS's port.
+pub(crate) const XRAY_PORT: u16 = 2_000;
+
+/// Whether somebody takes X-Ray segments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Xray {
+    /// A daemon of the operator's.
+    Taken,
+    /// Nobody.
+    Nobody,
+}
+
 /// What a sandbox is, before the function is known.
 #[derive(Debug, Clone)]
 pub(crate) struct Shell {
@@ -98,6 +110,8 @@ pub(crate) struct Shell {
     pub(crate) forwards: Vec<u16>,
     /// Loopback addresses to offer them at, in this order.
     pub(crate) forward_addresses: Vec<IpAddr>,
+    /// Whether functions' X-Ray segments are taken, by the last of all sockets.
+    pub(crate) xray: Xray,
     /// Content of `/etc/resolv.conf`.
     pub(crate) resolv_conf: String,
     /// What confines the network from inside, where nothing outside does.
@@ -163,6 +177,10 @@ impl Shell {
             for &port in &self.forwards {
                 let addresses = self.forward_addresses.iter();
                 steps.extend(addresses.map(|&address| listen("a forwarded port", address, port)));
+            }
+            if self.xray == Xray::Taken {
+                let (address, port) = (IpAddr::V4(Ipv4Addr::LOCALHOST), XRAY_PORT);
+                steps.push(Step::Receive { name: "X-Ray".to_owned(), address, port });
             }
         }
         steps.push(Step::Pivot);

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::logs::Labels;
-use crate::model::{Event, ExtensionState, Status, SystemLevel};
+use crate::model::{Event, ExtensionState, InitPhase, Status, SystemLevel};
 use crate::runtime_api::{Described, platform_record};
 
 /// The lines of a platform event at `level` and above, without newlines.
@@ -24,6 +24,8 @@ pub(super) fn lines(
     let about = Described {
         function_name: &labels.function_name,
         function_version: &labels.function_version,
+        of_many: labels.of_many.as_deref(),
+        initialization_type: labels.initialization_type,
         ..Described::default()
     };
     let mut lines = Vec::new();
@@ -52,9 +54,13 @@ fn level_of(event: &Event) -> SystemLevel {
     };
     match event {
         // INFO only where a runtime version is known.
-        Event::InitStart { .. } => SystemLevel::Debug,
+        Event::InitStart { .. } | Event::RestoreStart => SystemLevel::Debug,
+        // Only on demand is a success told by REPORT.
+        Event::InitReport { phase: InitPhase::SnapStart, status, .. }
+        | Event::RestoreReport { status, .. } => graver(*status, SystemLevel::Info),
         Event::InitRuntimeDone { status, .. }
         | Event::InitReport { status, .. }
+        | Event::RestoreRuntimeDone { status, .. }
         | Event::RuntimeDone { status, .. } => graver(*status, SystemLevel::Debug),
         Event::Report(report) => graver(report.status, SystemLevel::Info),
         Event::Extension { state: ExtensionState::Ready, .. } => SystemLevel::Info,
@@ -74,7 +80,7 @@ mod tests {
 
     use super::super::logs::tests::{id, init_report, rendered, report};
     use super::*;
-    use crate::model::{InitPhase, LogFormat};
+    use crate::model::LogFormat;
 
     fn json_at(level: SystemLevel, event: &Event) -> String {
         rendered(LogFormat::Json, level, event)

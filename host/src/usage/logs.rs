@@ -13,7 +13,9 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::{json, text};
-use crate::model::{ApplicationLevel, Event, LogFormat, LogLevels, LogLine, LogStream, Status};
+use crate::model::{
+    ApplicationLevel, Event, Function, LogFormat, LogLevels, LogLine, LogStream, Status,
+};
 
 /// Whether the platform's own lines are coloured. The function's never are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +33,22 @@ pub struct Labels {
     pub function_name: String,
     /// `$LATEST` or a number.
     pub function_version: String,
+    /// The ARN of a function that runs many at once.
+    pub of_many: Option<String>,
+    /// How its environments come to be.
+    pub initialization_type: &'static str,
+}
+
+impl Labels {
+    /// Of this function.
+    pub fn of(function: &Function) -> Self {
+        Self {
+            function_name: function.name.clone(),
+            function_version: function.version.clone(),
+            of_many: function.max_concurrency.map(|_| function.arn()),
+            initialization_type: function.initialization_type(),
+        }
+    }
 }
 
 /// Turns the events of one function version into lines.
@@ -112,11 +130,14 @@ enum Failed {
 
 fn failed(event: &Event) -> Failed {
     let status = match event {
-        Event::InitReport { status, .. } => *status,
+        Event::InitReport { status, .. }
+        | Event::RestoreRuntimeDone { status, .. }
+        | Event::RestoreReport { status, .. } => *status,
         Event::Report(report) => report.status,
         Event::InitRuntimeDone { status, .. } | Event::RuntimeDone { status, .. } => *status,
         Event::Extension { error_type: Some(_), .. } | Event::Fault { .. } => Status::Error,
         Event::InitStart { .. }
+        | Event::RestoreStart
         | Event::Extension { error_type: None, .. }
         | Event::Subscription { .. }
         | Event::Start { .. }
@@ -152,11 +173,13 @@ pub(crate) mod tests {
             max_memory_used_mb: 40,
             raw_peak_mb: 55,
             init_duration: None,
+            restore_duration: None,
             status,
             error_type: error_type.map(str::to_owned),
             tenant_id: None,
             extension_overhead: None,
             notes: Vec::new(),
+            timeline: None,
         }
     }
 
@@ -170,8 +193,12 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn rendered(format: LogFormat, level: SystemLevel, event: &Event) -> String {
-        let labels =
-            Labels { function_name: "hello".to_owned(), function_version: "$LATEST".to_owned() };
+        let labels = Labels {
+            function_name: "hello".to_owned(),
+            function_version: "$LATEST".to_owned(),
+            of_many: None,
+            initialization_type: "on-demand",
+        };
         let renderer = LogRenderer::new(format, Paint::Plain, labels)
             .with_levels(LogLevels { system: level, ..LogLevels::default() });
         let mut out = Vec::new();
@@ -183,8 +210,12 @@ pub(crate) mod tests {
     fn what_the_function_wrote_passes_unchanged_in_both_formats() {
         for format in [LogFormat::Text, LogFormat::Json] {
             for paint in [Paint::Plain, Paint::Ansi] {
-                let labels =
-                    Labels { function_name: String::new(), function_version: String::new() };
+                let labels = Labels {
+                    function_name: String::new(),
+                    function_version: String::new(),
+                    of_many: None,
+                    initialization_type: "on-demand",
+                };
                 let renderer = LogRenderer::new(format, paint, labels);
                 let mut out = Vec::new();
                 let text = bytes::Bytes::from_static(b"\xff{not json\r");
@@ -198,7 +229,12 @@ pub(crate) mod tests {
     #[test]
     fn in_json_lines_below_the_level_are_left_out_and_one_without_a_level_is_info() {
         let kept = |format, application, stream, text: &'static str| {
-            let labels = Labels { function_name: String::new(), function_version: String::new() };
+            let labels = Labels {
+                function_name: String::new(),
+                function_version: String::new(),
+                of_many: None,
+                initialization_type: "on-demand",
+            };
             let renderer = LogRenderer::new(format, Paint::Plain, labels)
                 .with_levels(LogLevels { application, ..LogLevels::default() });
             let mut out = Vec::new();
@@ -225,7 +261,12 @@ pub(crate) mod tests {
 
     #[test]
     fn a_terminal_gets_platform_lines_dim_and_failures_red() {
-        let labels = Labels { function_name: String::new(), function_version: String::new() };
+        let labels = Labels {
+            function_name: String::new(),
+            function_version: String::new(),
+            of_many: None,
+            initialization_type: "on-demand",
+        };
         let renderer = LogRenderer::new(LogFormat::Text, Paint::Ansi, labels);
         let paint = |event: &Event| {
             let mut out = Vec::new();

@@ -34,6 +34,7 @@ pub struct Metrics {
     invocations: IntCounterVec,
     errors: IntCounterVec,
     throttles: IntCounterVec,
+    spans_lost: IntCounter,
     duration: HistogramVec,
     init: HistogramVec,
     functions: RwLock<HashMap<String, Arc<OfFunction>>>,
@@ -74,6 +75,16 @@ pub struct QueueState {
 }
 
 impl Metrics {
+    #[cfg(test)]
+    pub(super) fn spans_lost_so_far(&self) -> u64 {
+        self.spans_lost.get()
+    }
+
+    /// Spans that no collector took.
+    pub(super) fn spans_lost(&self, spans: u64) {
+        self.spans_lost.inc_by(spans);
+    }
+
     /// None counted yet.
     pub fn new() -> Self {
         let registry = Registry::new();
@@ -149,6 +160,11 @@ impl Metrics {
                 "lambdabox_throttles_total",
                 "Invocations that were refused for want of concurrency or memory.",
                 &["function"],
+            ),
+            spans_lost: registered(
+                &registry,
+                IntCounter::new("lambdabox_spans_lost_total", "Spans that no collector took.")
+                    .expect("names are right"),
             ),
             duration: histogram(
                 "lambdabox_duration_seconds",

@@ -13,7 +13,7 @@ use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
 
 use super::logs::{Labels, LogRenderer, Paint};
-use super::{Metrics, Say, price, stderr};
+use super::{Metrics, Say, SpanExporter, XrayDaemon, price, stderr};
 use crate::model::{Event, InitPhase, LogFormat, Purpose, Report, Version};
 use crate::pool::Journal;
 use crate::store::{Entry, Records, StartKind, Totals, UsageRecord};
@@ -30,12 +30,22 @@ const COLORS: [AnsiColor; 6] = [
     AnsiColor::BrightBlue,
 ];
 
+/// Who hears of traces.
+#[derive(Debug, Default)]
+pub struct Traces {
+    /// An OpenTelemetry collector.
+    pub exporter: Option<SpanExporter>,
+    /// X-Ray's daemon.
+    pub xray: Option<XrayDaemon>,
+}
+
 /// The pool's journal of a host.
 #[derive(Debug)]
 pub struct Observer {
     say: Say,
     records: Records,
     metrics: Arc<Metrics>,
+    traces: Traces,
     /// Streams whose environment begins its init again, inside an invocation that is under way.
     resets: Mutex<HashSet<String>>,
     /// Left out on standard error since it was last said.
@@ -43,10 +53,10 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// Keeps what happens in `records`, counts it in `metrics` and shows it on standard error.
-    pub fn new(say: Say, records: Records, metrics: Arc<Metrics>) -> Self {
+    /// Keeps what happens in `records`, counts it in `metrics`, shows it on standard error and has `traces` sent.
+    pub fn new(say: Say, records: Records, metrics: Arc<Metrics>, traces: Traces) -> Self {
         let (resets, unread_bytes) = (Mutex::default(), AtomicUsize::new(0));
-        Self { say, records, metrics, resets, unread_bytes }
+        Self { say, records, metrics, traces, resets, unread_bytes }
     }
 
     /// What an invocation used: watched, never steered.
@@ -106,10 +116,7 @@ impl Observer {
 impl Journal for Observer {
     fn note(&self, version: &Version, stream: &str, event: &Event, lines: &mut Vec<u8>) {
         let function = &version.function;
-        let labels = Labels {
-            function_name: function.name.clone(),
-            function_version: function.version.clone(),
-        };
+        let labels = Labels::of(function);
         let from = lines.len();
         let renderer = LogRenderer::new(function.log_format, Paint::Plain, labels)
             .with_levels(function.effective_levels());
@@ -123,7 +130,15 @@ impl Journal for Observer {
             Event::InitStart { phase: InitPhase::Invoke } => {
                 self.resets().insert(stream.to_owned());
             }
-            Event::Report(report) => self.count(version, stream, report, now),
+            Event::Report(report) => {
+                self.count(version, stream, report, now);
+                if let Some(exporter) = &self.traces.exporter {
+                    exporter.report(function, stream, report);
+                }
+                if let Some(daemon) = &self.traces.xray {
+                    daemon.report(function, report);
+                }
+            }
             _ => {}
         }
         renderer.render(event, now, lines);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::model::{Event, Report, Status, SubscribedTo};
+use crate::model::{Event, InitPhase, Report, Sampled, Status, SubscribedTo, TraceHeader};
 
 /// Error type whose message has a line of its own form.
 const TIMED_OUT: &str = "Sandbox.Timedout";
@@ -17,7 +17,7 @@ const TIMED_OUT: &str = "Sandbox.Timedout";
 pub(super) fn lines(event: &Event, now: Timestamp) -> Vec<String> {
     match event {
         // INIT_START needs a runtime version, which a local runtime has not.
-        Event::InitStart { .. } | Event::Log(_) => Vec::new(),
+        Event::InitStart { .. } | Event::RestoreStart | Event::Log(_) => Vec::new(),
         Event::Subscription { api, name, state, types } => {
             let api = match api {
                 SubscribedTo::Telemetry => "TELEMETRY",
@@ -27,7 +27,9 @@ pub(super) fn lines(event: &Event, now: Timestamp) -> Vec<String> {
             let types = types.join(", ");
             vec![format!("{api}\tName: {name}\tState: {state}\tTypes: [{types}]")]
         }
-        Event::InitRuntimeDone { .. } | Event::RuntimeDone { .. } => Vec::new(),
+        Event::InitRuntimeDone { .. }
+        | Event::RestoreRuntimeDone { .. }
+        | Event::RuntimeDone { .. } => Vec::new(),
         Event::Extension { name, state, events, error_type } => {
             let events: Vec<_> = events.iter().map(|event| event.as_str()).collect();
             let events = events.join(", ");
@@ -39,15 +41,24 @@ pub(super) fn lines(event: &Event, now: Timestamp) -> Vec<String> {
             vec![line]
         }
         // On demand, a successful init is in REPORT.
-        Event::InitReport { status: Status::Success, .. } => Vec::new(),
+        Event::InitReport { status: Status::Success, phase, .. }
+            if *phase != InitPhase::SnapStart =>
+        {
+            Vec::new()
+        }
         Event::InitReport { phase, duration, status, error_type } => {
             let mut line = format!(
                 "INIT_REPORT Init Duration: {} ms\tPhase: {}",
                 milliseconds(*duration),
                 phase.as_str()
             );
-            line.push('\t');
-            line.push_str(&failure(*status, error_type.as_deref()));
+            push_failure(&mut line, *status, error_type.as_deref());
+            vec![line]
+        }
+        Event::RestoreReport { duration, status, error_type } => {
+            let mut line =
+                format!("RESTORE_REPORT Restore Duration: {} ms", milliseconds(*duration));
+            push_failure(&mut line, *status, error_type.as_deref());
             vec![line]
         }
         Event::Start { request_id, version, .. } => {
@@ -72,7 +83,7 @@ fn capitalized(name: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
-/// REPORT ends with a TAB, unless a status ends it.
+/// REPORT ends with a TAB, unless a status ends it. What is sampled has a second line.
 fn report_lines(report: &Report) -> Vec<String> {
     let mut line = format!(
         "REPORT RequestId: {}\tDuration: {} ms\tBilled Duration: {} ms\tMemory Size: {} MB\t\
@@ -86,6 +97,12 @@ fn report_lines(report: &Report) -> Vec<String> {
     if let Some(init) = report.init_duration {
         line.push_str(&format!("Init Duration: {} ms\t", milliseconds(init)));
     }
+    if let (Some(restore), Some(billed)) = (report.restore_duration, report.billed_restore_ms()) {
+        let restore = milliseconds(restore);
+        line.push_str(&format!(
+            "Restore Duration: {restore} ms\tBilled Restore Duration: {billed} ms\t"
+        ));
+    }
     if report.status != Status::Success {
         line.push_str(&failure(report.status, report.error_type.as_deref()));
     }
@@ -94,7 +111,21 @@ fn report_lines(report: &Report) -> Vec<String> {
         let separator = if line.ends_with('\t') { "" } else { "\t" };
         line.push_str(&format!("{separator}lambdabox: {note}\t"));
     }
-    vec![line]
+    let header = report.timeline.as_ref().and_then(|timeline| timeline.header.as_deref());
+    let header = header.and_then(TraceHeader::read);
+    let sampled = header.filter(|header| header.sampled == Some(Sampled::Yes));
+    let trace = sampled.map(|header| {
+        let segment = header.parent.unwrap_or_default();
+        format!("XRAY TraceId: {}\tSegmentId: {segment}\tSampled: true\t", header.root)
+    });
+    std::iter::once(line).chain(trace).collect()
+}
+
+fn push_failure(line: &mut String, status: Status, error_type: Option<&str>) {
+    if status != Status::Success {
+        line.push('\t');
+        line.push_str(&failure(status, error_type));
+    }
 }
 
 /// `Status: …`, and the error type, which a timeout does not repeat.
@@ -115,7 +146,7 @@ fn milliseconds(duration: Duration) -> String {
 mod tests {
     use super::super::logs::tests::{NOW, id, init_report, rendered, report};
     use super::*;
-    use crate::model::{InitPhase, LogFormat, SystemLevel};
+    use crate::model::{LogFormat, SystemLevel};
 
     fn text(event: &Event) -> String {
         rendered(LogFormat::Text, SystemLevel::Info, event)
@@ -140,6 +171,31 @@ mod tests {
         );
         success.init_duration = Some(Duration::from_micros(402_040));
         assert!(text(&Event::Report(success)).ends_with("40 MB\tInit Duration: 402.04 ms\t\n"));
+    }
+
+    #[test]
+    fn what_is_sampled_has_a_second_line() {
+        let mut traced = report(Status::Success, None);
+        let times = |header: &str| {
+            let now = std::time::SystemTime::now();
+            Some(Box::new(crate::model::Timeline {
+                traced: crate::model::Traced::alone(now),
+                header: Some(header.to_owned()),
+                began: now,
+                init: None,
+                handed: None,
+                answered: None,
+                ended: now,
+                runtime_release: String::new(),
+                extensions: String::new(),
+            }))
+        };
+        traced.timeline = times("Root=1-5759e988-bd86;Parent=53995c3f42cd8ad8;Sampled=1");
+        let line =
+            "\nXRAY TraceId: 1-5759e988-bd86\tSegmentId: 53995c3f42cd8ad8\tSampled: true\t\n";
+        assert!(text(&Event::Report(traced.clone())).ends_with(line));
+        traced.timeline = times("Root=1-5759e988-bd86;Parent=53995c3f42cd8ad8;Sampled=0");
+        assert!(!text(&Event::Report(traced)).contains("XRAY"));
     }
 
     #[test]

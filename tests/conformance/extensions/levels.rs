@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{extended, extension};
-use crate::harness::{Function, Serving, boto3_is_there};
+use crate::harness::{Function, Serving, boto3_is_there, invoke};
 
 /// Writes past Python's own logging, which filters by itself.
 const TALKING: &str = "import os
@@ -53,4 +53,17 @@ json.dump(call('talking'), sys.stdout)"
     let run = serving.end().expect_code(0);
     assert!(!run.stderr.contains("quiet") && run.stderr.contains("loud"), "{}", run.stderr);
     assert!(!run.stderr.contains("platform.report"), "{}", run.stderr);
+}
+
+#[test]
+fn flags_set_both_levels_of_a_run_and_need_a_log_in_json() {
+    let flags = ["--application-log-level", "error", "--system-log-level", "warn"];
+    let talking =
+        Function::python(&format!("{TALKING}    return os.environ['AWS_LAMBDA_LOG_LEVEL']\n"));
+    let run = invoke(&talking).args(["--log-format", "json"]).args(flags).run().answered();
+    assert_eq!(run.json(), json!("ERROR"));
+    assert!(!run.stderr.contains("quiet") && run.stderr.contains("loud"), "{}", run.stderr);
+    assert!(!run.stderr.contains("platform.report"), "{}", run.stderr);
+    let run = invoke(&talking).args(flags).run();
+    run.refused(&["--application-log-level", "--log-format json"]);
 }

@@ -6,6 +6,7 @@
 //! # Sources
 //! `reference/runtime-api.md` sections 2, 6.3 and 8.
 
+mod at_once;
 mod ends;
 mod failures;
 mod levels;

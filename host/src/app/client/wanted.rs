@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::config::Deploy;
-use crate::model::LogFormat;
+use crate::model::{ApplicationLevel, LogFormat, SystemLevel};
 
 const INSTANCES: &str = "LambdaManagedInstancesCapacityProviderConfig";
 const AT_ONCE: &str = "PerExecutionEnvironmentMaxConcurrency";
@@ -25,10 +25,6 @@ impl Wanted {
         handler: &str,
         layers: Option<&[String]>,
     ) -> Self {
-        let format = |format| match format {
-            LogFormat::Text => "Text",
-            LogFormat::Json => "JSON",
-        };
         let members = [
             ("Runtime", Some(json!(runtime))),
             ("Handler", Some(json!(handler))),
@@ -36,7 +32,7 @@ impl Wanted {
             ("MemorySize", deploy.memory_mb.map(|mb| json!(mb))),
             ("Timeout", deploy.timeout_seconds.map(|seconds| json!(seconds))),
             ("EphemeralStorage", deploy.ephemeral_storage_mb.map(|mb| json!({ "Size": mb }))),
-            ("LoggingConfig", deploy.log_format.map(|f| json!({ "LogFormat": format(f) }))),
+            ("LoggingConfig", logging(deploy)),
             ("CapacityProviderConfig", deploy.max_concurrency.map(capacity)),
             ("Environment", deploy.environment.as_ref().map(|v| json!({ "Variables": v }))),
             ("Layers", layers.map(|arns| json!(arns))),
@@ -68,11 +64,27 @@ impl Wanted {
                     let of = |config: &Value| config[INSTANCES][AT_ONCE].clone();
                     of(has) == of(wanted)
                 }
-                "LoggingConfig" => has["LogFormat"] == wanted["LogFormat"],
+                "LoggingConfig" => {
+                    let mut members = wanted.as_object().into_iter().flatten();
+                    members.all(|(member, wanted)| has[member] == *wanted)
+                }
                 _ => has == wanted,
             }
         })
     }
+}
+
+/// What was said of the log, if anything.
+fn logging(deploy: &Deploy) -> Option<Value> {
+    let members = [
+        ("LogFormat", deploy.log_format.map(LogFormat::as_aws)),
+        ("ApplicationLogLevel", deploy.application_log_level.map(ApplicationLevel::as_aws)),
+        ("SystemLogLevel", deploy.system_log_level.map(SystemLevel::as_aws)),
+    ];
+    let said =
+        members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into())));
+    let said: Map<String, Value> = said.collect();
+    (!said.is_empty()).then_some(Value::Object(said))
 }
 
 #[cfg(test)]
@@ -92,6 +104,8 @@ mod tests {
             timeout_seconds: Some(7),
             ephemeral_storage_mb: None,
             log_format: Some(LogFormat::Json),
+            application_log_level: None,
+            system_log_level: Some(SystemLevel::Warn),
             max_concurrency: None,
             environment: Some([("A1".to_owned(), "x".to_owned())].into()),
             layers: Some(vec![LayerSource::Arn("arn:l:1".to_owned())]),
@@ -108,7 +122,7 @@ mod tests {
         let has = json!({
             "Runtime": "python3.11", "Handler": "a.b", "MemorySize": 512, "Timeout": 7,
             "Environment": { "Variables": { "A1": "x" } },
-            "LoggingConfig": { "LogFormat": "JSON", "LogGroup": "/aws/lambda/f" },
+            "LoggingConfig": { "LogFormat": "JSON", "SystemLogLevel": "WARN", "LogGroup": "/aws/lambda/f" },
             "Layers": [{ "Arn": "arn:l:1", "CodeSize": 3 }],
         });
         let arns = ["arn:l:1".to_owned()];
@@ -119,13 +133,20 @@ mod tests {
             Deploy { memory_mb: Some(128), ..deploy() },
             Deploy { environment: Some([].into()), ..deploy() },
             Deploy { log_format: Some(LogFormat::Text), ..deploy() },
+            Deploy { system_log_level: Some(SystemLevel::Info), ..deploy() },
+            Deploy { application_log_level: Some(ApplicationLevel::Info), ..deploy() },
             Deploy { description: Some("d".to_owned()), ..deploy() },
         ] {
             assert!(!wanted(&changed).is_had_by(&has), "{changed:?}");
         }
         assert!(!Wanted::of(&deploy(), "python3.11", "a.b", Some(&[])).is_had_by(&has));
         assert!(!Wanted::of(&deploy(), "python3.12", "a.b", None).is_had_by(&has));
-        let none = Deploy { environment: Some([].into()), log_format: None, ..deploy() };
+        let none = Deploy {
+            environment: Some([].into()),
+            log_format: None,
+            system_log_level: None,
+            ..deploy()
+        };
         let bare = json!({ "Runtime": "r", "Handler": "h", "Timeout": 7 });
         assert!(Wanted::of(&none, "r", "h", None).is_had_by(&bare), "no variables are none");
     }

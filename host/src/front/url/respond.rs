@@ -3,6 +3,8 @@
 //! # Sources
 //! `reference/lambda-service.md` section 11.
 
+use std::time::SystemTime;
+
 use http::header::HOST;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
@@ -109,6 +111,7 @@ async fn run(
         arn: named.arn(front.identity()),
         request_id: RequestId(request_id.to_owned()),
         payload: event.into(),
+        accepted: SystemTime::now(),
         trace_id: Some(trace_id.clone()),
         client_context: None,
         tenant_id: None,

@@ -4,8 +4,8 @@ use std::time::{Instant, SystemTime};
 
 use super::Environment;
 use crate::catalog::Moment;
-use crate::model::{Event, Report, RuntimeMetrics, Span};
-use crate::pool::life::{Answered, Ending, RuntimeDone};
+use crate::model::{Event, Report, RuntimeMetrics, Span, Timeline};
+use crate::pool::life::{Answered, Ending, RuntimeDone, Times};
 
 impl Environment {
     pub(super) fn sample(&mut self) {
@@ -48,6 +48,7 @@ impl Environment {
         };
         self.blueprint.explain(ending.error_type.as_deref(), Moment::Invocation);
         self.note(Event::End { request_id: ending.id.clone() });
+        let timeline = self.timeline(ending.times.clone());
         let overhead =
             ending.extensions_since.map(|since| span("extensionOverhead", since, Instant::now()));
         self.note(Event::Report(Report {
@@ -58,16 +59,38 @@ impl Environment {
             max_memory_used_mb,
             raw_peak_mb: self.meter.raw_peak_mb(),
             init_duration: ending.init_duration,
+            restore_duration: ending.restore_duration,
             status: ending.status,
             error_type: ending.error_type,
             tenant_id: self.tenant_id.clone(),
             extension_overhead: overhead,
             notes: self.blueprint.notes.clone(),
+            timeline: Some(Box::new(timeline)),
         }));
     }
 }
 
+impl Environment {
+    fn timeline(&self, times: Times) -> Timeline {
+        let api = self.running.as_ref().map(|running| &running.api);
+        Timeline {
+            traced: times.traced,
+            header: times.header,
+            began: wall(times.began),
+            init: times.init.map(|init| span("init", init.since, init.since + init.duration)),
+            handed: times.handed.map(wall),
+            answered: times.response.map(wall),
+            ended: SystemTime::now(),
+            runtime_release: api.and_then(|api| api.runtime_release()).unwrap_or_default(),
+            extensions: api.map(|api| api.extension_names()).unwrap_or_default(),
+        }
+    }
+}
+
+fn wall(at: Instant) -> SystemTime {
+    SystemTime::now() - at.elapsed()
+}
+
 fn span(name: &'static str, from: Instant, to: Instant) -> Span {
-    let start = SystemTime::now() - from.elapsed();
-    Span { name, start, duration: to.duration_since(from) }
+    Span { name, start: wall(from), duration: to.duration_since(from) }
 }

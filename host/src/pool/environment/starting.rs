@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::os::fd::OwnedFd;
 
 use tokio::sync::mpsc;
 
@@ -11,7 +12,7 @@ use crate::pool::blueprint::Extensions;
 use crate::pool::running::Running;
 use crate::pool::start::{Opened, Processes, connect, open, processes};
 use crate::runtime_api::{Extending, Peer, RuntimeApi};
-use crate::sandbox::{SandboxError, forward};
+use crate::sandbox::{SandboxError, forward, relay};
 
 /// Signals of the Runtime API are few: one conversation at a time.
 const SIGNALS_WAITING: usize = 16;
@@ -38,7 +39,7 @@ impl Environment {
             Some(listener) => listener.local_addr().map_err(SandboxError::Pipes)?.to_string(),
             None => "127.0.0.1:9001".to_owned(),
         };
-        let Processes { first, runtime, outputs } =
+        let Processes { first, runtime, outputs, credentials } =
             processes(blueprint, &address).map_err(SandboxError::Pipes)?;
         let (sandbox, listeners) = begun.launch(trees, steps, first).await?;
         (blueprint.lap)("launched");
@@ -67,13 +68,24 @@ impl Environment {
             Extensions::Enabled { external } => Extending::Enabled { external, sockets },
             Extensions::Disabled => Extending::Disabled,
         };
-        let api = RuntimeApi::serve(api_listener, peer, &blueprint.function, extending, signals)
-            .map_err(|error| SandboxError::Init(io::Error::other(error)))?;
-        let forwards = listeners
-            .zip(&blueprint.forwards_to)
-            .map(|(listener, &port)| forward(listener, port, blueprint.notices.clone()))
+        let api = RuntimeApi::serve(
+            api_listener,
+            peer,
+            &blueprint.function,
+            extending,
+            credentials,
+            signals,
+        )
+        .map_err(|error| SandboxError::Init(io::Error::other(error)))?;
+        let forwards = (blueprint.forwards_to.iter().zip(&mut listeners))
+            .map(|(&port, listener)| forward(listener, port, blueprint.notices.clone()))
             .collect::<Result<_, _>>()
             .map_err(SandboxError::Pipes)?;
+        // The last of them, if there is one.
+        let xray = listeners.next().zip(blueprint.xray_daemon).map(|(socket, daemon)| {
+            relay(OwnedFd::from(socket).into(), daemon).map_err(SandboxError::Pipes)
+        });
+        let xray = xray.transpose()?;
         self.running = Some(Running {
             sandbox,
             api,
@@ -82,6 +94,7 @@ impl Environment {
             extensions: blueprint.extensions.external().to_vec(),
             runtime,
             _forwards: forwards,
+            _xray: xray,
             _connection: connection,
             is_frozen: false,
             socket_asks,

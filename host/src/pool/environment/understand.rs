@@ -32,12 +32,14 @@ impl Environment {
                 Signal::Response { .. }
                 | Signal::Streamed { .. }
                 | Signal::Error { .. }
-                | Signal::Next { .. },
+                | Signal::Next { .. }
+                | Signal::RestoreReady { .. },
             ) if self.sandbox().is_some_and(Sandbox::ran_out_of_memory) => {
                 (Input::Ended(End::OutOfMemory), now)
             }
             Woken::Signal(signal) => match signal {
                 Signal::Next { at, extensions } => (Input::Next { extensions }, at),
+                Signal::RestoreReady { at, extensions } => (Input::RestoreReady { extensions }, at),
                 Signal::Extension(ExtensionSignal::Subscribed {
                     name, api, state, types, ..
                 }) => {

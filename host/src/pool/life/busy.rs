@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Answered, Effect, End, Ending, RuntimeDone, RuntimePart};
+use super::{Answered, Effect, End, Ending, Lasted, RuntimeDone, RuntimePart, Started, Times};
 use crate::model::{Invocation, Status};
 
 /// An invocation that runs.
@@ -16,7 +16,9 @@ pub(super) struct Busy {
     /// Of the init, then of the invocation.
     pub(super) runtime: RuntimePart,
     /// Owed to this REPORT.
-    pub(super) init: Option<Duration>,
+    pub(super) init: Option<Lasted>,
+    /// That was part of it.
+    pub(super) init_ran: Option<Lasted>,
     /// When the event went out.
     pub(super) handed: Option<Instant>,
     /// When the answer was here, and how much of it.
@@ -26,13 +28,14 @@ pub(super) struct Busy {
 }
 
 impl Busy {
-    pub(super) fn new(invocation: Invocation, since: Instant, init: Option<Duration>) -> Self {
+    pub(super) fn new(invocation: Invocation, since: Instant, init: Option<Lasted>) -> Self {
         Self {
             invocation,
             since,
             init_since: None,
             runtime: RuntimePart::Running,
             init,
+            init_ran: None,
             handed: None,
             response: None,
             answered: None,
@@ -52,6 +55,10 @@ impl Busy {
         Effect::RuntimeDone(Box::new(RuntimeDone { id, status, error_type, answered }))
     }
 
+    fn owed(&self, what: Started) -> Option<Duration> {
+        self.init.filter(|init| init.what == what).map(|init| init.duration)
+    }
+
     pub(super) fn ending(
         &mut self,
         duration: Duration,
@@ -61,10 +68,19 @@ impl Busy {
         Effect::LogEnd(Box::new(Ending {
             id: self.invocation.request_id.clone(),
             duration,
-            init_duration: self.init.take(),
+            init_duration: self.owed(Started::Init),
+            restore_duration: self.owed(Started::Restore),
             status,
             error_type,
             extensions_since,
+            times: Times {
+                traced: self.invocation.traced.clone(),
+                header: self.invocation.trace_id.clone(),
+                began: self.since,
+                init: self.init.or(self.init_ran),
+                handed: self.handed,
+                response: self.response.map(|(at, _)| at),
+            },
         }))
     }
 }

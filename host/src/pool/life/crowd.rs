@@ -215,18 +215,19 @@ impl Life {
     }
 
     fn take_in(&mut self, crowd: &mut Crowd, invocation: Invocation, now: Instant) -> Vec<Effect> {
-        let mut effects = vec![Effect::LogStart(invocation.request_id.clone())];
+        let start = Effect::LogStart(invocation.request_id.clone());
         let busy = Busy::new(invocation.clone(), now, None);
         if self.slots_of(crowd) == 0 {
+            let mut effects = vec![start];
             effects.extend(unavailable(busy, now));
             return effects;
         }
         self.idle -= 1;
         // Its own, for what it is told; the soonest of all comes after.
-        effects.push(Effect::Deadline(Some(now + invocation.timeout)));
-        effects.push(Effect::Assign(Box::new(invocation)));
+        let deadline = Effect::Deadline(Some(now + invocation.timeout));
         crowd.running.push(busy);
-        effects
+        // START is told with its trace, which is known once it is assigned.
+        vec![deadline, Effect::Assign(Box::new(invocation)), start]
     }
 
     /// Whether `other` is somebody's end, and then everybody's.

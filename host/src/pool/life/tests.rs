@@ -7,6 +7,7 @@ use crate::model::{AnswerAt, RequestId};
 
 mod crowd;
 mod extensions;
+mod restore;
 
 const TIMEOUT: Duration = Duration::from_secs(3);
 /// The runtime asks for an event, and no extension is waited for.
@@ -26,6 +27,7 @@ fn invocation(id: &str) -> Invocation {
         cognito_identity: None,
         tenant_id: None,
         stream_to: None,
+        traced: crate::model::Traced::alone(std::time::SystemTime::now()),
         answer_at: AnswerAt::Report,
     }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::LaunchFault;
 use crate::model::{
     ExtensionState, InitPhase, Invocation, LifecycleEvent, Outcome, Place, RequestId,
-    ShutdownReason, Status,
+    ShutdownReason, Status, Traced, whole_ms,
 };
 use crate::runtime_api::{ReportedError, Waiting};
 
@@ -29,6 +29,8 @@ pub(crate) enum End {
 pub(crate) enum Input {
     /// The owner has work; only in [`super::Life::accepts`].
     Invoke(Box<Invocation>),
+    /// The runtime waits for the snapshot to be taken.
+    RestoreReady { extensions: Waiting },
     /// The runtime asked for the next event and none is assigned.
     Next { extensions: Waiting },
     /// The event went out to the runtime.
@@ -111,6 +113,14 @@ pub(crate) enum Effect {
     InitRuntimeDone { phase: InitPhase, status: Status, error_type: Option<String> },
     /// An init ended.
     InitReport { phase: InitPhase, duration: Duration, status: Status, error_type: Option<String> },
+    /// The snapshot was taken; it is restored.
+    RestoreStart,
+    /// Have the runtime go on from its snapshot.
+    Restore,
+    /// The runtime's hooks after a restore ended.
+    RestoreRuntimeDone { status: Status, error_type: Option<String> },
+    /// A restore ended.
+    RestoreReport { duration: Duration, status: Status, error_type: Option<String> },
     /// START.
     LogStart(RequestId),
     /// Old-style failure line.
@@ -147,17 +157,49 @@ pub(crate) struct Ending {
     pub(crate) id: RequestId,
     pub(crate) duration: Duration,
     pub(crate) init_duration: Option<Duration>,
+    /// Instead of it, where there was a snapshot.
+    pub(crate) restore_duration: Option<Duration>,
     pub(crate) status: Status,
     pub(crate) error_type: Option<String>,
     /// Since when extensions were waited for alone.
     pub(crate) extensions_since: Option<Instant>,
+    pub(crate) times: Times,
+}
+
+/// When what of an invocation was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Times {
+    pub(crate) traced: Traced,
+    /// X-Ray's header.
+    pub(crate) header: Option<String>,
+    pub(crate) began: Instant,
+    /// The init before or inside it.
+    pub(crate) init: Option<Lasted>,
+    pub(crate) handed: Option<Instant>,
+    pub(crate) response: Option<Instant>,
+}
+
+/// A start of the runtime that is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lasted {
+    pub(crate) since: Instant,
+    pub(crate) duration: Duration,
+    pub(crate) what: Started,
+}
+
+/// By what an environment came to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Started {
+    Init,
+    Restore,
 }
 
 impl Ending {
-    /// Duration and, where it ran ahead, init, rounded up to the next whole millisecond.
+    /// Duration and, where it ran ahead, init, rounded up to the next whole millisecond; and the same
+    /// of a restore.
     pub(crate) fn billed_ms(&self) -> u64 {
-        let paid = self.duration + self.init_duration.unwrap_or_default();
-        u64::try_from(paid.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+        let restore_ms = self.restore_duration.map_or(0, whole_ms);
+        whole_ms(self.duration + self.init_duration.unwrap_or_default()) + restore_ms
     }
 }
 

@@ -1,6 +1,7 @@
 //! Who runs where, without anything that runs.
 
 mod cases;
+mod many;
 mod random;
 
 use std::time::{Duration, Instant};

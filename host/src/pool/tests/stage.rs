@@ -282,11 +282,13 @@ fn report(request_id: RequestId) -> Report {
         max_memory_used_mb: 1,
         raw_peak_mb: 1,
         init_duration: None,
+        restore_duration: None,
         status: Status::Success,
         error_type: None,
         tenant_id: None,
         extension_overhead: None,
         notes: Vec::new(),
+        timeline: None,
     }
 }
 
@@ -304,6 +306,8 @@ fn version(name: &str, revision: &str, memory_mb: u32) -> Arc<Version> {
         log_format: LogFormat::Text,
         log_group: String::new(),
         log_levels: LogLevels::default(),
+        tracing: crate::model::TracingMode::PassThrough,
+        initialization: crate::model::Initialization::OnDemand,
         max_concurrency: None,
         environment: BTreeMap::new(),
     };
@@ -332,6 +336,7 @@ fn invocation(payload: &str) -> Invocation {
         cognito_identity: None,
         tenant_id: None,
         stream_to: None,
+        traced: crate::model::Traced::alone(std::time::SystemTime::now()),
         answer_at: AnswerAt::Report,
     }
 }

@@ -21,6 +21,9 @@ use crate::model::{
 };
 use crate::runtime_api::signal::{ExtensionSignal, ReportedError, Waiting};
 
+/// Longest list of names (runtime-api.md 8, number 22).
+const NAMES_MOST_CHARS: usize = 127;
+
 /// A call that changes nothing; 403. `Display` is the message the extension gets.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(crate) enum ExtensionRefusal {
@@ -180,6 +183,22 @@ impl Extensions {
             init: Init::Over,
             invocations: Invocations::One,
         }
+    }
+
+    /// Names of the registered, as AWS's agents report them: joined by `;`, whole names only.
+    pub(crate) fn names(&self) -> String {
+        let mut names = String::new();
+        for agent in self.agents.iter().filter(|agent| agent.state != ExtensionState::Started) {
+            let gap = usize::from(!names.is_empty());
+            if names.chars().count() + gap + agent.name.chars().count() > NAMES_MOST_CHARS {
+                continue;
+            }
+            if gap == 1 {
+                names.push(';');
+            }
+            names.push_str(&agent.name);
+        }
+        names
     }
 
     /// What `register` tells; `None` where there is no such API.

@@ -36,6 +36,7 @@ fn invocation(id: &str) -> Invocation {
         cognito_identity: None,
         tenant_id: None,
         stream_to: None,
+        traced: crate::model::Traced::alone(std::time::SystemTime::now()),
         answer_at: crate::model::AnswerAt::Report,
     }
 }

@@ -12,12 +12,10 @@ use super::call::Api;
 use super::queue::Dropped;
 use super::subscription::{Schema, Stream};
 use crate::model::{
-    Event, InitPhase, LogFormat, LogLine, LogStream, Report, RequestId, RuntimeMetrics, Span,
-    Status, SubscribedTo,
+    Event, InitPhase, LogFormat, LogLine, LogStream, Report, RequestId, RuntimeMetrics, Sampled,
+    Span, Status, SubscribedTo, TraceHeader,
 };
 
-/// `initializationType` of every environment until provisioned concurrency comes.
-const ON_DEMAND: &str = "on-demand";
 /// Why events are missing.
 const FALLEN_BEHIND: &str = "the subscriber has fallen behind or does not accept what it is sent";
 
@@ -30,8 +28,14 @@ pub struct Described<'a> {
     pub function_version: &'a str,
     /// Which environment, and its memory in bytes.
     pub instance: Option<(&'a str, u64)>,
+    /// The ARN of a function that runs many at once, whose events differ (7.7).
+    pub of_many: Option<&'a str>,
     /// X-Ray's header of the invocation.
     pub trace_id: Option<&'a str>,
+    /// The invocation's own span in that trace, 16 hex digits.
+    pub span_id: Option<&'a str>,
+    /// How the environment comes to be.
+    pub initialization_type: &'a str,
 }
 
 /// The type and record of a platform event of the Telemetry API; `None` for what it does not have.
@@ -42,7 +46,7 @@ pub fn platform_record(
     let mut record = Map::new();
     let kind = match event {
         Event::InitStart { phase } => {
-            init(&mut record, *phase);
+            init(&mut record, *phase, about);
             put(&mut record, "functionName", about.function_name);
             put(&mut record, "functionVersion", about.function_version);
             if let Some((id, memory_bytes)) = about.instance {
@@ -52,15 +56,33 @@ pub fn platform_record(
             "platform.initStart"
         }
         Event::InitRuntimeDone { phase, status, error_type } => {
-            init(&mut record, *phase);
+            init(&mut record, *phase, about);
             ended(&mut record, *status, error_type.as_deref());
             "platform.initRuntimeDone"
         }
         Event::InitReport { phase, duration, status, error_type } => {
-            init(&mut record, *phase);
+            init(&mut record, *phase, about);
             ended(&mut record, *status, error_type.as_deref());
             put(&mut record, "metrics", json!({ "durationMs": milliseconds(*duration) }));
             "platform.initReport"
+        }
+        Event::RestoreStart => {
+            put(&mut record, "functionName", about.function_name);
+            put(&mut record, "functionVersion", about.function_version);
+            if let Some((id, memory_bytes)) = about.instance {
+                put(&mut record, "instanceId", id);
+                put(&mut record, "instanceMaxMemory", memory_bytes);
+            }
+            "platform.restoreStart"
+        }
+        Event::RestoreRuntimeDone { status, error_type } => {
+            ended(&mut record, *status, error_type.as_deref());
+            "platform.restoreRuntimeDone"
+        }
+        Event::RestoreReport { duration, status, error_type } => {
+            ended(&mut record, *status, error_type.as_deref());
+            put(&mut record, "metrics", json!({ "durationMs": milliseconds(*duration) }));
+            "platform.restoreReport"
         }
         Event::Extension { name, state, events, error_type } => {
             put(&mut record, "name", name.as_str());
@@ -84,6 +106,9 @@ pub fn platform_record(
         Event::Start { request_id, version, tenant_id } => {
             about_request(&mut record, request_id);
             put(&mut record, "version", version.as_str());
+            if let Some(arn) = about.of_many {
+                put(&mut record, "functionArn", arn);
+            }
             of_whom(&mut record, tenant_id.as_deref(), about);
             "platform.start"
         }
@@ -101,7 +126,13 @@ pub fn platform_record(
         }
         Event::Report(report) => {
             about_request(&mut record, &report.request_id);
-            put(&mut record, "metrics", metrics(report));
+            match about.of_many {
+                None => put(&mut record, "metrics", metrics(report)),
+                Some(_) => {
+                    let duration_ms = milliseconds(report.duration);
+                    put(&mut record, "metrics", json!({ "durationMs": duration_ms }));
+                }
+            }
             ended(&mut record, report.status, report.error_type.as_deref());
             spans(&mut record, report.extension_overhead.as_slice());
             of_whom(&mut record, report.tenant_id.as_deref(), about);
@@ -204,8 +235,8 @@ fn put(record: &mut Map<String, Value>, key: &str, value: impl Into<Value>) {
     record.insert(key.to_owned(), value.into());
 }
 
-fn init(record: &mut Map<String, Value>, phase: InitPhase) {
-    put(record, "initializationType", ON_DEMAND);
+fn init(record: &mut Map<String, Value>, phase: InitPhase, about: &Described<'_>) {
+    put(record, "initializationType", about.initialization_type);
     put(record, "phase", phase.as_str());
 }
 
@@ -225,18 +256,19 @@ fn of_whom(record: &mut Map<String, Value>, tenant_id: Option<&str>, about: &Des
         put(record, "tenantId", tenant_id);
     }
     // Only what is sampled is traced.
-    let sampled =
-        |trace: &&str| trace.contains("Root=") && trace.split(';').any(|p| p == "Sampled=1");
-    if let Some(value) = about.trace_id.filter(sampled) {
-        let parent = value.split(';').find_map(|part| part.strip_prefix("Parent="));
+    if let Some(value) = about.trace_id.filter(|trace| is_sampled(trace)) {
         let mut tracing = Map::new();
-        if let Some(parent) = parent {
-            put(&mut tracing, "spanId", parent);
+        if let Some(span_id) = about.span_id {
+            put(&mut tracing, "spanId", span_id);
         }
         put(&mut tracing, "type", "X-Amzn-Trace-Id");
         put(&mut tracing, "value", value);
         put(record, "tracing", tracing);
     }
+}
+
+pub(super) fn is_sampled(trace: &str) -> bool {
+    TraceHeader::read(trace).is_some_and(|header| header.sampled == Some(Sampled::Yes))
 }
 
 fn metrics(report: &Report) -> Value {
@@ -248,6 +280,10 @@ fn metrics(report: &Report) -> Value {
     });
     if let Some(init) = report.init_duration {
         metrics["initDurationMs"] = milliseconds(init).into();
+    }
+    if let (Some(restore), Some(billed)) = (report.restore_duration, report.billed_restore_ms()) {
+        metrics["restoreDurationMs"] = milliseconds(restore).into();
+        metrics["billedRestoreDurationMs"] = billed.into();
     }
     metrics
 }

@@ -17,11 +17,11 @@ use uuid::Uuid;
 
 use super::call::Api;
 use super::deliver::{Mailbox, deliver};
-use super::event::{Described, render, stream_of};
+use super::event::{Described, is_sampled, render, stream_of};
 use super::gate::Phase;
 use super::sockets::Sockets;
 use super::subscription::{Stream, Subscription};
-use crate::model::{Event, Function, Invocation, LogFormat, RequestId};
+use crate::model::{Event, Function, Invocation, LogFormat, RequestId, new_span};
 
 /// Most of init's output that is kept for those who subscribe late.
 const PAST_MOST_BYTES: usize = 1024 * 1024;
@@ -61,12 +61,21 @@ impl Drop for Subscriber {
     }
 }
 
+/// What an invocation's events say of its trace.
+#[derive(Debug)]
+struct Trace {
+    /// X-Ray's header.
+    header: String,
+    /// The invocation's own span, where it is sampled.
+    span_id: Option<String>,
+}
+
 #[derive(Debug)]
 struct State {
     intake: Intake,
     subscribers: Vec<Subscriber>,
-    /// X-Ray's header of invocations that are not reported yet.
-    traces: HashMap<RequestId, Option<String>>,
+    /// Of invocations that are not reported yet.
+    traces: HashMap<RequestId, Trace>,
 }
 
 /// Telemetry of one environment's processes.
@@ -75,6 +84,8 @@ pub(crate) struct Hub {
     function_name: String,
     function_version: String,
     log_format: LogFormat,
+    of_many: Option<String>,
+    initialization_type: &'static str,
     instance_id: String,
     memory_bytes: u64,
     state: Mutex<State>,
@@ -92,6 +103,8 @@ impl Hub {
             function_name: name,
             function_version: version,
             log_format: function.log_format,
+            of_many: function.max_concurrency.map(|_| function.arn()),
+            initialization_type: function.initialization_type(),
             memory_bytes: u64::from(function.memory_mb) * 1024 * 1024,
             state: Mutex::new(State {
                 intake: Intake::Open { past: VecDeque::new(), bytes: 0 },
@@ -131,18 +144,21 @@ impl Hub {
         subscriber: &Subscriber,
         event: &Event,
         at: Timestamp,
-        traces: &HashMap<RequestId, Option<String>>,
+        traces: &HashMap<RequestId, Trace>,
         now: Instant,
     ) {
         if !subscriber.subscription.types.contains(&stream_of(event)) {
             return;
         }
-        let trace_id = request_of(event).and_then(|id| traces.get(id));
+        let trace = request_of(event).and_then(|id| traces.get(id));
         let about = Described {
             function_name: &self.function_name,
             function_version: &self.function_version,
             instance: Some((&self.instance_id, self.memory_bytes)),
-            trace_id: trace_id.and_then(Option::as_deref),
+            of_many: self.of_many.as_deref(),
+            trace_id: trace.map(|trace| trace.header.as_str()),
+            span_id: trace.and_then(|trace| trace.span_id.as_deref()),
+            initialization_type: self.initialization_type,
         };
         let schema = subscriber.subscription.schema;
         if let Some(text) = render(event, at, schema, self.log_format, &about) {
@@ -199,8 +215,11 @@ impl Hub {
     pub(crate) fn assigned(&self, invocation: &Invocation) {
         let mut state = self.state();
         state.intake = Intake::Closed;
-        if !state.subscribers.is_empty() {
-            state.traces.insert(invocation.request_id.clone(), invocation.trace_id.clone());
+        if let Some(header) = invocation.trace_id.clone()
+            && !state.subscribers.is_empty()
+        {
+            let span_id = is_sampled(&header).then(new_span);
+            state.traces.insert(invocation.request_id.clone(), Trace { header, span_id });
         }
     }
 

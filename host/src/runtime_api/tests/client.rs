@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use crate::model::{AnswerAt, Function, Invocation, LogFormat, LogLevels, RequestId};
-use crate::runtime_api::{Extending, Peer, RuntimeApi, Signal};
+use crate::runtime_api::{Extending, Peer, RuntimeApi, ServedCredentials, Signal};
 
 pub(super) const ID: &str = "8f5c1c1e-0000-4000-8000-000000000001";
 /// Long after anything here is over; reached only by a failure.
@@ -32,7 +32,7 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let (sender, signals) = mpsc::channel(8);
         let extending = Extending::Enabled { external: &[], sockets: None };
-        let api = RuntimeApi::serve(listener, peer, &function(), extending, sender).unwrap();
+        let api = RuntimeApi::serve(listener, peer, &function(), extending, None, sender).unwrap();
         Self { api, signals, address }
     }
 
@@ -41,8 +41,21 @@ impl Server {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (sender, signals) = mpsc::channel(64);
-        let api = RuntimeApi::serve(listener, Peer::Any, &function(), extending, sender).unwrap();
+        let api =
+            RuntimeApi::serve(listener, Peer::Any, &function(), extending, None, sender).unwrap();
         Self { api, signals, address }
+    }
+
+    /// One of a function with a snapshot.
+    pub(super) fn snapshot(credentials: Option<ServedCredentials>) -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (sender, signals) = mpsc::channel(8);
+        let extending = Extending::Enabled { external: &[], sockets: None };
+        let function =
+            Function { initialization: crate::model::Initialization::SnapStart, ..function() };
+        let api = RuntimeApi::serve(listener, Peer::Any, &function, extending, credentials, sender);
+        Self { api: api.unwrap(), signals, address }
     }
 
     pub(super) async fn connect(&self) -> Client {
@@ -78,6 +91,8 @@ fn function() -> Function {
         log_format: LogFormat::Text,
         log_group: String::new(),
         log_levels: LogLevels::default(),
+        tracing: crate::model::TracingMode::PassThrough,
+        initialization: crate::model::Initialization::OnDemand,
         max_concurrency: None,
         environment: BTreeMap::new(),
     }
@@ -97,6 +112,7 @@ pub(super) fn invocation(id: &str) -> Invocation {
         cognito_identity: None,
         tenant_id: None,
         stream_to: None,
+        traced: crate::model::Traced::alone(std::time::SystemTime::now()),
         answer_at: AnswerAt::Report,
     }
 }

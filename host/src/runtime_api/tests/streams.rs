@@ -187,7 +187,10 @@ async fn a_slow_reader_makes_the_function_wait() {
 
 #[tokio::test]
 async fn a_stream_of_the_limit_passes_and_one_byte_more_is_told_to_both() {
-    for (extra, status) in [(&b""[..], 202), (&b"x"[..], 413)] {
+    let oops = "0\r\nLambda-Runtime-Function-Error-Type: Function.Oops\r\n\r\n";
+    for (extra, end, status) in
+        [(&b""[..], "0\r\n\r\n", 202), (b"x", "0\r\n\r\n", 413), (b"x", oops, 413)]
+    {
         let mut server = Server::start();
         let (mut client, mut pieces) = running(&mut server, ID).await;
         let counting = tokio::spawn(async move {
@@ -210,7 +213,7 @@ async fn a_stream_of_the_limit_passes_and_one_byte_more_is_told_to_both() {
         if !extra.is_empty() {
             client.send(b"1\r\nx\r\n").await;
         }
-        client.send(b"0\r\n\r\n").await;
+        client.send(end.as_bytes()).await;
         let answer = client.answer().await;
         assert_eq!(answer.status, status);
         match server.signal().await {
@@ -218,6 +221,10 @@ async fn a_stream_of_the_limit_passes_and_one_byte_more_is_told_to_both() {
             Signal::ResponseTooLarge { bytes, limit_bytes, .. } => {
                 assert_eq!((bytes, limit_bytes), (MAX_STREAM_BYTES + 1, MAX_STREAM_BYTES));
                 assert!(answer.text().contains("(209715200 bytes)"), "{}", answer.text());
+            }
+            // Its own error, if it has one.
+            Signal::Error { error_type, .. } => {
+                assert_eq!((error_type.as_str(), end), ("Function.Oops", oops));
             }
             other => panic!("{other:?}"),
         }

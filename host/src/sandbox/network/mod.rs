@@ -7,6 +7,7 @@
 //! - [`Outbound`]: either of the two.
 //! - [`forward`]: single ports of the host's loopback, let in by a listener that was made inside the
 //!   environment's namespace. Works in every placement.
+//! - [`datagrams`]: what functions send to X-Ray's daemon, likewise.
 //! - [`resolv_conf`]: what the sandbox's `/etc/resolv.conf` says, and when a forwarder must answer.
 //!
 //! # Not here
@@ -22,6 +23,7 @@
 //! `reference/sandbox.md` section 6, `reference/components.md` sections 1.2 and 7.
 
 mod blocked;
+pub mod datagrams;
 mod dns;
 mod error;
 pub mod forward;

@@ -51,6 +51,7 @@ fn shell() -> impl Strategy<Value = Shell> {
     (network(), vec(any::<u16>(), 0..6), addresses, text, firewall(), control_groups()).prop_map(
         |(network, forwards, forward_addresses, resolv_conf, firewall, groups)| Shell {
             network,
+            xray: if forwards.len() % 2 == 0 { Xray::Taken } else { Xray::Nobody },
             forwards,
             forward_addresses,
             resolv_conf,
@@ -123,6 +124,7 @@ fn of_one_configuration(step: &Step) -> bool {
             | Step::File { .. }
             | Step::Symlink { .. }
             | Step::Listen { .. }
+            | Step::Receive { .. }
             | Step::SharedMemory { .. }
             | Step::JoinCgroups
             | Step::Firewall { .. }

@@ -40,10 +40,7 @@ pub(super) struct Log {
 
 impl Journal for Log {
     fn note(&self, version: &Version, stream: &str, event: &Event, lines: &mut Vec<u8>) {
-        let labels = Labels {
-            function_name: version.function.name.clone(),
-            function_version: version.function.version.clone(),
-        };
+        let labels = Labels::of(&version.function);
         let from = lines.len();
         let renderer = LogRenderer::new(LogFormat::Text, Paint::Plain, labels);
         renderer.render(event, Timestamp::now(), lines);
@@ -120,6 +117,7 @@ impl Lab {
                 runtime_compat: RuntimeCompat::Exact,
                 credentials: Credentials::placeholder(),
                 forwards: Vec::new(),
+                xray_daemon: None,
             },
             adjust: Box::new(adjust),
             journal,
@@ -188,6 +186,8 @@ impl Lab {
             log_format: LogFormat::Text,
             log_group: String::new(),
             log_levels: LogLevels::default(),
+            tracing: crate::model::TracingMode::PassThrough,
+            initialization: crate::model::Initialization::OnDemand,
             max_concurrency: None,
             environment: BTreeMap::new(),
         };
@@ -252,6 +252,7 @@ pub(super) async fn call(
         cognito_identity: None,
         tenant_id: None,
         stream_to: None,
+        traced: crate::model::Traced::alone(std::time::SystemTime::now()),
         answer_at: AnswerAt::Report,
     };
     pool.invoke(version, invocation).await

@@ -29,6 +29,8 @@ fn function() -> Function {
         log_format: LogFormat::Text,
         log_group: String::new(),
         log_levels: LogLevels::default(),
+        tracing: crate::model::TracingMode::PassThrough,
+        initialization: crate::model::Initialization::OnDemand,
         max_concurrency: None,
         environment: BTreeMap::new(),
     }
@@ -119,4 +121,19 @@ fn one_that_has_not_registered_has_no_identifier_that_works() {
     assert_eq!(extensions.name_of(id), None);
     let refused = extensions.next(id, Instant::now()).unwrap_err();
     assert_eq!(refused, ExtensionRefusal::UnknownExtension { id });
+}
+
+#[test]
+fn names_are_joined_whole_ones_only_within_127_characters() {
+    let now = Instant::now();
+    let mut extensions = Extensions::new(&function(), &["first".to_owned(), "late".to_owned()]);
+    assert_eq!(extensions.names(), "");
+    extensions.register("first", &[], now).unwrap();
+    extensions.register("inner", &[], now).unwrap();
+    assert_eq!(extensions.names(), "first;inner");
+    extensions.register(&"x".repeat(116), &[], now).unwrap();
+    assert_eq!(extensions.names(), "first;inner", "128 are one too many");
+    extensions.register(&"y".repeat(115), &[], now).unwrap();
+    assert_eq!(extensions.names(), format!("first;inner;{}", "y".repeat(115)));
+    assert_eq!(extensions.names().len(), 127);
 }

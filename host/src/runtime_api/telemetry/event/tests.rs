@@ -14,6 +14,7 @@ fn about() -> Described<'static> {
     Described {
         function_name: "hello",
         function_version: "$LATEST",
+        initialization_type: "on-demand",
         instance: Some(("2022/10/12/hello[$LATEST]0f", 134_217_728)),
         ..Described::default()
     }
@@ -28,11 +29,13 @@ fn report() -> Report {
         max_memory_used_mb: 40,
         raw_peak_mb: 55,
         init_duration: None,
+        restore_duration: None,
         status: Status::Success,
         error_type: None,
         tenant_id: None,
         extension_overhead: None,
         notes: Vec::new(),
+        timeline: None,
     }
 }
 
@@ -138,10 +141,10 @@ fn tracing_is_there_where_something_is_traced_and_the_tenant_where_there_is_one(
     let with = |trace_id, tenant_id: Option<&str>| {
         let tenant_id = tenant_id.map(str::to_owned);
         let start = Event::Start { request_id: id(), version: "1".to_owned(), tenant_id };
-        let about = Described { trace_id, ..about() };
+        let about = Described { trace_id, span_id: Some("00f067aa0ba902b7"), ..about() };
         sent(&start, Schema::Telemetry20250129, &about).unwrap()["record"].clone()
     };
-    let tracing = json!({"spanId": "0123456789abcdef", "type": "X-Amzn-Trace-Id", "value": TRACE});
+    let tracing = json!({"spanId": "00f067aa0ba902b7", "type": "X-Amzn-Trace-Id", "value": TRACE});
     assert_eq!(with(Some(TRACE), None)["tracing"], tracing);
     for untraced in [None, Some("Root=1-2-3;Parent=4;Sampled=0"), Some("Sampled=1"), Some("")] {
         assert!(with(untraced, None).get("tracing").is_none(), "{untraced:?}");
@@ -240,4 +243,16 @@ fn what_is_missing_is_counted() {
         (&json!(3), &json!(700))
     );
     assert!(event["record"]["reason"].is_string());
+}
+
+#[test]
+fn of_many_at_once_the_events_say_less_and_whose_they_are() {
+    let about = Described { of_many: Some("arn"), ..about() };
+    let record = |event: &Event| sent(event, Schema::Telemetry20250129, &about).unwrap();
+    let start = Event::Start { request_id: id(), version: "1".to_owned(), tenant_id: None };
+    assert_eq!(record(&start)["record"]["functionArn"], "arn");
+    let init = record(&Event::InitStart { phase: InitPhase::Init });
+    assert_eq!(init["record"]["initializationType"], "lambda-managed-instances");
+    let metrics = &record(&Event::Report(report()))["record"]["metrics"];
+    assert_eq!(*metrics, json!({ "durationMs": 5.123 }));
 }

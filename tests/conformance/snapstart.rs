@@ -1,0 +1,327 @@
+//! SnapStart: an init that ends in a snapshot, hooks around it, and keys that are asked for.
+//!
+//! The snapshot itself is the process, which goes on at once.
+//!
+//! # Sources
+//! `reference/runtime-api.md` 1.7, 3.4, 4.1.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::harness::{Client, Serving, boto3_is_there, has_jdk, official_java_client, vendored};
+
+/// Tells in which order its hooks ran, and what it sees.
+const HOOKED: &str = "import json, os, urllib.request
+from snapshot_restore_py import register_before_snapshot, register_after_restore
+order = []
+@register_before_snapshot
+def first(): order.append('before 1')
+register_before_snapshot(order.append, 'before 2')
+@register_after_restore
+def second(): order.append('after 1')
+register_after_restore(order.append, 'after 2')
+print('loading')
+def handler(event, context):
+    address = os.environ['AWS_CONTAINER_CREDENTIALS_FULL_URI']
+    def ask(token):
+        request = urllib.request.Request(address, headers={'Authorization': token} if token else {})
+        try:
+            with urllib.request.urlopen(request) as answer: return json.load(answer)
+        except urllib.error.HTTPError as error:
+            return [error.code, error.read().decode()]
+    names = 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_LAMBDA_LOG_STREAM_NAME'
+    return {
+        'order': order,
+        'type': os.environ['AWS_LAMBDA_INITIALIZATION_TYPE'],
+        'absent': [name for name in names if name in os.environ],
+        'keys': ask(os.environ['AWS_CONTAINER_AUTHORIZATION_TOKEN']),
+        'wrong': ask('wrong'),
+        'none': ask(None),
+    }
+";
+
+/// A host with a directory that holds this function, served by one of the two clients.
+struct Place {
+    code: TempDir,
+    _data: TempDir,
+    serving: Serving,
+}
+
+impl Place {
+    fn start(client: Client, source: &str, variables: &[(&str, &str)]) -> Result<Self, String> {
+        boto3_is_there()?;
+        let code = tempfile::tempdir().unwrap();
+        if client == Client::Official {
+            let layer = vendored("awslambdaric-layer", "python", &["awslambdaric==4.2.2"])?;
+            let copied = Command::new("cp")
+                .args(["-r", "--"])
+                .args([layer.join("python/."), code.path().to_owned()])
+                .status();
+            assert!(copied.is_ok_and(|status| status.success()), "cp copies");
+        }
+        std::fs::write(code.path().join("app.py"), source).unwrap();
+        let data = tempfile::tempdir().unwrap();
+        let allowed = code.path().to_str().unwrap();
+        let serving = Serving::start_with(data.path(), &["--allow-code", allowed], variables);
+        Ok(Self { code, _data: data, serving })
+    }
+
+    /// Deploys it as `f`, with a snapshot, and runs a script.
+    #[track_caller]
+    fn boto3(&self, script: &str) -> Value {
+        let directory = self.code.path();
+        self.serving.boto3(&format!(
+            "
+client.create_function(FunctionName='f', Runtime='python' + RUNTIME, Handler='app.handler',
+    Role='arn:aws:iam::000000000000:role/any', Timeout=TIMEOUT, MemorySize=256,
+    Code={{'S3Bucket': 'hot-reload', 'S3Key': {directory:?}}},
+    SnapStart={{'ApplyOn': 'PublishedVersions'}})
+client.get_waiter('function_active_v2').wait(FunctionName='f')
+{script}"
+        ))
+    }
+}
+
+macro_rules! place {
+    ($client:expr, $source:expr, $variables:expr) => {
+        match Place::start($client, $source, $variables) {
+            Ok(place) => place,
+            Err(reason) => skip!("{reason}"),
+        }
+    };
+}
+
+on_both_loops! {
+    hooks_run_around_the_snapshot_and_keys_are_asked_for,
+    a_hook_that_fails_is_the_callers_error_and_has_its_type,
+}
+
+fn hooks_run_around_the_snapshot_and_keys_are_asked_for(client: Client) {
+    let place = place!(client, HOOKED, &[]);
+    let answers = place.boto3("json.dump([call('f'), call('f')], sys.stdout)");
+    let first = &answers[0];
+    // What was registered last runs first before the snapshot, as in AWS's client.
+    assert_eq!(first["order"], json!(["before 2", "before 1", "after 1", "after 2"]), "{answers}");
+    assert_eq!(first["order"], answers[1]["order"], "once, and not for each invocation");
+    assert_eq!((&first["type"], &first["absent"]), (&"snap-start".into(), &json!([])));
+    assert_eq!(first["keys"]["AccessKeyId"], "test");
+    assert!(first["keys"]["SecretAccessKey"].is_string() && first["keys"]["Token"].is_string());
+    let until = first["keys"]["Expiration"].as_str().unwrap();
+    assert!(until.ends_with('Z') && until.parse::<jiff::Timestamp>().is_ok(), "{until}");
+    let refused = json!([404, "cannot get credentials for the provided token\n"]);
+    assert_eq!((&first["wrong"], &first["none"]), (&refused, &refused));
+    let log = place.serving.log();
+    assert_eq!(log.matches("loading").count(), 1, "{log}");
+    let positions: Vec<_> =
+        ["INIT_REPORT Init Duration: ", "RESTORE_REPORT Restore Duration: ", "START "]
+            .iter()
+            .map(|line| log.find(line).unwrap_or_else(|| panic!("no {line} in {log}")))
+            .collect();
+    assert!(positions.is_sorted(), "{log}");
+    assert!(log.contains("Phase: snap-start"), "{log}");
+    let reports: Vec<_> = log.lines().filter(|line| line.contains("REPORT RequestId")).collect();
+    assert!(reports[0].contains("\tRestore Duration: "), "{reports:?}");
+    assert!(reports[0].contains("\tBilled Restore Duration: "), "{reports:?}");
+    assert!(!reports[0].contains("Init Duration"), "{reports:?}");
+    assert!(!reports[1].contains("Restore Duration"), "{reports:?}");
+}
+
+fn a_hook_that_fails_is_the_callers_error_and_has_its_type(client: Client) {
+    for (hook, error_type, line) in [
+        ("register_before_snapshot", "Runtime.BeforeSnapshotError", "INIT_REPORT"),
+        ("register_after_restore", "Runtime.AfterRestoreError", "RESTORE_REPORT"),
+    ] {
+        let source = format!(
+            "import snapshot_restore_py
+@snapshot_restore_py.{hook}
+def hook(): raise ValueError('no connection')
+def handler(event, context): return 1
+"
+        );
+        let place = place!(client, &source, &[]);
+        let error = place.boto3(
+            "
+answer = client.invoke(FunctionName='f')
+json.dump([answer.get('FunctionError'), json.load(answer['Payload'])], sys.stdout)",
+        );
+        assert_eq!(error[0], "Unhandled", "{hook}");
+        assert_eq!(error[1]["errorType"], "ValueError", "{hook}: {error}");
+        assert_eq!(error[1]["errorMessage"], "no connection", "{hook}");
+        let log = place.serving.log();
+        let failed: Vec<_> = log
+            .lines()
+            .filter(|l| l.contains(line) && l.ends_with(&format!("Error Type: {error_type}")))
+            .collect();
+        // Ahead of the invocation, and once more as a part of it.
+        assert_eq!(failed.len(), 2, "{hook}: {log}");
+        let report = log.lines().find(|line| line.contains("REPORT RequestId")).unwrap();
+        assert!(report.ends_with(&format!("Status: error\tError Type: {error_type}")), "{report}");
+    }
+}
+
+#[test]
+fn hooks_after_a_restore_have_their_own_limit() {
+    let source = "import snapshot_restore_py, time
+snapshot_restore_py.register_after_restore(time.sleep, 600)
+def handler(event, context): return 1
+";
+    let place = place!(Client::Managed, source, &[("LAMBDABOX_RESTORE_LIMIT_MS", "700")]);
+    let answer = place.boto3("json.dump(call('f'), sys.stdout)");
+    assert_eq!(answer["errorType"], "Runtime.RestoreHookUserTimeout", "{answer}");
+    let log = place.serving.log();
+    let line = "RESTORE_REPORT Restore Duration: 700.00 ms\tStatus: timeout";
+    assert_eq!(log.matches(line).count(), 2, "{log}");
+}
+
+#[test]
+fn each_event_of_a_snapshot_comes_in_order_with_its_fields() {
+    let source = "def handler(event, context): return 1\n";
+    let place = place!(Client::Managed, source, &[]);
+    place.boto3(
+        "
+client.update_function_configuration(FunctionName='f',
+    LoggingConfig={'LogFormat': 'JSON', 'SystemLogLevel': 'DEBUG'})
+client.get_waiter('function_updated_v2').wait(FunctionName='f')
+json.dump(call('f'), sys.stdout)",
+    );
+    place.serving.wait_for_log("platform.report");
+    let log = place.serving.log();
+    let events: Vec<Value> = log
+        .lines()
+        .filter_map(|line| serde_json::from_str(line.strip_prefix("f | ")?).ok())
+        .filter(|event: &Value| event["type"].is_string())
+        .collect();
+    let types: Vec<_> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    let expected = [
+        "platform.initStart",
+        "platform.initRuntimeDone",
+        "platform.initReport",
+        "platform.restoreStart",
+        "platform.restoreRuntimeDone",
+        "platform.restoreReport",
+        "platform.start",
+        "platform.runtimeDone",
+        "platform.report",
+    ];
+    assert_eq!(types, expected, "{log}");
+    for event in &events[..3] {
+        assert_eq!(event["record"]["initializationType"], "snap-start", "{event}");
+        assert_eq!(event["record"]["phase"], "snap-start", "{event}");
+    }
+    assert_eq!(events[3]["record"], json!({"functionName": "f", "functionVersion": "$LATEST"}));
+    assert_eq!(events[4]["record"], json!({"status": "success"}));
+    assert!(events[5]["record"]["metrics"]["durationMs"].is_number(), "{}", events[5]);
+    let figures = &events[8]["record"]["metrics"];
+    assert!(figures["restoreDurationMs"].is_number(), "{figures}");
+    assert!(figures["billedRestoreDurationMs"].is_u64(), "{figures}");
+    assert!(figures.get("initDurationMs").is_none(), "{figures}");
+}
+
+#[test]
+fn a_runtime_that_knows_no_snapshots_serves_all_the_same() {
+    if let Err(reason) = boto3_is_there() {
+        skip!("{reason}");
+    }
+    let data = tempfile::tempdir().unwrap();
+    let serving = Serving::start(data.path(), &[]);
+    let answer = serving.boto3(
+        r#"
+source = '''#!/usr/bin/env python3
+import os, urllib.request
+api = 'http://' + os.environ['AWS_LAMBDA_RUNTIME_API'] + '/2018-06-01/runtime/invocation/'
+while True:
+    with urllib.request.urlopen(api + 'next') as event:
+        id = event.headers['Lambda-Runtime-Aws-Request-Id']
+        urllib.request.urlopen(urllib.request.Request(api + id + '/response', data=event.read()))
+'''
+buffer = io.BytesIO()
+with zipfile.ZipFile(buffer, 'w') as archive:
+    entry = zipfile.ZipInfo('bootstrap')
+    entry.external_attr = 0o755 << 16
+    archive.writestr(entry, source)
+client.create_function(FunctionName='own', Runtime='provided.al2023', Handler='x',
+    Role='arn:aws:iam::000000000000:role/any', Timeout=TIMEOUT, MemorySize=256,
+    Code={'ZipFile': buffer.getvalue()}, SnapStart={'ApplyOn': 'PublishedVersions'})
+client.get_waiter('function_active_v2').wait(FunctionName='own')
+json.dump([call('own', 1), call('own', 2)], sys.stdout)"#,
+    );
+    assert_eq!(answer, json!([1, 2]));
+}
+
+const JAVA: &str = "import com.amazonaws.services.lambda.crac.*;
+import java.util.*;
+public class Hooked implements Resource {
+    static final List<String> order = new ArrayList<>();
+    static final Hooked kept = new Hooked();
+    static { Core.getGlobalContext().register(kept); }
+    public void beforeCheckpoint(Context<? extends Resource> context) { order.add(\"before\"); }
+    public void afterRestore(Context<? extends Resource> context) {
+        order.add(\"after\");
+        if (System.getenv(\"FAILS\") != null) throw new IllegalStateException(\"no connection\");
+    }
+    public List<String> handle(Object event) { return order; }
+}
+";
+
+#[test]
+fn hooks_of_awss_crac_classes_run_on_both_java_loops() {
+    if let Err(reason) = boto3_is_there() {
+        skip!("{reason}");
+    }
+    if !has_jdk("17") {
+        skip!("no JDK for java17 on this machine");
+    }
+    let client = match official_java_client() {
+        Ok(layer) => layer.join("java/lib"),
+        Err(reason) => skip!("{reason}"),
+    };
+    let code = tempfile::tempdir().unwrap();
+    let ran = |program: &str, arguments: &[&str], directory: &Path| {
+        let status = Command::new(program).args(arguments).current_dir(directory).status();
+        assert!(status.is_ok_and(|status| status.success()), "{program} {arguments:?}");
+    };
+    let jars = format!("{}/*", client.display());
+    for name in ["official", "managed"] {
+        let package = code.path().join(name);
+        std::fs::create_dir_all(package.join("lib")).unwrap();
+        std::fs::write(package.join("Hooked.java"), JAVA).unwrap();
+        ran("javac", &["--release", "17", "-cp", &jars, "-d", ".", "Hooked.java"], &package);
+    }
+    let official = code.path().join("official");
+    ran("cp", &["-r", "--", client.join(".").to_str().unwrap(), "lib"], &official);
+    // Only the classes of the hooks: without the rest of the client our own loop runs.
+    let jar = std::fs::read_dir(&client).unwrap().flatten().map(|entry| entry.path());
+    let jar = jar.into_iter().find(|path| path.to_string_lossy().contains("interface-client"));
+    let jar = jar.expect("the client's own jar");
+    let managed = code.path().join("managed");
+    ran(
+        "jar",
+        &["--extract", "--file", jar.to_str().unwrap(), "com/amazonaws/services/lambda/crac"],
+        &managed,
+    );
+    let data = tempfile::tempdir().unwrap();
+    let allowed = code.path().to_str().unwrap();
+    let serving = Serving::start(data.path(), &["--allow-code", allowed]);
+    let answers = serving.boto3(&format!(
+        "
+answers = []
+for name, environment in ('official', {{}}), ('managed', {{}}), ('managed', {{'FAILS': '1'}}):
+    function = name + ''.join(environment)
+    client.create_function(FunctionName=function, Runtime='java17', Handler='Hooked::handle',
+        Role='arn:aws:iam::000000000000:role/any', Timeout=60, MemorySize=512,
+        Code={{'S3Bucket': 'hot-reload', 'S3Key': {allowed:?} + '/' + name}},
+        Environment={{'Variables': environment}}, SnapStart={{'ApplyOn': 'PublishedVersions'}})
+    client.get_waiter('function_active_v2').wait(FunctionName=function)
+    answers.append(call(function))
+json.dump(answers, sys.stdout)"
+    ));
+    let order = json!(["before", "after"]);
+    assert_eq!((&answers[0], &answers[1]), (&order, &order), "{}", serving.log());
+    assert!(answers[2]["errorType"].as_str().unwrap().ends_with("RestoreException"), "{answers}");
+    let log = serving.log();
+    assert!(log.contains("\tError Type: Runtime.AfterRestoreError"), "{log}");
+    assert_eq!(log.matches("RESTORE_REPORT").count(), 4, "{log}");
+}
