@@ -54,7 +54,7 @@ pub(crate) fn rust_client() -> Result<PathBuf, String> {
         let program = cargo(&source)?.join("client");
         fs::copy(program, into.join("client")).map_err(|e| e.to_string()).map(drop)
     };
-    let home = TRIED.get_or_init(|| once_at("rust-client", &source, build)).clone()?;
+    let home = TRIED.get_or_init(|| once_at("rust-sdk-client", &source, build)).clone()?;
     Ok(home.join("client"))
 }
 

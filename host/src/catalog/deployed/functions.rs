@@ -14,6 +14,7 @@ use super::object::{Object, fetch};
 use super::packages::Packages;
 use super::serving::{Change, Observer, Serving};
 use super::snapshot::snapshot;
+use super::standing::is_under_way;
 use crate::config::ObjectStore;
 use crate::model::{
     ApplicationLevel, Function, Initialization, LogFormat, LogLevels, Purpose, SystemLevel,
@@ -193,36 +194,6 @@ impl Deployed {
     async fn stored(&self, name: &str) -> Result<FunctionRecord, DeployError> {
         let found = self.store.function(name, LATEST).await?;
         found.ok_or_else(|| DeployError::NoFunction { name: name.to_owned() })
-    }
-
-    /// Whether a function may be changed by somebody who has seen `revision`, if they say so.
-    ///
-    /// # Errors
-    /// [`DeployError::Stale`] and [`DeployError::Busy`]; [`DeployError::NotActive`] while it is being
-    /// made.
-    pub fn check_changeable(
-        record: &FunctionRecord,
-        revision: Option<&str>,
-    ) -> Result<(), DeployError> {
-        let name = record.name.clone();
-        if revision.is_some_and(|revision| revision != record.revision) {
-            return Err(DeployError::Stale { name });
-        }
-        if let (State::Pending, Some(state)) = (&record.state, record.state.in_the_way()) {
-            return Err(DeployError::NotActive { name, state });
-        }
-        if is_under_way(record) { Err(DeployError::Busy { name }) } else { Ok(()) }
-    }
-
-    /// Whether a function can run.
-    ///
-    /// # Errors
-    /// [`DeployError::NotActive`].
-    pub fn check_invocable(record: &FunctionRecord) -> Result<(), DeployError> {
-        match record.state.in_the_way() {
-            None => Ok(()),
-            Some(state) => Err(DeployError::NotActive { name: record.name.clone(), state }),
-        }
     }
 
     /// Stores a new function, which is pending until it serves.
@@ -484,12 +455,6 @@ fn levels(logging: &Logging) -> LogLevels {
         application: application.as_deref().and_then(ApplicationLevel::named).unwrap_or_default(),
         system: system.as_deref().and_then(SystemLevel::named).unwrap_or_default(),
     }
-}
-
-/// Whether it is still to be made to serve.
-fn is_under_way(record: &FunctionRecord) -> bool {
-    let updating = |update: &LastUpdate| update.status == UpdateStatus::InProgress;
-    record.state == State::Pending || record.update.as_ref().is_some_and(updating)
 }
 
 fn changed(record: FunctionRecord) -> FunctionRecord {

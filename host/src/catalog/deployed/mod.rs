@@ -23,6 +23,7 @@ mod object;
 mod packages;
 mod serving;
 mod snapshot;
+mod standing;
 #[cfg(test)]
 mod tests;
 
