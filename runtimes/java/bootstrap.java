@@ -106,7 +106,6 @@ import java.util.regex.Pattern;
 /** One process's life. */
 final class LambdaboxLoop {
     private static final String CORE = "com.amazonaws.services.lambda.runtime.";
-    private static final String CRAC = "com.amazonaws.services.lambda.crac";
 
     private LambdaboxLoop() {}
 
@@ -153,63 +152,14 @@ final class LambdaboxLoop {
         // Init is over here.
         logs.flush();
         if ("snap-start".equals(System.getenv("AWS_LAMBDA_INITIALIZATION_TYPE"))) {
-            beASnapshot(api, logs, Thread.currentThread().getContextClassLoader());
+            // Hooks of AWS's CRaC classes need a native library of AWS's own client: none run here.
+            api.restoreNext();
         }
         boolean goOn = true;
         while (goOn) {
             goOn = serveOne(api, handler, logs);
         }
         System.exit(0);
-    }
-
-    /** SnapStart: the hooks before and after the snapshot; one that fails ends the process, as on AWS. */
-    private static void beASnapshot(RuntimeApi api, Logs logs, ClassLoader loader) throws IOException {
-        Object hooks = hooksOf(loader);
-        try {
-            callHooks(hooks, "beforeCheckpoint");
-            logs.flush();
-            api.restoreNext();
-        } catch (RuntimeApi.Refused e) {
-            throw e;
-        } catch (Throwable e) {
-            Fault fault = Fault.raised(e);
-            logs.fault(fault);
-            logs.flush();
-            api.failInit("Runtime.BeforeCheckpointError", fault.json());
-            System.exit(64);
-        }
-        try {
-            callHooks(hooks, "afterRestore");
-            logs.flush();
-        } catch (Throwable e) {
-            Fault fault = Fault.raised(e);
-            logs.fault(fault);
-            logs.flush();
-            api.failRestore("Runtime.AfterRestoreError", fault.json());
-            System.exit(64);
-        }
-    }
-
-    /** What AWS's CRaC classes have registered, if the package brings them; else nobody has hooks. */
-    private static Object hooksOf(ClassLoader loader) {
-        try {
-            Class<?> core = Class.forName(CRAC + ".Core", true, loader);
-            return core.getMethod("getGlobalContext").invoke(null);
-        } catch (ReflectiveOperationException e) {
-            return null;
-        }
-    }
-
-    private static void callHooks(Object hooks, String name) throws Throwable {
-        if (hooks == null) {
-            return;
-        }
-        Class<?> context = Class.forName(CRAC + ".Context", true, hooks.getClass().getClassLoader());
-        try {
-            context.getMethod(name, context).invoke(hooks, (Object) null);
-        } catch (InvocationTargetException e) {
-            throw e.getCause();
-        }
     }
 
     /** One invocation; false if the process is to end. */
@@ -742,11 +692,6 @@ final class LambdaboxLoop {
             if (answer.status != 200) {
                 throw new Refused("Failed to get restore/next. Http response code: " + answer.status);
             }
-        }
-
-        void failRestore(String type, String body) throws IOException {
-            String headers = header("Content-Type", "application/json") + header("Lambda-Runtime-Function-Error-Type", type);
-            post("restore/error", headers, body.getBytes(StandardCharsets.UTF_8));
         }
 
         void failInit(String type, String body) throws IOException {

@@ -5,13 +5,12 @@
 //! # Sources
 //! `reference/runtime-api.md` 1.7, 3.4, 4.1.
 
-use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{Client, Serving, boto3_is_there, has_jdk, official_java_client, vendored};
+use crate::harness::{Client, Serving, boto3_is_there, interpreter, vendored_for};
 
 /// Tells in which order its hooks ran, and what it sees.
 const HOOKED: &str = "import json, os, urllib.request
@@ -53,9 +52,11 @@ struct Place {
 impl Place {
     fn start(client: Client, source: &str, variables: &[(&str, &str)]) -> Result<Self, String> {
         boto3_is_there()?;
+        minor()?;
         let code = tempfile::tempdir().unwrap();
         if client == Client::Official {
-            let layer = vendored("awslambdaric-layer", "python", &["awslambdaric==4.2.2"])?;
+            let client = &["awslambdaric==4.2.2"];
+            let layer = vendored_for(minor()?, "awslambdaric-layer", "python", client)?;
             let copied = Command::new("cp")
                 .args(["-r", "--"])
                 .args([layer.join("python/."), code.path().to_owned()])
@@ -72,10 +73,10 @@ impl Place {
     /// Deploys it as `f`, with a snapshot, and runs a script.
     #[track_caller]
     fn boto3(&self, script: &str) -> Value {
-        let directory = self.code.path();
+        let (directory, minor) = (self.code.path(), minor().expect("it was looked for"));
         self.serving.boto3(&format!(
             "
-client.create_function(FunctionName='f', Runtime='python' + RUNTIME, Handler='app.handler',
+client.create_function(FunctionName='f', Runtime='python3.{minor}', Handler='app.handler',
     Role='arn:aws:iam::000000000000:role/any', Timeout=TIMEOUT, MemorySize=256,
     Code={{'S3Bucket': 'hot-reload', 'S3Key': {directory:?}}},
     SnapStart={{'ApplyOn': 'PublishedVersions'}})
@@ -83,6 +84,12 @@ client.get_waiter('function_active_v2').wait(FunctionName='f')
 {script}"
         ))
     }
+}
+
+/// A CPython of this machine that SnapStart is for: 3.12 and newer.
+fn minor() -> Result<u32, String> {
+    let found = (12..=14).find(|minor| interpreter(*minor).is_some());
+    found.ok_or_else(|| "no python3.12 or newer on this machine".to_owned())
 }
 
 macro_rules! place {
@@ -218,110 +225,4 @@ json.dump(call('f'), sys.stdout)",
     assert!(figures["restoreDurationMs"].is_number(), "{figures}");
     assert!(figures["billedRestoreDurationMs"].is_u64(), "{figures}");
     assert!(figures.get("initDurationMs").is_none(), "{figures}");
-}
-
-#[test]
-fn a_runtime_that_knows_no_snapshots_serves_all_the_same() {
-    if let Err(reason) = boto3_is_there() {
-        skip!("{reason}");
-    }
-    let data = tempfile::tempdir().unwrap();
-    let serving = Serving::start(data.path(), &[]);
-    let answer = serving.boto3(
-        r#"
-source = '''#!/usr/bin/env python3
-import os, urllib.request
-api = 'http://' + os.environ['AWS_LAMBDA_RUNTIME_API'] + '/2018-06-01/runtime/invocation/'
-while True:
-    with urllib.request.urlopen(api + 'next') as event:
-        id = event.headers['Lambda-Runtime-Aws-Request-Id']
-        urllib.request.urlopen(urllib.request.Request(api + id + '/response', data=event.read()))
-'''
-buffer = io.BytesIO()
-with zipfile.ZipFile(buffer, 'w') as archive:
-    entry = zipfile.ZipInfo('bootstrap')
-    entry.external_attr = 0o755 << 16
-    archive.writestr(entry, source)
-client.create_function(FunctionName='own', Runtime='provided.al2023', Handler='x',
-    Role='arn:aws:iam::000000000000:role/any', Timeout=TIMEOUT, MemorySize=256,
-    Code={'ZipFile': buffer.getvalue()}, SnapStart={'ApplyOn': 'PublishedVersions'})
-client.get_waiter('function_active_v2').wait(FunctionName='own')
-json.dump([call('own', 1), call('own', 2)], sys.stdout)"#,
-    );
-    assert_eq!(answer, json!([1, 2]));
-}
-
-const JAVA: &str = "import com.amazonaws.services.lambda.crac.*;
-import java.util.*;
-public class Hooked implements Resource {
-    static final List<String> order = new ArrayList<>();
-    static final Hooked kept = new Hooked();
-    static { Core.getGlobalContext().register(kept); }
-    public void beforeCheckpoint(Context<? extends Resource> context) { order.add(\"before\"); }
-    public void afterRestore(Context<? extends Resource> context) {
-        order.add(\"after\");
-        if (System.getenv(\"FAILS\") != null) throw new IllegalStateException(\"no connection\");
-    }
-    public List<String> handle(Object event) { return order; }
-}
-";
-
-#[test]
-fn hooks_of_awss_crac_classes_run_on_both_java_loops() {
-    if let Err(reason) = boto3_is_there() {
-        skip!("{reason}");
-    }
-    if !has_jdk("17") {
-        skip!("no JDK for java17 on this machine");
-    }
-    let client = match official_java_client() {
-        Ok(layer) => layer.join("java/lib"),
-        Err(reason) => skip!("{reason}"),
-    };
-    let code = tempfile::tempdir().unwrap();
-    let ran = |program: &str, arguments: &[&str], directory: &Path| {
-        let status = Command::new(program).args(arguments).current_dir(directory).status();
-        assert!(status.is_ok_and(|status| status.success()), "{program} {arguments:?}");
-    };
-    let jars = format!("{}/*", client.display());
-    for name in ["official", "managed"] {
-        let package = code.path().join(name);
-        std::fs::create_dir_all(package.join("lib")).unwrap();
-        std::fs::write(package.join("Hooked.java"), JAVA).unwrap();
-        ran("javac", &["--release", "17", "-cp", &jars, "-d", ".", "Hooked.java"], &package);
-    }
-    let official = code.path().join("official");
-    ran("cp", &["-r", "--", client.join(".").to_str().unwrap(), "lib"], &official);
-    // Only the classes of the hooks: without the rest of the client our own loop runs.
-    let jar = std::fs::read_dir(&client).unwrap().flatten().map(|entry| entry.path());
-    let jar = jar.into_iter().find(|path| path.to_string_lossy().contains("interface-client"));
-    let jar = jar.expect("the client's own jar");
-    let managed = code.path().join("managed");
-    ran(
-        "jar",
-        &["--extract", "--file", jar.to_str().unwrap(), "com/amazonaws/services/lambda/crac"],
-        &managed,
-    );
-    let data = tempfile::tempdir().unwrap();
-    let allowed = code.path().to_str().unwrap();
-    let serving = Serving::start(data.path(), &["--allow-code", allowed]);
-    let answers = serving.boto3(&format!(
-        "
-answers = []
-for name, environment in ('official', {{}}), ('managed', {{}}), ('managed', {{'FAILS': '1'}}):
-    function = name + ''.join(environment)
-    client.create_function(FunctionName=function, Runtime='java17', Handler='Hooked::handle',
-        Role='arn:aws:iam::000000000000:role/any', Timeout=60, MemorySize=512,
-        Code={{'S3Bucket': 'hot-reload', 'S3Key': {allowed:?} + '/' + name}},
-        Environment={{'Variables': environment}}, SnapStart={{'ApplyOn': 'PublishedVersions'}})
-    client.get_waiter('function_active_v2').wait(FunctionName=function)
-    answers.append(call(function))
-json.dump(answers, sys.stdout)"
-    ));
-    let order = json!(["before", "after"]);
-    assert_eq!((&answers[0], &answers[1]), (&order, &order), "{}", serving.log());
-    assert!(answers[2]["errorType"].as_str().unwrap().ends_with("RestoreException"), "{answers}");
-    let log = serving.log();
-    assert!(log.contains("\tError Type: Runtime.AfterRestoreError"), "{log}");
-    assert_eq!(log.matches("RESTORE_REPORT").count(), 4, "{log}");
 }

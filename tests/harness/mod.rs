@@ -44,7 +44,9 @@ pub(crate) use machine::{
 };
 pub(crate) use node::{node_tree, npm_package, official_node_client};
 pub(crate) use program::{Invoke, Run, Running, binary, invoke, lambdabox, quiet_environment};
-pub(crate) use python::{Client, default_minor, e2e_cache, e2e_venv, interpreter, vendored};
+pub(crate) use python::{
+    Client, default_minor, e2e_cache, e2e_venv, interpreter, vendored, vendored_for,
+};
 pub(crate) use report::Report;
 pub(crate) use rust::{rust_client, rust_fixture, rust_program, web_adapter};
 pub(crate) use server::{Server, wait_until};

@@ -70,10 +70,19 @@ pub(crate) fn default_minor() -> u32 {
 /// # Errors
 /// What pip said, when the packages cannot be had.
 pub(crate) fn vendored(name: &str, below: &str, requirements: &[&str]) -> Result<PathBuf, String> {
+    vendored_for(default_minor(), name, below, requirements)
+}
+
+/// The same for another CPython than the default one.
+pub(crate) fn vendored_for(
+    minor: u32,
+    name: &str,
+    below: &str,
+    requirements: &[&str],
+) -> Result<PathBuf, String> {
     // One at a time: two tests may want the same packages.
     static ONE: Mutex<()> = Mutex::new(());
     let one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let minor = default_minor();
     let root = e2e_cache().join(format!("{name}-py3{minor}"));
     let stamp = root.with_extension("requirements");
     let wanted = requirements.join("\n");

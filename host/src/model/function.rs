@@ -60,6 +60,16 @@ pub enum Initialization {
     SnapStart,
 }
 
+/// What `SnapStart.ApplyOn` says: there is one version, and it is the one that would be published.
+impl From<&str> for Initialization {
+    fn from(apply_on: &str) -> Self {
+        match apply_on {
+            "PublishedVersions" => Self::SnapStart,
+            _ => Self::OnDemand,
+        }
+    }
+}
+
 impl Initialization {
     /// The literal of variable and telemetry.
     pub fn as_str(self) -> &'static str {

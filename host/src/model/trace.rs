@@ -18,9 +18,8 @@ pub enum TracingMode {
     Active,
 }
 
-impl TracingMode {
-    /// The mode of this name.
-    pub fn named(name: &str) -> Self {
+impl From<&str> for TracingMode {
+    fn from(name: &str) -> Self {
         match name {
             "Active" => Self::Active,
             _ => Self::PassThrough,

@@ -33,6 +33,7 @@ use crate::model::{
 };
 use crate::runtime_api::Waiting;
 
+mod ahead;
 mod busy;
 mod crowd;
 mod party;
@@ -198,78 +199,6 @@ impl Life {
         let count = self.external.len();
         let words = format!("/opt/extensions has {count} files, and {MAX_EXTENSIONS} are allowed");
         Some(Input::ExtensionNotStarted { name, fault: LaunchFault::TooManyExtensions, words })
-    }
-
-    fn during_init(
-        &mut self,
-        since: Instant,
-        mut runtime: RuntimePart,
-        input: Input,
-        now: Instant,
-    ) -> Vec<Effect> {
-        let phase = self.phase();
-        let duration = now.duration_since(since);
-        let mut effects = Vec::new();
-        let waiting = match input {
-            Input::Next { extensions } => {
-                // Others of many may ask while extensions are waited for.
-                if runtime == RuntimePart::Running {
-                    effects.push(init_runtime_done(phase, Status::Success, None));
-                }
-                runtime = RuntimePart::Done(now);
-                effects.push(self.runtime_started(phase, Status::Success, None));
-                extensions
-            }
-            Input::RestoreReady { extensions } => {
-                runtime = RuntimePart::Done(now);
-                effects.push(init_runtime_done(phase, Status::Success, None));
-                self.snapshot = Snapshot::Ready;
-                extensions
-            }
-            Input::ExtensionWaiting { extensions, .. } => extensions,
-            _ => Waiting::Some,
-        };
-        if waiting == Waiting::All && runtime != RuntimePart::Running {
-            if self.snapshot == Snapshot::Ready {
-                self.state = State::Init { since, runtime: RuntimePart::Running };
-                effects.extend(self.take_snapshot(phase, duration, None, now));
-                return effects;
-            }
-            self.state = match self.invocations {
-                Invocations::One => State::Idle { init: Some(self.started(since, now)) },
-                Invocations::Many { .. } => State::Crowded(Crowd::default()),
-            };
-            let report = self.start_report(phase, duration, Status::Success, None, now);
-            effects.extend([Effect::Deadline(None), report, Effect::Throttle]);
-            return effects;
-        }
-        let why = (self.invocations != Invocations::One).then(|| InitFailure::of(&input));
-        let (status, error_type) = match input {
-            Input::InitError { error_type, .. } => (Status::Error, Some(error_type)),
-            Input::Ended(end) => (Status::Error, Some(end_error(&end).0.to_owned())),
-            Input::Gone => (Status::Error, Some(end_error(&KILLED).0.to_owned())),
-            Input::Deadline => (Status::Timeout, None),
-            other => match fault(&other) {
-                Some(fault) => (Status::Error, Some(fault.error_type.to_owned())),
-                None => {
-                    self.state = State::Init { since, runtime };
-                    return effects;
-                }
-            },
-        };
-        // It will run once more, inside the first invocation; nobody is waiting for this one. Of many it
-        // is not, and this is what they get.
-        self.init_failure = why;
-        if runtime == RuntimePart::Running {
-            effects.push(self.runtime_started(phase, status, error_type.clone()));
-        }
-        effects.extend(self.party.unready());
-        let (duration, reason) = match status {
-            Status::Timeout => (self.init_limit, ShutdownReason::Timeout),
-            _ => (duration, ShutdownReason::Failure),
-        };
-        effects.push(self.start_report(phase, duration, status, error_type, now));
-        self.end(reason, effects, now)
     }
 
     fn while_idle(&mut self, init: Option<Lasted>, input: Input, now: Instant) -> Vec<Effect> {

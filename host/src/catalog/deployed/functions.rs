@@ -17,8 +17,7 @@ use super::snapshot::snapshot;
 use super::standing::is_under_way;
 use crate::config::ObjectStore;
 use crate::model::{
-    ApplicationLevel, Function, Initialization, LogFormat, LogLevels, Purpose, SystemLevel,
-    Tenancy, TracingMode, Version,
+    ApplicationLevel, Function, LogFormat, LogLevels, Purpose, SystemLevel, Tenancy, Version,
 };
 use crate::store::{
     Blobs, Code, Dead, Expected, FunctionRecord, LastUpdate, Logging, Pinned, Put, Reserve, State,
@@ -419,12 +418,8 @@ impl Deployed {
                 },
                 log_group: set.logging.group.clone(),
                 log_levels: levels(&set.logging),
-                tracing: TracingMode::named(&set.tracing),
-                initialization: match set.snap_start.as_str() {
-                    // There is one version of a function, and it is the one that would be published.
-                    "PublishedVersions" => Initialization::SnapStart,
-                    _ => Initialization::OnDemand,
-                },
+                tracing: set.tracing.as_str().into(),
+                initialization: set.snap_start.as_str().into(),
                 max_concurrency: set.capacity_provider.as_ref().map(|set| set.max_concurrency),
                 environment: set.environment.clone().unwrap_or_default(),
             },
