@@ -7,7 +7,7 @@
  * package or a layer, and are implemented here by proxies.
  *
  * Not here: making the sandbox, choosing the interpreter and honouring AWS_LAMBDA_EXEC_WRAPPER (the
- * host does those); SnapStart's hooks; response streaming.
+ * host does those); response streaming.
  *
  * Invariants
  * - One file, standard library only, language level 8, so that one archive serves Java 8 to 25.
@@ -152,14 +152,35 @@ final class LambdaboxLoop {
         // Init is over here.
         logs.flush();
         if ("snap-start".equals(System.getenv("AWS_LAMBDA_INITIALIZATION_TYPE"))) {
-            // Hooks of AWS's CRaC classes need a native library of AWS's own client: none run here.
+            hook("beforeCheckpoint", "Runtime.BeforeCheckpointError", api, logs);
             api.restoreNext();
+            hook("afterRestore", "Runtime.AfterRestoreError", api, logs);
         }
         boolean goOn = true;
         while (goOn) {
             goOn = serveOne(api, handler, logs);
         }
         System.exit(0);
+    }
+
+    /** Runs what was registered for this moment of a snapshot; one that fails is the end of the process. */
+    private static void hook(String moment, String type, RuntimeApi api, Logs logs) throws Exception {
+        Class<?> context = Class.forName(Hooks.PACKAGE + ".Context");
+        Object all = Class.forName(Hooks.PACKAGE + ".Core").getMethod("getGlobalContext").invoke(null);
+        try {
+            context.getMethod(moment, context).invoke(all, (Object) null);
+            logs.flush();
+        } catch (InvocationTargetException e) {
+            Fault fault = Fault.raised(e.getCause());
+            logs.fault(fault);
+            logs.flush();
+            if (moment.equals("beforeCheckpoint")) {
+                api.failInit(type, fault.json());
+            } else {
+                api.failRestore(type, fault.json());
+            }
+            System.exit(64);
+        }
     }
 
     /** One invocation; false if the process is to end. */
@@ -697,6 +718,11 @@ final class LambdaboxLoop {
         void failInit(String type, String body) throws IOException {
             String headers = header("Content-Type", "application/json") + header("Lambda-Runtime-Function-Error-Type", type);
             post("init/error", headers, body.getBytes(StandardCharsets.UTF_8));
+        }
+
+        void failRestore(String type, String body) throws IOException {
+            String headers = header("Content-Type", "application/json") + header("Lambda-Runtime-Function-Error-Type", type);
+            post("restore/error", headers, body.getBytes(StandardCharsets.UTF_8));
         }
 
         private void post(String path, String headers, byte[] body) throws IOException {
@@ -1933,6 +1959,60 @@ final class LambdaboxLoop {
     }
 
     // -------------------------------------------------------------------------------------------------
+    // Hooks around a snapshot
+    // -------------------------------------------------------------------------------------------------
+
+    /**
+     * What customers' `org.crac` looks for (its system property `org.crac.Core.Compat`), by AWS's names: classes
+     * of a package of their own, and so texts that are compiled with this one.
+     */
+    static final class Hooks {
+        static final String PACKAGE = "com.amazonaws.services.lambda.crac";
+        static final Map<String, String> SOURCES = new LinkedHashMap<>();
+
+        static {
+            source("Resource", "public interface Resource {",
+                    "    void beforeCheckpoint(Context<? extends Resource> context) throws Exception;",
+                    "    void afterRestore(Context<? extends Resource> context) throws Exception;");
+            source("CheckpointException", "public class CheckpointException extends Exception {");
+            source("RestoreException", "public class RestoreException extends Exception {");
+            source("Context", "public abstract class Context<R extends Resource> implements Resource {",
+                    "    @Override public abstract void beforeCheckpoint(Context<? extends Resource> context) throws CheckpointException;",
+                    "    @Override public abstract void afterRestore(Context<? extends Resource> context) throws RestoreException;",
+                    "    public abstract void register(R resource);");
+            source("Core", "public final class Core {",
+                    "    private static final Context<Resource> ALL = new All();",
+                    "    private Core() {}",
+                    "    public static Context<Resource> getGlobalContext() { return ALL; }",
+                    "    public static void checkpointRestore() { throw new UnsupportedOperationException(); }");
+            // The last registered goes first before a snapshot, and last after it.
+            source("All", "final class All extends Context<Resource> {",
+                    "    private final java.util.ArrayList<Resource> registered = new java.util.ArrayList<>();",
+                    "    @Override public synchronized void register(Resource resource) { registered.add(resource); }",
+                    "    @Override public synchronized void beforeCheckpoint(Context<? extends Resource> context) throws CheckpointException {",
+                    "        CheckpointException all = new CheckpointException();",
+                    "        for (int i = registered.size() - 1; i >= 0; i--) {",
+                    "            try { registered.get(i).beforeCheckpoint(this); } catch (Exception e) { all.addSuppressed(e); }",
+                    "        }",
+                    "        if (all.getSuppressed().length > 0) { throw all; }",
+                    "    }",
+                    "    @Override public synchronized void afterRestore(Context<? extends Resource> context) throws RestoreException {",
+                    "        RestoreException all = new RestoreException();",
+                    "        for (Resource resource : registered) {",
+                    "            try { resource.afterRestore(this); } catch (Exception e) { all.addSuppressed(e); }",
+                    "        }",
+                    "        if (all.getSuppressed().length > 0) { throw all; }",
+                    "    }");
+        }
+
+        private Hooks() {}
+
+        private static void source(String name, String... lines) {
+            SOURCES.put(name, "package " + PACKAGE + ";\n" + String.join("\n", lines) + "\n}\n");
+        }
+    }
+
+    // -------------------------------------------------------------------------------------------------
     // Compiling itself
     // -------------------------------------------------------------------------------------------------
 
@@ -1944,16 +2024,26 @@ final class LambdaboxLoop {
             Path classes = Files.createTempDirectory(target.toAbsolutePath().getParent(), ".classes-");
             try {
                 javax.tools.JavaCompiler compiler = javax.tools.ToolProvider.getSystemJavaCompiler();
-                int status = compiler == null ? 1 : compiler.run(null, null, null, "--release", "8", "-nowarn",
-                        "-Xlint:-options", "-encoding", "UTF-8", "-g:source,lines", "-d", classes.toString(), source.toString());
+                List<String> words = new ArrayList<>(Arrays.asList("--release", "8", "-nowarn", "-Xlint:-options", "-encoding",
+                        "UTF-8", "-g:source,lines", "-d", classes.toString(), source.toString()));
+                for (Map.Entry<String, String> one : Hooks.SOURCES.entrySet()) {
+                    Path text = classes.resolve(one.getKey() + ".java");
+                    Files.write(text, one.getValue().getBytes(StandardCharsets.UTF_8));
+                    words.add(text.toString());
+                }
+                int status = compiler == null ? 1 : compiler.run(null, null, null, words.toArray(new String[0]));
                 if (status != 0) {
                     System.exit(1);
                 }
                 try (JarOutputStream jar = new JarOutputStream(Files.newOutputStream(target))) {
                     jar.setLevel(0); // reading is all that counts
-                    for (File file : classes.toFile().listFiles()) {
-                        jar.putNextEntry(new JarEntry(file.getName()));
-                        Files.copy(file.toPath(), jar);
+                    List<Path> compiled = new ArrayList<>();
+                    try (java.util.stream.Stream<Path> all = Files.walk(classes)) {
+                        all.filter(path -> path.toString().endsWith(".class")).forEach(compiled::add);
+                    }
+                    for (Path path : compiled) {
+                        jar.putNextEntry(new JarEntry(classes.relativize(path).toString()));
+                        Files.copy(path, jar);
                         jar.closeEntry();
                     }
                 }

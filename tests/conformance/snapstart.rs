@@ -10,7 +10,10 @@ use std::process::Command;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{Client, Serving, boto3_is_there, interpreter, vendored_for};
+use crate::harness::{
+    Client, Serving, boto3_is_there, has_jdk, interpreter, java_with_hooks, official_java_client,
+    vendored_for,
+};
 
 /// Tells in which order its hooks ran, and what it sees.
 const HOOKED: &str = "import json, os, urllib.request
@@ -225,4 +228,75 @@ json.dump(call('f'), sys.stdout)",
     assert!(figures["restoreDurationMs"].is_number(), "{figures}");
     assert!(figures["billedRestoreDurationMs"].is_u64(), "{figures}");
     assert!(figures.get("initDurationMs").is_none(), "{figures}");
+}
+
+/// A Java function with two resources of `org.crac`, on the loop or, beside it, AWS's client.
+fn java(client: Client, script: &str) -> Result<(Value, String), String> {
+    boto3_is_there()?;
+    if !has_jdk("17") {
+        return Err("no JDK for java17 on this machine".to_owned());
+    }
+    let mut parts = vec![java_with_hooks()?];
+    if client == Client::Official {
+        parts.push(official_java_client()?.join("java"));
+    }
+    let code = tempfile::tempdir().unwrap();
+    for part in parts {
+        let copied = Command::new("cp")
+            .args(["-r", "--"])
+            .args([part.join("."), code.path().to_owned()])
+            .status();
+        assert!(copied.is_ok_and(|status| status.success()), "cp copies");
+    }
+    let data = tempfile::tempdir().unwrap();
+    let allowed = code.path().to_str().unwrap();
+    let serving = Serving::start_with(data.path(), &["--allow-code", allowed], &[]);
+    let answer = serving.boto3(&format!(
+        "
+def create(**variables):
+    client.create_function(FunctionName='f', Runtime='java17', Handler='Snap::order',
+        Role='arn:aws:iam::000000000000:role/any', Timeout=60, MemorySize=512,
+        Code={{'S3Bucket': 'hot-reload', 'S3Key': {allowed:?}}},
+        SnapStart={{'ApplyOn': 'PublishedVersions'}}, Environment={{'Variables': variables}})
+    client.get_waiter('function_active_v2').wait(FunctionName='f')
+{script}"
+    ));
+    Ok((answer, serving.log()))
+}
+
+#[test]
+fn javas_hooks_run_on_the_loop_and_on_awss_client() {
+    for client in [Client::Managed, Client::Official] {
+        let (order, log) = match java(client, "create()\njson.dump(call('f'), sys.stdout)") {
+            Ok(ran) => ran,
+            Err(reason) => skip!("{reason}"),
+        };
+        let whole = ["before 2", "before 1", "after 1", "after 2"];
+        assert_eq!(order, json!(whole), "{client:?}: {log}");
+        assert!(log.contains("RESTORE_REPORT Restore Duration: "), "{client:?}: {log}");
+    }
+}
+
+#[test]
+fn a_hook_of_javas_that_fails_has_awss_type() {
+    for client in [Client::Managed, Client::Official] {
+        for (hook, kind, line) in [
+            ("before 1", "Runtime.BeforeCheckpointError", "INIT_REPORT"),
+            ("after 1", "Runtime.AfterRestoreError", "RESTORE_REPORT"),
+        ] {
+            let script = format!(
+                "create(FAILS={hook:?})
+answer = client.invoke(FunctionName='f')
+json.dump([answer.get('FunctionError'), json.load(answer['Payload'])], sys.stdout)"
+            );
+            let (error, log) = match java(client, &script) {
+                Ok(ran) => ran,
+                Err(reason) => skip!("{reason}"),
+            };
+            assert_eq!(error[0], "Unhandled", "{client:?}, {hook}: {log}");
+            let typed = format!("Error Type: {kind}");
+            let told = log.lines().any(|l| l.contains(line) && l.ends_with(&typed));
+            assert!(told, "{client:?}, {hook}: {log}");
+        }
+    }
 }

@@ -10,6 +10,8 @@ use super::python::e2e_cache;
 
 /// AWS's interfaces, which functions bring along.
 const JAVA_CORE: &str = "com.amazonaws:aws-lambda-java-core:1.4.0";
+/// What registers hooks.
+const CRAC: &str = "io.github.crac:org-crac:0.1.3";
 /// AWS's client with what it needs.
 const JAVA_CLIENT: [&str; 5] = [
     "com.amazonaws:aws-lambda-java-runtime-interface-client:2.9.0",
@@ -60,6 +62,21 @@ fn build_java(source: &Path, into: &Path) -> Result<(), String> {
         .arg(words)
         .arg(".");
     run(&mut archive)
+}
+
+/// A Java function with hooks around its snapshot, on `org.crac` as its customers are.
+///
+/// # Errors
+/// Why it cannot be built. That is tried once.
+pub(crate) fn java_with_hooks() -> Result<PathBuf, String> {
+    static TRIED: OnceLock<Result<Built, String>> = OnceLock::new();
+    let source = fixture("snapstart");
+    let build = |into: &Path| {
+        let task = into.join("task");
+        maven(&[CRAC], &task.join("lib"))?;
+        javac(&source, &task, &the_jar_in(&task.join("lib"))?)
+    };
+    TRIED.get_or_init(|| once("java-hooks", &source, build)).clone().map(|built| built.task)
 }
 
 /// The Go fixtures as one static program, with AWS's library in it. There is no layer.

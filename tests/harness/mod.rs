@@ -29,7 +29,8 @@ mod serving;
 mod terminal;
 
 pub(crate) use built::{
-    Built, go_extension, go_fixture, go_graceful, has_jdk, java_fixture, official_java_client,
+    Built, go_extension, go_fixture, go_graceful, has_jdk, java_fixture, java_with_hooks,
+    official_java_client,
 };
 pub(crate) use caller::Caller;
 pub(crate) use collector::{Collector, TELL};

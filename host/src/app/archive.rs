@@ -30,8 +30,8 @@ use tokio::sync::mpsc;
 use super::deployed::Opening;
 use super::runtime::ArchiveOf;
 use crate::model::{
-    AnswerAt, Bandwidth, Invocation, Outcome, Piece, Purpose, RequestId, StreamTo, Traced, Version,
-    patience,
+    AnswerAt, Bandwidth, Initialization, Invocation, Outcome, Piece, Purpose, RequestId, StreamTo,
+    Tenancy, Traced, Version, patience,
 };
 use crate::pool::{Blueprint, Extensions, Pool};
 
@@ -117,6 +117,10 @@ impl ClassArchive {
     async fn make(self: Arc<Self>, mut version: Arc<Version>, pool: Pool) {
         let it = Arc::make_mut(&mut version);
         it.purpose = Purpose::Archive;
+        // One event, of nobody's, without a snapshot.
+        it.tenancy = Tenancy::Shared;
+        it.function.max_concurrency = None;
+        it.function.initialization = Initialization::OnDemand;
         it.function.timeout = patience(MAKING_WITHIN);
         it.function.memory_mb = it.function.memory_mb.max(MEMORY_AT_LEAST_MB);
         let (stream_to, mut pieces) = StreamTo::new(Bandwidth::Unlimited);

@@ -247,7 +247,8 @@ fn what_is_missing_is_counted() {
 
 #[test]
 fn of_many_at_once_the_events_say_less_and_whose_they_are() {
-    let about = Described { of_many: Some("arn"), ..about() };
+    let initialization_type = "lambda-managed-instances";
+    let about = Described { of_many: Some("arn"), initialization_type, ..about() };
     let record = |event: &Event| sent(event, Schema::Telemetry20250129, &about).unwrap();
     let start = Event::Start { request_id: id(), version: "1".to_owned(), tenant_id: None };
     assert_eq!(record(&start)["record"]["functionArn"], "arn");
