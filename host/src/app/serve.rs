@@ -160,6 +160,7 @@ async fn run(config: &config::Serve, started: StartedSpawner, say: Say) -> Resul
         }
     };
     sweeping.abort();
+    let store = deployed.store().clone();
     drop((invoker, queue, deployed));
     let pool = host.pool().clone();
     let mut closing = pin!(host.close(end_by));
@@ -173,6 +174,7 @@ async fn run(config: &config::Serve, started: StartedSpawner, say: Say) -> Resul
     for failed in left {
         say.warning(&format!("failed to clean up: {failed}"));
     }
+    store.close().await;
     // After the last environment, whose end may be in its log.
     records.close().await;
     if let Some(sending) = sending {

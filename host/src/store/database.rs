@@ -27,7 +27,14 @@ const STATEMENTS: usize = 64;
 /// Facts on disk. Clones ask the same thread, which ends when the last one is dropped.
 #[derive(Debug, Clone)]
 pub struct Store {
-    questions: mpsc::Sender<Question>,
+    questions: mpsc::Sender<Ask>,
+}
+
+/// What the thread is asked.
+enum Ask {
+    Question(Question),
+    /// To end now, though there are clones; told when the file is closed.
+    Close(oneshot::Sender<()>),
 }
 
 /// Asks within the transaction, or is told that there is none; returns how to answer.
@@ -64,8 +71,17 @@ impl Store {
                 let _unheard = tell.send(committed.and(found));
             })
         });
-        self.questions.send(boxed).await.map_err(|_| StoreError::Ended)?;
+        self.questions.send(Ask::Question(boxed)).await.map_err(|_| StoreError::Ended)?;
         told.await.map_err(|_| StoreError::Ended)?
+    }
+
+    /// Answers what was asked before, and closes the file: what is asked later is [`StoreError::Ended`].
+    pub async fn close(&self) {
+        let (closed, is_closed) = oneshot::channel();
+        if self.questions.send(Ask::Close(closed)).await.is_ok() {
+            // A thread that has ended has closed it.
+            let _ended = is_closed.await;
+        }
     }
 }
 
@@ -96,9 +112,17 @@ fn within<T>(
     found
 }
 
-fn live(mut connection: Connection, mut waiting: mpsc::Receiver<Question>) {
-    let mut batch = Vec::with_capacity(TOGETHER);
-    while waiting.blocking_recv_many(&mut batch, TOGETHER) > 0 {
+fn live(mut connection: Connection, mut waiting: mpsc::Receiver<Ask>) {
+    let mut asked = Vec::with_capacity(TOGETHER);
+    let mut batch: Vec<Question> = Vec::with_capacity(TOGETHER);
+    let mut closed = None;
+    while closed.is_none() && waiting.blocking_recv_many(&mut asked, TOGETHER) > 0 {
+        for ask in asked.drain(..) {
+            match ask {
+                Ask::Question(question) => batch.push(question),
+                Ask::Close(tell) => closed = Some(tell),
+            }
+        }
         let mut answers: Vec<Answer> = Vec::with_capacity(batch.len());
         let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
         let committed = match begun {
@@ -122,4 +146,8 @@ fn live(mut connection: Connection, mut waiting: mpsc::Receiver<Question>) {
     }
     // Closing checkpoints the log into the file. One that fails is done by the next start.
     let _checkpointed_later = connection.close();
+    if let Some(tell) = closed {
+        // Whoever wanted to know may be gone.
+        let _gone = tell.send(());
+    }
 }
