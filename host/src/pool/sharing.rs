@@ -38,16 +38,9 @@ struct Flights {
 impl<P: Provider> Worker<P> {
     /// Serves until it is told to end or the environment cannot go on.
     pub(super) async fn share(&mut self, home: &mut P::Home, tails: &Mutex<Tails>) -> Left {
-        // Dropping the loser kills what it was about to make.
-        let begun = tokio::select! {
-            begun = home.begin() => begun,
-            () = killed(&mut self.kill) => return Left::Told,
-        };
-        if let Err(error) = begun {
-            return Left::Broken(error);
+        if let Err(left) = self.begin(home).await {
+            return left;
         }
-        // As where one runs at a time: who does not listen is gone.
-        let _gone = self.told.send(Told::Ready { env: self.env }).await;
         let mut flights = Flights::default();
         let left = loop {
             self.tell_slots(home.idle_slots(), &mut flights).await;

@@ -121,17 +121,23 @@ impl<P: Provider> Worker<P> {
         }
     }
 
-    async fn serve(&mut self, home: &mut P::Home, tail: &Mutex<Tail>) -> Left {
+    /// Begins it and says that it is ready, or why it is not.
+    pub(super) async fn begin(&mut self, home: &mut P::Home) -> Result<(), Left> {
         // Dropping the loser kills what it was about to make.
         let begun = tokio::select! {
             begun = home.begin() => begun,
-            () = killed(&mut self.kill) => return Left::Told,
+            () = killed(&mut self.kill) => return Err(Left::Told),
         };
-        if let Err(error) = begun {
-            return Left::Broken(error);
-        }
+        begun.map_err(Left::Broken)?;
         // Nobody listens only when the pool is gone, and then the next order is to end.
         let _gone = self.told.send(Told::Ready { env: self.env }).await;
+        Ok(())
+    }
+
+    async fn serve(&mut self, home: &mut P::Home, tail: &Mutex<Tail>) -> Left {
+        if let Err(left) = self.begin(home).await {
+            return left;
+        }
         let mut freeze_at = self.freeze_at();
         loop {
             let freeze = async {
