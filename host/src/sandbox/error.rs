@@ -77,6 +77,7 @@ impl SandboxError {
         match self {
             Self::Step(failure) => failure.remedy.as_deref(),
             Self::Cgroup(Failed(error)) => Some(error.remedy()),
+            Self::Network(Failed(error)) => error.remedy(),
             Self::Tree { .. } => Some("the path must be readable, and the kernel 5.12 or newer"),
             _ => None,
         }
