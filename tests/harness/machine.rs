@@ -8,6 +8,8 @@
 //!   divided, so no bound is asserted that the machine cannot keep.
 //! - `LAMBDABOX_TEST_NO_NAT=REASON`: the machine has no `nat`; functions run on `none`, and what needs
 //!   `nat` is skipped for that reason.
+//! - `LAMBDABOX_TEST_NO_REGISTRIES=REASON`: no package registry is in reach. What is fetched once for many
+//!   tests must be in their cache; builds of a user's project are skipped for that reason.
 
 use std::ffi::OsString;
 use std::sync::LazyLock;
@@ -28,6 +30,9 @@ static TIME_SCALE: LazyLock<u32> = LazyLock::new(|| {
 static NO_NAT: LazyLock<Option<String>> =
     LazyLock::new(|| std::env::var("LAMBDABOX_TEST_NO_NAT").ok());
 
+static NO_REGISTRIES: LazyLock<Option<String>> =
+    LazyLock::new(|| std::env::var("LAMBDABOX_TEST_NO_REGISTRIES").ok());
+
 /// A bound of a wait, as long as this machine needs.
 pub(crate) fn stretched(limit: Duration) -> Duration {
     limit * *TIME_SCALE
@@ -47,6 +52,11 @@ pub(crate) fn too_slow_for_load() -> Option<String> {
 /// Why this machine has no `nat`, if it has none. Tests about `nat` skip with it.
 pub(crate) fn no_nat() -> Option<&'static str> {
     NO_NAT.as_deref()
+}
+
+/// Why no package registry is in reach, if that is known.
+pub(crate) fn no_registries() -> Option<&'static str> {
+    NO_REGISTRIES.as_deref()
 }
 
 /// Those of these networks that this machine has.

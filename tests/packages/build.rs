@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::harness::{Function, Invoke, Run, e2e_cache, lambdabox};
+use crate::harness::{Function, Invoke, Run, e2e_cache, lambdabox, no_registries};
 
 /// A runtime of one file and no library, so that compilers take no time and no network.
 const RUST: &str = include_str!("../fixtures/bootstrap.rs");
@@ -157,6 +157,9 @@ fn npm_works_on_a_copy_and_builds_what_the_project_calls_building() {
     if !has("npm") {
         skip!("no npm on this machine");
     }
+    if let Some(reason) = no_registries() {
+        skip!("{reason}");
+    }
     let manifest = r#"{"dependencies": {"ms": "2.1.3"},
         "scripts": {"build": "node -e \"require('fs').copyFileSync('handler.src', 'index.js')\""}}"#;
     let function = Function::empty().file("package.json", manifest).file(
@@ -172,6 +175,9 @@ fn npm_works_on_a_copy_and_builds_what_the_project_calls_building() {
 
 #[test]
 fn pip_puts_packages_beside_the_sources() {
+    if let Some(reason) = no_registries() {
+        skip!("{reason}");
+    }
     let source = "import six\ndef lambda_handler(event, context):\n    return six.__version__\n";
     let project = "[project]\nname = 'x'\nversion = '1'\ndependencies = ['six==1.16.0']\n";
     for (file, text) in [("requirements.txt", "six==1.16.0\n"), ("pyproject.toml", project)] {
@@ -197,6 +203,9 @@ fn the_packages_are_those_of_the_runtime_that_was_named() {
     }) else {
         skip!("there is one Python only");
     };
+    if let Some(reason) = no_registries() {
+        skip!("{reason}");
+    }
     let runtime = format!("python3.{other}");
     let function = Function::python("").file("requirements.txt", "six==1.16.0\n");
     let run = build(&function).args(["--runtime", &runtime]).run().answered();

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::build::{PATIENCE, cache};
-use crate::harness::{Function, lambdabox};
+use crate::harness::{Function, lambdabox, no_registries};
 
 /// A template, by its folder: what it needs of the machine, and what else `invoke` is told.
 struct Needs {
@@ -44,12 +44,15 @@ fn answers(name: &str, needs: &Needs) {
     if let Some(missing) = needs.tools.iter().find(|tool| !has(tool)) {
         skip!("no {missing} on this machine");
     }
+    let manifest = manifest(name);
+    if let Some(reason) = no_registries().filter(|_| manifest.build) {
+        skip!("{reason}");
+    }
     let home = Function::empty();
     let directory = home.at(name);
     let run = lambdabox(["init", name]).args([&directory]).run().answered();
     run.said(&["wrote ", "README.md", "run it with: cd "]);
     assert!(!directory.join("template.toml").exists());
-    let manifest = manifest(name);
     if manifest.build {
         let build = lambdabox(["build"]).args([&directory]).env("CARGO_TARGET_DIR", cache());
         build.start().wait_for(PATIENCE).answered();

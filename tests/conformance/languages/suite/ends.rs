@@ -15,7 +15,7 @@ pub(crate) fn an_exit_is_told_by_its_status(host: &Host) {
 }
 
 pub(crate) fn a_timeout_is_told(host: &Host) {
-    let run = host.invoke("sleep").args(["--timeout", "1"]).run().failed_with("Sandbox.Timedout");
+    let run = host.invoke("sleep").args(["--timeout=1"]).run().failed_with("Sandbox.Timedout");
     let message = run.json()["errorMessage"].as_str().unwrap().to_owned();
     assert!(message.ends_with("Task timed out after 1.00 seconds"), "{message}");
 }

@@ -1,6 +1,7 @@
 //! What a handler finds around it.
 
 use crate::conformance::languages::guest::Host;
+use crate::harness::stretched_ms;
 
 pub(crate) fn the_context_says_who_is_called(host: &Host) {
     let run = host.invoke("context").args(["--function-name", "suite", "--timeout", "20"]);
@@ -14,13 +15,13 @@ pub(crate) fn the_context_says_who_is_called(host: &Host) {
     assert!(context["log_stream"].as_str().unwrap().contains("/[$LATEST]"), "{context}");
     assert!(context["arn"].as_str().unwrap().ends_with(":function:suite"), "{context}");
     let remaining = context["remaining_ms"].as_f64().unwrap();
-    assert!(remaining > 0.0 && remaining <= 20_000.0, "{context}");
+    assert!(remaining > 0.0 && remaining <= stretched_ms(20_000.0), "{context}");
 }
 
 pub(crate) fn the_deadline_counts_down(host: &Host) {
     let times = host.invoke("deadline").args(["--timeout", "10"]).run().answered().json();
     let (before, after) = (times[0].as_f64().unwrap(), times[1].as_f64().unwrap());
-    assert!(before <= 10_000.0 && before - after >= 290.0 && after > 0.0, "{times}");
+    assert!(before <= stretched_ms(10_000.0) && before - after >= 290.0 && after > 0.0, "{times}");
 }
 
 pub(crate) fn the_environment_is_lambdas(host: &Host) {
