@@ -79,7 +79,9 @@ fn what_a_file_hands_to_the_function_is_said_unless_a_flag_takes_it_back() {
     let toml = "network = \"host\"\ncredentials = \"env\"\nmemory_size = 192\n";
     let function = Function::python(SHOW).file("lambdabox.toml", toml);
     let keys = [("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "secret")];
-    let with_keys = || keys.into_iter().fold(invoke(&function), |run, (k, v)| run.env(k, v));
+    // A machine without `nat` has that in a variable, which goes before the file.
+    let by_the_file = || invoke(&function).without_env("LAMBDABOX_NETWORK");
+    let with_keys = || keys.into_iter().fold(by_the_file(), |run, (k, v)| run.env(k, v));
     let run = with_keys().run().answered();
     run.said(&["lambdabox.toml gives the function: network = host, credentials = env"]);
     let run = with_keys().args(["--network", "none", "--credentials", "placeholder"]).run();
@@ -94,6 +96,8 @@ fn a_file_that_is_somebody_elses_hands_nothing_over_unless_it_is_trusted() {
     }
     const SOMEBODY: u32 = 1_880_000_001;
     let function = Function::python(SHOW).file("lambdabox.toml", "memory_size = 192\n");
+    // As above.
+    let by_the_file = || invoke(&function).without_env("LAMBDABOX_NETWORK");
     let file = function.path().join("lambdabox.toml");
     std::os::unix::fs::chown(&file, Some(SOMEBODY), None).unwrap();
     assert_eq!(invoke(&function).run().answered().json()[0], "192", "what hands nothing over");
@@ -112,13 +116,11 @@ fn a_file_that_is_somebody_elses_hands_nothing_over_unless_it_is_trusted() {
         ),
     ] {
         std::fs::write(&file, format!("memory_size = 192\n{line}\n")).unwrap();
-        // A machine without `nat` has that in a variable, which goes before the file.
-        let run = invoke(&function).without_env("LAMBDABOX_NETWORK").run();
+        let run = by_the_file().run();
         run.refused(&["lambdabox.toml belongs to uid 1880000001", said, "--trust-config"]);
     }
     std::fs::write(&file, "network = \"host\"\n").unwrap();
     invoke(&function).args(["--network", "none"]).run().answered();
-    let by_the_file = || invoke(&function).without_env("LAMBDABOX_NETWORK");
     by_the_file().args(["--trust-config"]).run().answered().said(&["network = host"]);
     let through_sudo = by_the_file().env("SUDO_UID", SOMEBODY.to_string());
     through_sudo.run().answered().said(&["network = host"]);

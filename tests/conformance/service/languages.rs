@@ -109,7 +109,7 @@ archive = io.BytesIO()
 with zipfile.ZipFile(archive, "w") as package:
     for name in "Own.class", "Own$Inner.class":
         package.write(BUILT + "/" + name, name)
-create(c, "own", Runtime="java17", Handler="Own::of", MemorySize=256, Timeout=60,
+create(c, "own", Runtime="java17", Handler="Own::of", MemorySize=256, Timeout=max(60, TIMEOUT),
     Code={"ZipFile": archive.getvalue()},
     Environment={"Variables": {"JAVA_TOOL_OPTIONS": "-Xlog:class+load:file=/tmp/classes.txt"}})
 asked, until = 0, time.monotonic() + SECONDS
