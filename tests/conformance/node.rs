@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use crate::harness::{Function, Invoke, Run, invoke, lambdabox, node_tree};
+use crate::harness::{Function, Invoke, Run, full_cpu_if_slow, invoke, lambdabox, node_tree};
 
 const HELLO: &str = "export const handler = async (event) => `hello ${event.name}`;\n";
 
@@ -225,7 +225,8 @@ fn a_heap_that_overflows_ends_the_process() {
     let function = node(
         "exports.handler = async () => { const held = []; for (;;) held.push(new Array(1e5).fill({})); };\n",
     );
-    let run = on!("nodejs22.x", invoke(&function)).args(["--timeout", "60"]).run().expect_code(1);
+    let run = on!("nodejs22.x", invoke(&function)).args(["--timeout", "60"]);
+    let run = run.args(full_cpu_if_slow()).run().expect_code(1);
     let kind = run.json()["errorType"].as_str().unwrap().to_owned();
     // V8 aborts where it is first, the kernel kills where that is.
     assert!(["Runtime.ExitError", "Runtime.OutOfMemory"].contains(&kind.as_str()), "{kind}");

@@ -1,6 +1,6 @@
 //! START, END and REPORT: the figures are real.
 
-use crate::harness::{Function, invoke};
+use crate::harness::{Function, full_cpu_if_slow, invoke};
 
 const HELLO: &str = "def lambda_handler(event, context):\n    return 1\n";
 
@@ -71,6 +71,7 @@ fn the_memory_used_is_the_working_set() {
     let used = |event: &str| {
         let run = invoke(&function)
             .args(["--memory-size", "512", "--timeout", "20"])
+            .args(full_cpu_if_slow())
             .event(event)
             .run()
             .answered();

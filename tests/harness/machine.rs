@@ -87,6 +87,12 @@ pub(crate) fn short_timeout_secs(seconds: u32) -> u32 {
     seconds * SHORT_TIMEOUT_SCALE.min(*TIME_SCALE)
 }
 
+/// All of the processor for a function that fills its memory, on a slow machine: with the share that goes with
+/// its memory that takes minutes there.
+pub(crate) fn full_cpu_if_slow() -> &'static [&'static str] {
+    if *TIME_SCALE > 1 { &["--cpu", "unlimited"] } else { &[] }
+}
+
 /// A command line whose timeouts are stretched: the generous ones by all, those that are there to be met by
 /// little. Written `--timeout=N` one stays exact.
 pub(crate) fn stretch_timeouts(arguments: &mut [OsString]) {

@@ -41,8 +41,8 @@ pub(crate) use leftovers::{
     Leftovers, alone, children_of, processes_with, shared, wait_until_gone,
 };
 pub(crate) use machine::{
-    networks, no_nat, no_registries, settings, short_timeout_secs, stretched, stretched_ms,
-    too_slow_for_load,
+    full_cpu_if_slow, networks, no_nat, no_registries, settings, short_timeout_secs, stretched,
+    stretched_ms, too_slow_for_load,
 };
 pub(crate) use node::{node_tree, npm_package, official_node_client};
 pub(crate) use program::{Invoke, Run, Running, binary, invoke, lambdabox, quiet_environment};

@@ -1,6 +1,6 @@
 //! A runtime that ends by itself, by a signal or for want of memory.
 
-use crate::harness::{Function, invoke};
+use crate::harness::{Function, full_cpu_if_slow, invoke};
 
 /// Runs a handler body that ends the process; the error message after the request id.
 fn ended_by(body: &str, error_type: &str) -> String {
@@ -60,7 +60,8 @@ fn a_real_crash_in_native_code_is_told() {
 fn out_of_memory_is_told_as_such_and_names_the_flag() {
     let function =
         Function::python("def lambda_handler(e, c):\n    return len(bytearray(1 << 30))\n");
-    let run = invoke(&function).args(["--timeout", "20"]).run().failed_with("Runtime.OutOfMemory");
+    let run = invoke(&function).args(["--timeout", "20"]).args(full_cpu_if_slow()).run();
+    let run = run.failed_with("Runtime.OutOfMemory");
     let report = run.report();
     let message = format!(
         "RequestId: {} Error: Runtime exited with error: signal: killed",
@@ -78,7 +79,8 @@ fn memory_within_the_limit_can_be_used() {
     let function =
         Function::python("def lambda_handler(e, c):\n    return len(b'x' * (300 << 20))\n");
     let arguments = ["--memory-size", "512", "--timeout", "20"];
-    assert_eq!(invoke(&function).args(arguments).run().answered().json(), 300 << 20);
+    let run = invoke(&function).args(arguments).args(full_cpu_if_slow()).run();
+    assert_eq!(run.answered().json(), 300 << 20);
 }
 
 #[test]

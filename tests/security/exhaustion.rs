@@ -1,7 +1,7 @@
 //! Taking more than one's share: memory, processes, `/tmp`, descriptors.
 
 use super::attack::{Attacker, Caller, Outcome, all_refused, probe_source};
-use crate::harness::{Function, Run, wait_until_gone};
+use crate::harness::{Function, Run, full_cpu_if_slow, wait_until_gone};
 
 attacks! {
     a_gigabyte_in_128_mb_is_ended needs Limits,
@@ -21,7 +21,7 @@ attacks! {
 }
 
 fn a_gigabyte_in_128_mb_is_ended(by: &Attacker) -> String {
-    let run = by.probe_run("held = bytearray(1 << 30)\nprint('HAS IT')", &[]);
+    let run = by.probe_run("held = bytearray(1 << 30)\nprint('HAS IT')", full_cpu_if_slow());
     let run = run.failed_with("Runtime.OutOfMemory");
     assert!(!run.stderr.contains("HAS IT"), "{}", run.stderr);
     "Runtime.OutOfMemory".to_owned()
@@ -35,7 +35,7 @@ fn a_gigabyte_of_a_grandchild_ends_the_whole_environment(by: &Attacker) -> Strin
 subprocess.run(['sh', '-c', '\"$0\" -c \"$1\"; sleep 5; echo RUNTIME LIVES ON', sys.executable, code])
 time.sleep(5)
 print('RUNTIME LIVES ON', flush=True)",
-        &[],
+        full_cpu_if_slow(),
     );
     let run = run.failed_with("Runtime.OutOfMemory");
     assert!(!run.stderr.contains("HAS IT"), "{}", run.stderr);
@@ -50,7 +50,7 @@ children = [subprocess.Popen([sys.executable, '-I', '-S', '-c', code]) for _ in 
 for child in children:
     child.wait()
 print('HAVE IT')",
-        &[],
+        full_cpu_if_slow(),
     );
     let run = run.failed_with("Runtime.OutOfMemory");
     assert!(!run.stderr.contains("HAVE IT"), "{}", run.stderr);
@@ -64,7 +64,7 @@ block = b'x' * (1 << 20)
 for i in range(1024):
     os.write(file, block)
 print('HAS IT')",
-        &[],
+        full_cpu_if_slow(),
     );
     assert_eq!(run.code(), 1, "a gigabyte of memfd is memory too: {}", run.stderr);
     assert!(!run.stderr.contains("HAS IT"), "{}", run.stderr);

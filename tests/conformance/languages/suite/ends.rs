@@ -1,6 +1,7 @@
 //! A process that ends in the middle of an invocation.
 
 use crate::conformance::languages::guest::Host;
+use crate::harness::full_cpu_if_slow;
 
 pub(crate) fn a_crash_is_told_by_its_signal(host: &Host) {
     let run = host.invoke("crash").run().failed_with("Runtime.ExitError");
@@ -21,5 +22,5 @@ pub(crate) fn a_timeout_is_told(host: &Host) {
 }
 
 pub(crate) fn out_of_memory_is_told(host: &Host) {
-    host.invoke("eat_memory").run().failed_with("Runtime.OutOfMemory");
+    host.invoke("eat_memory").args(full_cpu_if_slow()).run().failed_with("Runtime.OutOfMemory");
 }
