@@ -1,6 +1,6 @@
 //! A runtime that ends by itself, by a signal or for want of memory.
 
-use crate::harness::{Function, full_cpu_if_slow, invoke};
+use crate::harness::{Function, full_cpu_if_slow, invoke, stretched_ms};
 
 /// Runs a handler body that ends the process; the error message after the request id.
 fn ended_by(body: &str, error_type: &str) -> String {
@@ -109,13 +109,14 @@ def lambda_handler(event, context):
 
 #[test]
 fn a_runtime_that_exits_after_its_response_spoils_nothing() {
-    let function = Function::python(
+    let soon = stretched_ms(50.0) / 1000.0;
+    let function = Function::python(&format!(
         "import os, threading, time
 def lambda_handler(event, context):
-    threading.Timer(0.05, os._exit, (0,)).start()
+    threading.Timer({soon}, os._exit, (0,)).start()
     return 'answered'
 ",
-    );
+    ));
     let run = invoke(&function).run().answered();
     assert_eq!(run.json(), "answered");
 }
