@@ -182,12 +182,13 @@ pub(super) fn once_at(
     Ok(home)
 }
 
+/// By names and contents: the same in every clone.
 fn hash_tree(directory: &Path, key: &mut DefaultHasher) -> Result<(), String> {
     let entries = fs::read_dir(directory).map_err(|e| e.to_string())?;
     let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     paths.sort();
     for path in paths {
-        path.hash(key);
+        path.file_name().hash(key);
         if path.is_dir() {
             hash_tree(&path, key)?;
         } else {
