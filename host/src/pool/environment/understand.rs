@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Environment, Woken};
-use crate::model::Event;
+use crate::model::{Event, patience};
 use crate::pool::life::{End, Input, LaunchFault};
 use crate::pool::running::Who;
 use crate::pool::signals::signal_name;
@@ -20,7 +20,7 @@ impl Environment {
     pub(super) async fn word_behind_a_cut(&self, woken: &Woken) -> Option<Woken> {
         let Woken::Signal(Signal::Error { error_type, .. }) = woken else { return None };
         let running = self.running.as_ref().filter(|_| error_type == TRUNCATED)?;
-        let word = tokio::time::timeout(CUT_OFF_GRACE, running.sandbox.word()).await;
+        let word = tokio::time::timeout(patience(CUT_OFF_GRACE), running.sandbox.word()).await;
         word.ok().map(Woken::Word)
     }
 
