@@ -1,6 +1,6 @@
 """Adds up what cargo, unittest, minitest, node's test runner and other suites printed; lists failures and skips.
 
-usage: count-results.py LOG SKIPS BROKEN [SUITE-LOG...]   (BROKEN is 1 if a runner itself failed)
+usage: count-results.py LOG SKIPS BROKEN [SUITE-LOG...]   (BROKEN names a runner that failed, or is empty)
 A SUITE-LOG is the output of a script that ends with such counts itself: it says FAIL, FAILED or SKIP
 for each case that did not pass.
 """
@@ -10,7 +10,7 @@ import sys
 log = open(sys.argv[1], encoding="utf-8", errors="replace").read()
 # Rust tests that cannot run here pass for libtest and write a line into this file.
 skips = sorted(set(open(sys.argv[2], encoding="utf-8").read().splitlines()))
-broken = sys.argv[3] == "1"
+broken = sys.argv[3]
 
 passed = failed = 0
 skipped = len(skips)
@@ -44,7 +44,7 @@ for ok, bad, cancelled, left_out in counts:
 failures = []
 if broken and not failed:
     failed = 1
-    failures.append("FAILED a test runner itself; its last words are above")
+    failures.append(f"FAILED {broken} itself; its last words are above")
 # With --report-time a time follows.
 failures += ["FAILED " + name for name in re.findall(r"^test (.+) \.\.\. FAILED\b", log, re.M)]
 failures += ["FAILED " + what for what in re.findall(r"^(?:FAIL|ERROR): (.*)$", log, re.M)]
