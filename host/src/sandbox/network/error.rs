@@ -75,6 +75,10 @@ impl NatError {
                 "this kernel has no nf_tables for IPv4 (CONFIG_NF_TABLES_INET): boot a kernel of a \
                  distribution, or choose --network none or --network host",
             ),
+            Self::RulesGone { .. } => Some(
+                "somebody flushed the firewall (nft flush ruleset, a restart of nftables): see that \
+                 `nft list ruleset` works as root, and start again",
+            ),
             _ => None,
         }
     }
@@ -121,6 +125,20 @@ pub enum NatError {
     Listing {
         /// Where the JSON broke.
         source: serde_json::Error,
+    },
+    /// The rules that confine environments were removed by somebody, and are not to be had again.
+    #[error("load the firewall rules again, which are gone")]
+    RulesGone {
+        /// Why not.
+        source: Box<NatError>,
+    },
+    /// The kernel does not tell of its firewall.
+    #[error("{what}")]
+    Firewall {
+        /// What was asked.
+        what: &'static str,
+        /// The kernel's answer.
+        source: io::Error,
     },
     /// A file below `/proc/sys`, `/proc/net` or the state directory.
     #[error("{what} {path}")]

@@ -110,6 +110,13 @@ pub(crate) fn rules(chain: &ForwardChain, place: &Place, slot: u16) -> String {
         .concat()
 }
 
+/// Whether rules of this slot are in `chain`, from `nft -j list table`.
+pub(crate) fn has_rules(chain: &ForwardChain, listing: &Value, slot: u16) -> bool {
+    let tag = table_name(slot);
+    objects(listing, "rule")
+        .any(|rule| rule["chain"] == chain.chain.as_str() && rule["comment"] == tag.as_str())
+}
+
 /// Deletes every rule of this slot found in a listing with handles; empty if there is none.
 pub(crate) fn removal(listing: &Value, slot: u16) -> String {
     let tag = table_name(slot);
@@ -308,5 +315,8 @@ mod tests {
                       "comment": "lambdabox_51"}},
         ]});
         assert_eq!(removal(&found, 5), "delete rule ip filter FORWARD handle 9\n");
+        assert!(has_rules(&chain("drop"), &found, 5) && !has_rules(&chain("drop"), &found, 1));
+        let elsewhere = ForwardChain { chain: "DOCKER-USER".into(), ..chain("drop") };
+        assert!(!has_rules(&elsewhere, &found, 5), "the chain's own rules count");
     }
 }

@@ -5,16 +5,22 @@
 //! The record is changed under an exclusive lock of its file and by whole replacement of its text.
 //!
 //! Switching `ip_forward` writes *every* interface's own `forwarding`; putting it back clears them
-//! all. Those that were on before are in the record and are set again.
+//! all. Those that were on before are in the record and are set again. So is `accept_redirects` of all
+//! interfaces, which the kernel sets to the opposite each time.
 //!
 //! # Invariants
 //! - Who finds it on and no record, records nothing and puts nothing back: somebody else's choice.
 //! - The record is written before the switch: a kill in between restores what already holds.
 //! - A record of an earlier boot counts for nothing.
 //!
-//! # Known limit
-//! A program that starts while lambdabox runs, needs forwarding and finds it on (Docker) loses it
-//! when the last lambdabox leaves. There is no trace by which that could be told.
+//! # Known limits
+//! - A program that starts while lambdabox runs, needs forwarding and finds it on (Docker) loses it
+//!   when the last lambdabox leaves. There is no trace by which that could be told.
+//! - Switching it on, the kernel ends large receive offload (LRO) of every interface, and nobody begins
+//!   it again: `ethtool -K INTERFACE lro on`, where a card has it.
+//!
+//! # Sources
+//! `inet_forward_change` of Linux's `net/ipv4/devinet.c`.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -31,6 +37,9 @@ use super::error::NatError;
 pub(crate) const SYSCTL_ROOT: &str = "/proc/sys/net/ipv4";
 
 const RECORD: &str = "ip_forward.json";
+
+/// Whether ICMP redirects are believed, on all interfaces at once.
+const ACCEPT_REDIRECTS: &str = "conf/all/accept_redirects";
 
 /// The file in the state directory.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -52,6 +61,9 @@ struct Before {
     forwarding: Vec<String>,
     /// Interfaces there were; nothing was forwarded between them, and nothing will be.
     interfaces: Vec<String>,
+    /// `conf/all/accept_redirects`; `None` where there is no such file, or in an older record.
+    #[serde(default)]
+    accept_redirects: Option<String>,
 }
 
 /// What taking hold found.
@@ -99,6 +111,10 @@ pub(crate) fn release(root: &Path, state_dir: &Path, slot: u16) -> Result<bool, 
         && !is_off(root)?
     {
         write(&root.join("ip_forward"), "0")?;
+        // After it, since that write sets it.
+        if let Some(value) = &before.accept_redirects {
+            write(&root.join(ACCEPT_REDIRECTS), value)?;
+        }
         for name in &before.forwarding {
             let path = root.join("conf").join(name).join("forwarding");
             // The interface may be gone by now.
@@ -120,7 +136,12 @@ pub(crate) fn is_off(root: &Path) -> Result<bool, NatError> {
 fn look(root: &Path) -> Result<Before, NatError> {
     let conf = root.join("conf");
     let failed = |source| NatError::File { what: "list", path: conf.clone(), source };
-    let mut before = Before { forwarding: Vec::new(), interfaces: Vec::new() };
+    let accept_redirects = match read(&root.join(ACCEPT_REDIRECTS)) {
+        Ok(text) => Some(text.trim().to_owned()),
+        Err(NatError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    let mut before = Before { forwarding: Vec::new(), interfaces: Vec::new(), accept_redirects };
     for entry in fs::read_dir(&conf).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let Ok(name) = entry.file_name().into_string() else { continue };
@@ -170,7 +191,7 @@ impl LockedRecord {
         })?;
         let boot = read(Path::new("/proc/sys/kernel/random/boot_id"))?.trim().to_owned();
         let fresh = Record { boot: boot.clone(), ..Record::default() };
-        if text.is_empty() {
+        if text.trim().is_empty() {
             return Ok(fresh);
         }
         let record: Record = serde_json::from_str(&text)
@@ -186,10 +207,18 @@ impl LockedRecord {
         } else {
             serde_json::to_string(record).map_err(|error| failed(error.into()))?
         };
+        let old_bytes = self.file.metadata().map_err(failed)?.len();
         self.file.rewind().map_err(failed)?;
-        self.file.write_all(text.as_bytes()).map_err(failed)?;
+        self.file.write_all(covering(&text, old_bytes).as_bytes()).map_err(failed)?;
         self.file.set_len(text.len() as u64).map_err(failed)
     }
+}
+
+/// The text with as many spaces as hide the rest of a longer one: a kill before the file is cut leaves
+/// a record that can be read.
+fn covering(text: &str, old_bytes: u64) -> String {
+    let width = usize::try_from(old_bytes).unwrap_or_default();
+    format!("{text}{}", " ".repeat(width.saturating_sub(text.len())))
 }
 
 fn read(path: &Path) -> Result<String, NatError> {
@@ -245,6 +274,55 @@ mod tests {
         assert_eq!(value(&root), "0");
         assert_eq!(fs::read_to_string(root.path().join("conf/wg0/forwarding")).unwrap(), "1");
         assert_eq!(fs::read_to_string(state.path().join(RECORD)).unwrap(), "");
+    }
+
+    #[test]
+    fn redirects_are_believed_afterwards_as_they_were_before() {
+        for value in ["0", "1"] {
+            let (root, state) = machine("0\n", &[("all", "0"), ("eth0", "0")]);
+            let redirects = root.path().join(ACCEPT_REDIRECTS);
+            fs::write(&redirects, format!("{value}\n")).unwrap();
+            hold(root.path(), state.path(), 3).unwrap();
+            switch_on(root.path()).unwrap();
+            // What the kernel makes of it when forwarding goes off.
+            fs::write(&redirects, "1\n").unwrap();
+            assert!(release(root.path(), state.path(), 3).unwrap());
+            assert_eq!(fs::read_to_string(&redirects).unwrap().trim(), value);
+        }
+    }
+
+    #[test]
+    fn a_record_that_does_not_know_of_redirects_is_read() {
+        let (root, state) = machine("1", &[("all", "1"), ("eth0", "1")]);
+        let redirects = root.path().join(ACCEPT_REDIRECTS);
+        fs::write(&redirects, "0").unwrap();
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+        let old = format!(
+            r#"{{"boot":"{}","before":{{"forwarding":[],"interfaces":["eth0"]}},"holders":[1]}}"#,
+            boot.trim()
+        );
+        fs::write(state.path().join(RECORD), old).unwrap();
+        assert!(release(root.path(), state.path(), 1).unwrap());
+        assert_eq!(value(&root), "0");
+        assert_eq!(fs::read_to_string(&redirects).unwrap(), "0", "left alone");
+    }
+
+    #[test]
+    fn a_kill_before_the_file_is_cut_leaves_a_record_that_can_be_read() {
+        let (root, state) = machine("0", &[("eth0", "0")]);
+        let path = state.path().join(RECORD);
+        hold(root.path(), state.path(), 3).unwrap();
+        let short = fs::read_to_string(&path).unwrap();
+        hold(root.path(), state.path(), 1004).unwrap();
+        let long = fs::read_to_string(&path).unwrap();
+        for text in [short.as_str(), ""] {
+            let killed = covering(text, long.len() as u64);
+            assert_eq!(killed.len(), long.len(), "nothing of the longer one shows");
+            fs::write(&path, killed).unwrap();
+            hold(root.path(), state.path(), 3).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), short, "and it is cut in the end");
+        }
+        assert_eq!(covering(&long, short.len() as u64), long);
     }
 
     #[test]

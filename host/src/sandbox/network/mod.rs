@@ -14,7 +14,8 @@
 //! Making the namespace and raising its loopback (`bootstrap`), the Runtime API's listener, choosing the slot (`sandbox::lease`).
 //!
 //! # Invariants
-//! - The rules are loaded before `ip_forward` is switched on and before any wire exists.
+//! - The rules are loaded before `ip_forward` is switched on and before any wire exists. Removed by
+//!   somebody, they are loaded again, or the wires go.
 //! - An environment reaches no address of the host's own, no link-local address and no other
 //!   environment, whichever lambdabox process owns that one.
 //! - Everything made carries the slot's number and can be found and removed by it alone.
@@ -38,7 +39,9 @@ mod plan;
 mod resolver;
 mod rules;
 mod slirp;
+mod standing;
 mod tables;
+mod watch;
 mod wire;
 
 #[cfg(test)]

@@ -3,6 +3,9 @@
 //! One [`Nat`] per lambdabox process. [`Nat::open`] needs no namespace, so it runs beside the making
 //! of the sandbox; [`Nat::connect`] needs one, and no rule.
 //!
+//! # Not here
+//! Loading the rules and keeping them in force (`standing`), hearing that somebody changed them (`watch`).
+//!
 //! # Invariants
 //! - `ip_forward` is switched on last, when the rules that confine it stand.
 //! - [`Nat::close`] and [`sweep`] try every step even if one failed.
@@ -14,26 +17,27 @@ use std::{
     net::Ipv4Addr,
     os::fd::BorrowedFd,
     path::{Path, PathBuf},
-    thread,
+    sync::Arc,
 };
 
 use rustix::{
     fs::{Access, access},
     thread::{CapabilitySet, capabilities},
 };
-use tokio::sync::oneshot;
 
 use super::{
     dns,
     error::{NatError, NatMissing},
-    gate::{self, ForwardChain, Place},
+    gate,
     ip_forward::{self, SYSCTL_ROOT},
     modules::KernelModules,
     nft::{Nft, find_program},
     plan::{BLOCKS, INTERFACE_PREFIX, SLOTS, SlotPlan},
     resolver::{Resolver, resolv_conf},
-    rules, tables,
-    wire::{self, Resolving, Wire},
+    rules,
+    standing::{StandingRules, close_gates},
+    watch::{self, Watch},
+    wire::{self, Resolving, Wire, on_own_thread},
 };
 
 /// Tables of the old `iptables`, one a line; `thread-self` because `/proc/net` is the main thread's.
@@ -51,17 +55,17 @@ const MODULES: [&str; 2] = ["nf_tables", "veth"];
 /// Proof that this machine offers `nat`, and by which means.
 #[derive(Debug, Clone)]
 pub struct NatMeans {
-    nft: Nft,
+    pub(super) nft: Nft,
 }
 
 /// The rules of one lambdabox process, in force until [`Nat::close`].
 #[derive(Debug)]
 pub struct Nat {
-    nft: Nft,
     plan: SlotPlan,
     state_dir: PathBuf,
-    /// Foreign chains that hold two rules of ours.
-    gates: Vec<ForwardChain>,
+    rules: Arc<StandingRules>,
+    /// Loads the rules again when somebody has removed them; ends when dropped.
+    watch: Watch,
     resolver: Resolver,
 }
 
@@ -120,10 +124,8 @@ impl Nat {
         }
         let plan = SlotPlan { block: free_block(slot)?, slot };
         let held = ip_forward::hold(Path::new(SYSCTL_ROOT), state_dir, slot)?;
-        let mut nat =
-            Self { nft: means.nft, plan, state_dir: state_dir.to_owned(), gates: vec![], resolver };
-        match nat.install(&held).await {
-            Ok(notices) => Ok((nat, notices)),
+        match Self::install(means.nft, plan, state_dir, resolver, &held).await {
+            Ok(opened) => Ok(opened),
             Err(error) => {
                 // The first error is the one to tell; a later sweep of this slot finds what is left.
                 let _: Result<(), Vec<NatError>> = sweep(slot, state_dir).await;
@@ -139,10 +141,12 @@ impl Nat {
 
     /// Gives one environment its wire: `eth0` with an address and a default route, and a resolver on
     /// 127.0.0.1:53 where the host's cannot be reached. `environment` is not connected already, nor
-    /// is any other number that is the same modulo [`super::ENVIRONMENTS_PER_SLOT`].
+    /// is any other number that is the same modulo [`super::ENVIRONMENTS_PER_SLOT`]. Rules that somebody
+    /// has removed meanwhile are loaded again before.
     ///
     /// # Errors
-    /// What the kernel refused. A half-made wire goes with its namespace or by [`Nat::disconnect`].
+    /// What the kernel refused, or rules that are gone and cannot be loaded. A half-made wire goes with
+    /// its namespace or by [`Nat::disconnect`].
     pub async fn connect(&self, environment: u32, netns: BorrowedFd<'_>) -> Result<Wire, NatError> {
         let plan = self.plan;
         let address = plan.address(environment);
@@ -155,10 +159,18 @@ impl Nat {
         } else {
             Resolving::ByForwarder
         };
+        self.rules.ensure().await?;
         let sockets = on_own_thread("laying a wire", move || {
             wire::lay(plan, environment, namespace, resolving)
         })
         .await?;
+        // If the rules went in between, whoever watches them may have removed the wires already, and
+        // this one was not there yet.
+        if let Err(error) = self.rules.ensure().await {
+            // The rules are what to tell of; with its namespace the wire goes in any case.
+            let _: Result<(), NatError> = self.disconnect(environment).await;
+            return Err(error);
+        }
         let dns = sockets
             .map(|sockets| dns::spawn(sockets, self.resolver.forward_to.clone()))
             .transpose()
@@ -181,45 +193,29 @@ impl Nat {
     /// Everything that failed; the rest is done all the same.
     pub async fn close(self) -> Result<(), Vec<NatError>> {
         let slot = self.plan.slot;
-        let table = rules::delete_table(slot);
+        // Before the table goes, or its going would have it loaded again.
+        let gates = self.rules.retire().await;
+        drop(self.watch);
         // Side by side, since each waits for a grace period; and apart, so that a rule somebody
         // else has flushed meanwhile does not keep our table.
         let (wires, table, gates) = tokio::join!(
             on_own_thread("removing wires", move || wire::remove(slot, None)),
-            self.nft.apply("remove the firewall rules", &table),
-            close_gates(&self.nft, &self.gates, slot),
+            self.rules.remove_table(),
+            self.rules.close_gates(&gates),
         );
         let released = ip_forward::release(Path::new(SYSCTL_ROOT), &self.state_dir, slot);
         all([wires, table, gates, released.map(drop)])
     }
 
-    /// Table, then gates, then the switch. The listing runs beside the table's loading.
-    async fn install(&mut self, held: &ip_forward::Held) -> Result<Vec<String>, NatError> {
-        let mut notices = Vec::new();
-        let table = rules::table(self.plan, &held.keep_apart);
-        let (loaded, places) = tokio::join!(self.load_table(&table), find_places(&self.nft));
-        loaded?;
-        for (chain, place) in places? {
-            let script = gate::rules(&chain, &place, self.plan.slot);
-            let name = format!("{} {} {}", chain.family, chain.table, chain.chain);
-            // What is at stake is reaching out, not being confined: the user decides.
-            match self.nft.apply("let environments through another firewall", &script).await {
-                Ok(()) => {}
-                Err(NatError::Refused { said, .. }) => {
-                    notices.push(format!(
-                        "nat: functions will reach nothing: chain {name} refuses forwarding and \
-                         could not be changed: {said}"
-                    ));
-                    continue;
-                }
-                Err(error) => return Err(error),
-            }
-            notices.push(format!(
-                "nat: added two accept rules to chain {name}, which refuses forwarding; \
-                 they go when lambdabox ends"
-            ));
-            self.gates.push(chain);
-        }
+    /// Table, then gates, then the switch. Listening for changes comes last; it begins with a look.
+    async fn install(
+        nft: Nft,
+        plan: SlotPlan,
+        state_dir: &Path,
+        resolver: Resolver,
+        held: &ip_forward::Held,
+    ) -> Result<(Self, Vec<String>), NatError> {
+        let (rules, mut notices) = StandingRules::load(nft, plan, &held.keep_apart).await?;
         if has_legacy_filter() {
             notices.push(
                 "nat: the old iptables (iptables-legacy) has a filter table here; if functions \
@@ -234,21 +230,13 @@ impl Nat {
                     .to_owned(),
             );
         }
-        notices.extend(self.resolver.notice.clone());
-        Ok(notices)
-    }
-
-    /// A table left by a dead process makes `create` fail; only then is it removed first, since
-    /// deleting costs a grace period.
-    async fn load_table(&self, table: &str) -> Result<(), NatError> {
-        const WHAT: &str = "load the firewall rules";
-        match self.nft.apply(WHAT, table).await {
-            Err(NatError::Refused { said, .. }) if said.contains("File exists") => {
-                let script = rules::delete_table(self.plan.slot) + table;
-                self.nft.apply(WHAT, &script).await
-            }
-            loaded => loaded,
-        }
+        notices.extend(resolver.notice.clone());
+        let rules = Arc::new(rules);
+        let watch = watch::spawn(rules.clone()).map_err(|source| NatError::Firewall {
+            what: "listen for changes of the firewall",
+            source,
+        })?;
+        Ok((Self { plan, state_dir: state_dir.to_owned(), rules, watch, resolver }, notices))
     }
 }
 
@@ -275,57 +263,10 @@ async fn sweep_rules(nft: &Nft, slot: u16) -> Result<(), NatError> {
     close_gates(nft, &gate::forward_chains(&chains), slot).await
 }
 
-/// Removes our two rules from each of these chains; a chain that is gone took them with it.
-async fn close_gates(nft: &Nft, chains: &[ForwardChain], slot: u16) -> Result<(), NatError> {
-    if chains.is_empty() {
-        return Ok(());
-    }
-    let now = gate::forward_chains(&nft.list(&["chains"]).await?);
-    let mut script = String::new();
-    for chain in now.iter().filter(|chain| chains.iter().any(|ours| ours.is_same(chain))) {
-        let listing = nft.list(&["chain", &chain.family, &chain.table, &chain.chain]).await?;
-        script.push_str(&gate::removal(&listing, slot));
-    }
-    if script.is_empty() {
-        return Ok(());
-    }
-    nft.apply("remove rules from another firewall's chain", &script).await
-}
-
 /// Every error of steps that were all tried.
 fn all<const N: usize>(steps: [Result<(), NatError>; N]) -> Result<(), Vec<NatError>> {
     let errors: Vec<NatError> = steps.into_iter().filter_map(Result::err).collect();
     if errors.is_empty() { Ok(()) } else { Err(errors) }
-}
-
-/// Foreign chains that would refuse us, and where our rules go.
-async fn find_places(nft: &Nft) -> Result<Vec<(ForwardChain, Place)>, NatError> {
-    let mut places = Vec::new();
-    if !tables::foreign_table_exists() {
-        return Ok(places);
-    }
-    for chain in gate::forward_chains(&nft.list(&["chains"]).await?) {
-        let listing = nft.list(&["table", &chain.family, &chain.table]).await?;
-        if let Some(place) = gate::place(&chain, &listing) {
-            places.push((chain, place));
-        }
-    }
-    Ok(places)
-}
-
-/// Runs blocking work on a thread that ends with it: it may have entered another namespace.
-async fn on_own_thread<T: Send + 'static>(
-    what: &'static str,
-    work: impl FnOnce() -> Result<T, NatError> + Send + 'static,
-) -> Result<T, NatError> {
-    let (answer, answered) = oneshot::channel();
-    // If nobody waits any more, the answer is not wanted.
-    let run = move || drop(answer.send(work()));
-    thread::Builder::new()
-        .name("network".into())
-        .spawn(run)
-        .map_err(|source| NatError::Run { program: "a thread".into(), source })?;
-    answered.await.unwrap_or(Err(NatError::Thread { what }))
 }
 
 fn has_legacy_filter() -> bool {

@@ -20,7 +20,7 @@ const OTHER_METADATA: &str = "100.100.100.200";
 /// Azure's host agent; its port 53 is the machine's resolver and stays reachable.
 const AZURE_WIRE_SERVER: &str = "168.63.129.16";
 
-/// The whole table. `create` makes `nft` refuse if a dead process left one: see `Nft::load`.
+/// The whole table. `create` makes `nft` refuse if a dead process left one: see `standing`.
 ///
 /// Segments are sized for the way out (`maxseg`), which is narrower than a veth where the uplink is
 /// a tunnel, as in many clouds and VPNs.

@@ -5,13 +5,14 @@
 //! are raised: `nat` is IPv4, and a link-local address would be a way to the host.
 //!
 //! Everything here blocks, and entering a namespace is for good: it runs on a thread of its own that
-//! ends afterwards.
+//! ends afterwards ([`on_own_thread`]).
 
 use std::{
     fs, io,
     net::{Ipv4Addr, TcpListener, UdpSocket},
     os::fd::{AsRawFd, OwnedFd},
     path::Path,
+    thread,
 };
 
 use nix::{
@@ -26,6 +27,7 @@ use rtnetlink::{
         route::RouteScope,
     },
 };
+use tokio::sync::oneshot;
 
 use super::{
     dns::{self, DnsForwarding},
@@ -186,6 +188,21 @@ pub(crate) fn remove(slot: u16, only: Option<&str>) -> Result<(), NatError> {
         }
     }
     Ok(())
+}
+
+/// Runs blocking work on a thread that ends with it: it may have entered another namespace.
+pub(super) async fn on_own_thread<T: Send + 'static>(
+    what: &'static str,
+    work: impl FnOnce() -> Result<T, NatError> + Send + 'static,
+) -> Result<T, NatError> {
+    let (answer, answered) = oneshot::channel();
+    // If nobody waits any more, the answer is not wanted.
+    let run = move || drop(answer.send(work()));
+    thread::Builder::new()
+        .name("network".into())
+        .spawn(run)
+        .map_err(|source| NatError::Run { program: "a thread".into(), source })?;
+    answered.await.unwrap_or(Err(NatError::Thread { what }))
 }
 
 fn up(index: u32) -> RouteNetlinkMessage {

@@ -31,6 +31,7 @@ fn a_forward_chain_that_drops_lets_environments_through_and_is_given_back_unchan
             let during = run("iptables-nft", "-S");
             assert!(during.contains("-A FORWARD -i lbx5n+"), "iptables reads it: {during}");
             // The chain does refuse: without our rules nothing gets through.
+            drop(nat);
             sweep(5, lab.state.path()).await.unwrap();
             let (again, _) = lab.nat(5).await;
             lab.connect(&again, 2, "a").await;
@@ -40,7 +41,6 @@ fn a_forward_chain_that_drops_lets_environments_through_and_is_given_back_unchan
             }
             lab.assert_unreachable("a", OUTSIDE, 80);
             again.close().await.unwrap();
-            drop(nat);
             assert_eq!(run("iptables-nft", "-S"), before, "{which}");
         });
         assert_eq!(lab.machine(), machine, "{which}");

@@ -38,6 +38,11 @@ const NEVER: Duration = Duration::from_millis(400);
 /// What must be answered may take this long on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How often a condition is looked at that nobody tells of.
+const POLL: Duration = Duration::from_millis(5);
+
+const ACCEPT_REDIRECTS: &str = "/proc/sys/net/ipv4/conf/all/accept_redirects";
+
 /// Namespaces and a state directory; dropping it removes them.
 pub(super) struct Lab {
     prefix: String,
@@ -88,7 +93,11 @@ impl Lab {
             lab.ip(far, "link set eth0 up");
         }
         // A new namespace starts as the machine's first one is, where others may have switched it on.
-        lab.inside("host", || fs::write("/proc/sys/net/ipv4/ip_forward", "0").unwrap());
+        // Redirects are not believed, as on a hardened host: the kernel changes that with forwarding.
+        lab.inside("host", || {
+            fs::write("/proc/sys/net/ipv4/ip_forward", "0").unwrap();
+            fs::write(ACCEPT_REDIRECTS, "0").unwrap();
+        });
         lab.ip("host", &format!("route add default via {OUTSIDE}"));
         lab.ip("host", &format!("addr add {HOST_OTHER}/32 dev lo"));
         lab.ip("outside", &format!("addr add {METADATA}/32 dev lo"));
@@ -151,8 +160,12 @@ impl Lab {
     }
 
     pub(super) async fn nat(&self, slot: u16) -> (Nat, Vec<String>) {
+        self.nat_by(self.means.clone(), slot).await
+    }
+
+    pub(super) async fn nat_by(&self, means: NatMeans, slot: u16) -> (Nat, Vec<String>) {
         let resolver = Resolver { forward_to: vec![], ..resolv_conf().unwrap() };
-        Nat::open_with(self.means.clone(), slot, self.state.path(), resolver).await.unwrap()
+        Nat::open_with(means, slot, self.state.path(), resolver).await.unwrap()
     }
 
     pub(super) async fn connect(&self, nat: &Nat, environment: u32, name: &str) -> Wire {
@@ -240,6 +253,7 @@ impl Lab {
                 .collect();
             [
                 read("/proc/sys/net/ipv4/ip_forward"),
+                read(ACCEPT_REDIRECTS),
                 run("nft", "-s list ruleset"),
                 links.join(" "),
                 run("ip", "route show table all").replace(" linkdown", ""),
@@ -257,6 +271,16 @@ impl Drop for Lab {
             drop(Command::new("ip").args(["netns", "del", name]).status());
         }
     }
+}
+
+/// Waits for what is done beside the test, which must give way to it.
+pub(super) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let waiting = async {
+        while !holds() {
+            tokio::time::sleep(POLL).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.expect(what);
 }
 
 pub(super) fn run(program: &str, arguments: &str) -> String {
