@@ -286,7 +286,8 @@ fn limits(descriptors: u64, processes: u64) -> io::Result<()> {
     };
     cap(Resource::RLIMIT_NOFILE, descriptors)?;
     cap(Resource::RLIMIT_CORE, NO_CORE_FOR_ANYBODY)?;
-    // Whoever called may have been given the right to a better place than everybody's.
+    // Whoever called may have been given the right to a better place than everybody's; one already taken
+    // has been given up by the spawner.
     cap(Resource::RLIMIT_RTPRIO, 0)?;
     cap(Resource::RLIMIT_NICE, 0)?;
     cap(Resource::RLIMIT_NPROC, processes)

@@ -165,7 +165,9 @@ pub fn live_if_asked() -> Option<i32> {
 fn serve(socket: OwnedFd) -> io::Result<()> {
     // What whoever called the host had open would be open in every sandbox's init.
     sys::close_from(SOCKET as u32 + 1)?;
-    be_killable()?;
+    if let Err(failure) = stand_as_others() {
+        return wire::send(&socket, &FromSpawner::Failed(failure), &[]);
+    }
     sys::set_name(c"lambdabox-spawn")?;
     sys::die_with_parent()?;
     sys::reap_children_automatically()?;
@@ -204,14 +206,55 @@ fn serve(socket: OwnedFd) -> io::Result<()> {
     Ok(())
 }
 
-/// A host that the kernel spares when memory runs out hands that on with every fork; a function must be
-/// the first to go.
+/// Gives up what whoever called may have given the host and each fork would have after it: a function must
+/// not stand better than others' programs. What makes the host stand worse stays.
+///
+/// None of this takes a privilege. Where it fails nothing may run: a quota of processor time, for one, does
+/// not count what runs by a real-time policy.
+fn stand_as_others() -> Result<(), Failure> {
+    const REMEDY: &str = "start lambdabox as any program is: without chrt, nice, ionice and choom";
+    let step = |name: &str, done: io::Result<()>| {
+        done.map_err(|error| Failure::new(name, &error, Some(REMEDY)))
+    };
+    step("give up being spared when memory runs out", be_killable())?;
+    step("give up a real-time scheduling policy", leave_real_time_policy())?;
+    step("give up a nice value below 0", leave_better_nice_value())?;
+    step("give up a real-time I/O class", leave_real_time_io_class())
+}
+
+/// When memory runs out a function must be the first to go.
 fn be_killable() -> io::Result<()> {
     const OWN: &str = "/proc/self/oom_score_adj";
     if std::fs::read_to_string(OWN)?.starts_with('-') {
         std::fs::write(OWN, "0")?;
     }
     Ok(())
+}
+
+/// Batch and idle stay: they are less than what everybody has.
+fn leave_real_time_policy() -> io::Result<()> {
+    match sys::scheduling_policy()? {
+        libc::SCHED_FIFO | libc::SCHED_RR | libc::SCHED_DEADLINE => sys::schedule_as_others(),
+        _ => Ok(()),
+    }
+}
+
+fn leave_better_nice_value() -> io::Result<()> {
+    if rustix::process::getpriority_process(None)? < 0 {
+        rustix::process::setpriority_process(None, 0)?;
+    }
+    Ok(())
+}
+
+/// Best-effort stays, whatever its level: any process may take the best for itself.
+fn leave_real_time_io_class() -> io::Result<()> {
+    match sys::io_class() {
+        Ok(sys::IO_CLASS_REAL_TIME) => sys::take_no_io_class(),
+        Ok(_) => Ok(()),
+        // A kernel without such classes has none to inherit either.
+        Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Opens all of them, or says which one cannot be.

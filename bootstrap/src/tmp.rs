@@ -30,11 +30,7 @@ impl Tmps {
     /// A clone of the environment's mount, made the first time.
     pub(crate) fn open(&mut self, environment: u32, bytes: u64) -> io::Result<OwnedFd> {
         let directory = self.place()?.join(environment.to_string());
-        match fs::create_dir(&directory) {
-            Ok(()) => mount_memory(&directory, &in_memory(bytes))?,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
-        }
+        mount_once(&directory, |directory| mount_memory(directory, &in_memory(bytes)))?;
         sys::open_tree(&directory)
     }
 
@@ -70,7 +66,44 @@ pub(crate) fn in_memory(bytes: u64) -> String {
     format!("mode=1777,size={bytes},nr_inodes={files}")
 }
 
+/// Makes the directory and mounts into it, unless that was done before: that it is there says so.
+fn mount_once(directory: &Path, mount: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+    match fs::create_dir(directory) {
+        Ok(()) => mount(directory).map_err(|error| {
+            // Left there, it would be taken for mounted the next time, and a bare directory shown.
+            fs::remove_dir(directory).err().unwrap_or(error)
+        }),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 fn mount_memory(target: &Path, options: &str) -> io::Result<()> {
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOATIME;
     Ok(mount(Some("tmpfs"), target, Some("tmpfs"), flags, Some(options))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mount_that_failed_is_tried_again() {
+        let directory = std::env::temp_dir().join(format!("lb-tmp-{}", std::process::id()));
+        let full = |_: &Path| Err(io::Error::from_raw_os_error(libc::ENOSPC));
+        for _ in 0..2 {
+            let error = mount_once(&directory, full).unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(libc::ENOSPC));
+        }
+        let mut mounts = 0;
+        for _ in 0..2 {
+            mount_once(&directory, |_| {
+                mounts += 1;
+                Ok(())
+            })
+            .unwrap();
+        }
+        assert_eq!(mounts, 1, "once made, it is not made again");
+        fs::remove_dir(&directory).unwrap();
+    }
 }

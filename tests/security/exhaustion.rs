@@ -1,5 +1,7 @@
 //! Taking more than one's share: memory, processes, `/tmp`, descriptors.
 
+use serde_json::json;
+
 use super::attack::{Attacker, Caller, Outcome, all_refused, probe_source};
 use crate::harness::{Function, Run, full_cpu_if_slow, wait_until_gone};
 
@@ -16,6 +18,7 @@ attacks! {
     a_million_files_in_tmp_meet_a_limit,
     descriptors_end_at_1024,
     a_caller_of_high_priority_does_not_hand_it_on,
+    a_caller_of_real_time_policy_does_not_hand_it_on,
     a_caller_whom_the_kernel_spares_does_not_hand_that_on needs Limits,
     a_crash_starts_nothing_on_the_host,
 }
@@ -209,6 +212,29 @@ found['nicer'] = attempt(os.nice, -5)";
     }
 }
 
+fn a_caller_of_real_time_policy_does_not_hand_it_on(by: &Attacker) -> Outcome {
+    if !nix::unistd::geteuid().is_root() {
+        return Outcome::NotHere("only root can give a caller that place".to_owned());
+    }
+    // What a process holds, limits take nothing of; a user keeps it of the root that started it.
+    let holding = "{ chrt -f -p 10 $$ && renice -n -5 -p $$ && ionice -c 1 -p $$; } \
+                   >/dev/null 2>&1 || exit 77";
+    let function = Function::python(&probe_source(
+        "found['policy'] = os.sched_getscheduler(0)
+found['nice'] = os.getpriority(os.PRIO_PROCESS, 0)
+IOPRIO_GET, PROCESS = 31 if os.uname().machine == 'aarch64' else 252, 1
+io = ctypes.CDLL(None).syscall(ctypes.c_long(IOPRIO_GET), ctypes.c_long(PROCESS), ctypes.c_long(0))
+found['real-time I/O'] = io >> 13 == 1",
+    ));
+    let run = by.invoke(&function).args(["--timeout", "30"]).inside(holding, &[]).run();
+    if run.code() == 77 {
+        return Outcome::NotHere("the machine gives no such place".to_owned());
+    }
+    let found = run.answered().json();
+    assert_eq!(found, json!({ "policy": 0, "nice": 0, "real-time I/O": false }));
+    Outcome::Held("SCHED_OTHER, nice 0, no real-time I/O".to_owned())
+}
+
 fn a_caller_whom_the_kernel_spares_does_not_hand_that_on(by: &Attacker) -> Outcome {
     let spared = "echo -1000 2>/dev/null >/proc/$$/oom_score_adj";
     match prepared(by, spared, "held = bytearray(1 << 30)\nprint('HAS IT')") {
@@ -234,7 +260,7 @@ found['limit'] = resource.getrlimit(resource.RLIMIT_CORE)[1]
 found['raise'] = attempt(resource.setrlimit, resource.RLIMIT_CORE, (-1, -1))",
     );
     assert_eq!(found["core dumped"], false, "{found}");
-    assert_eq!(found["files"], serde_json::json!([]), "{found}");
+    assert_eq!(found["files"], json!([]), "{found}");
     assert_eq!(found["raise"][0], "refused", "{found}");
     assert!(found["limit"].as_u64().is_some_and(|bytes| bytes <= 1), "{found}");
     "no core, and none can be asked for".to_owned()

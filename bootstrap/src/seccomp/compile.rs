@@ -4,7 +4,7 @@
 //! It tests every number in turn and has one answer per filter: our table would be two filters of
 //! about a thousand instructions together. The kernel runs a new filter once for every number to fill
 //! its cache of always-allowed calls, so installing costs the length of the *path* times 450. Measured:
-//! 705 instructions in line 328 µs, this tree of 123 instructions 29 µs (performance.md 2.11 has 701 µs
+//! 705 instructions in line 328 µs, this tree, then of 123, 29 µs (performance.md 2.11 has 701 µs
 //! for 360 on a slower machine). Here neighbours with the same answer become one range, and ranges a
 //! tree, balanced by how many numbers lie on each side because that warm-up visits each once.
 //!

@@ -7,9 +7,10 @@
 //! - **refused** (EPERM): known, and either a way to make or enter namespaces and mounts, to look into
 //!   other processes, to change the machine, or a large piece of kernel that no ordinary program
 //!   needs. EPERM is what an unprivileged user sees anyway, so programs are prepared for it.
-//! - **looked at**: one argument decides.
+//! - **looked at**: an argument decides, or sends on to the next one.
 //! - **absent** (ENOSYS): everything else, among it `clone3`, whose flags lie behind a pointer and
-//!   cannot be looked at (libc falls back to `clone`), calls the kernel has dropped (`create_module`),
+//!   cannot be looked at (libc falls back to `clone`), asynchronous I/O (`io_setup`), of which the machine
+//!   has one count (`fs.aio-nr`) that one call can use up, calls the kernel has dropped (`create_module`),
 //!   reading of mounts and LSM state that libraries can do another way (`listmount`,
 //!   `lsm_get_self_attr`), and all numbers of the x32 ABI.
 //!
@@ -21,7 +22,10 @@
 //! - `personality` may be asked, set to what it is, or turn off address randomisation (debuggers and
 //!   Lisps restart themselves so); nothing that changes how the kernel treats the program.
 //! - Sockets: Unix, IPv4, IPv6 and routing netlink (`getifaddrs`, Go's and glibc's resolvers). Others
-//!   answer EAFNOSUPPORT, as a kernel built without them.
+//!   answer EAFNOSUPPORT, as a kernel built without them. Of the Internet's protocols TCP, MPTCP (Go's
+//!   listeners), UDP and ping: for any other the kernel has the host load a module (SCTP, DCCP, L2TP),
+//!   and of DCCP already its type is the name. So do the ioctls of bridges and VLANs, before they look
+//!   whether the caller may.
 //!
 //! # Invariants
 //! - A number stands in one list only, and no number of the kernel is undecided by accident: a test
@@ -34,7 +38,9 @@
 use libc::{
     ADDR_NO_RANDOMIZE, AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, CLONE_NEWCGROUP, CLONE_NEWIPC,
     CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWUTS, EAFNOSUPPORT, ENOSYS,
-    EPERM, EPROTONOSUPPORT, NETLINK_ROUTE, S_IFBLK, S_IFCHR, S_IFMT, TIOCLINUX, TIOCSTI, c_long,
+    EPERM, EPROTONOSUPPORT, ESOCKTNOSUPPORT, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_IP,
+    IPPROTO_MPTCP, IPPROTO_TCP, IPPROTO_UDP, NETLINK_ROUTE, S_IFBLK, S_IFCHR, S_IFMT, SOCK_DGRAM,
+    SOCK_RAW, SOCK_STREAM, TIOCLINUX, TIOCSTI, c_long,
 };
 
 use super::verdict::{Look, Verdict};
@@ -67,8 +73,7 @@ const ALLOWED: &[&[c_long]] = {
         SYS_pwritev SYS_preadv2 SYS_pwritev2 SYS_lseek SYS_close SYS_close_range SYS_dup SYS_dup3
         SYS_fcntl SYS_flock SYS_pipe2 SYS_sendfile SYS_splice SYS_tee SYS_vmsplice
         SYS_copy_file_range SYS_fsync SYS_fdatasync SYS_fadvise64 SYS_readahead SYS_fallocate
-        SYS_ftruncate SYS_memfd_create SYS_io_setup SYS_io_destroy SYS_io_submit SYS_io_cancel
-        SYS_io_getevents },
+        SYS_ftruncate SYS_memfd_create },
         // files and directories
         calls! { SYS_openat SYS_openat2 SYS_fstat SYS_newfstatat SYS_statx SYS_statfs SYS_fstatfs
         SYS_faccessat SYS_faccessat2 SYS_truncate SYS_getdents64 SYS_getcwd SYS_chdir SYS_fchdir
@@ -137,13 +142,13 @@ const ALLOWED_HERE: &[c_long] = {
     SYS_sync_file_range SYS_epoll_create SYS_epoll_wait SYS_eventfd SYS_signalfd SYS_inotify_init
     SYS_fork SYS_vfork SYS_getpgrp SYS_getrlimit SYS_setrlimit SYS_alarm SYS_pause SYS_time
     SYS_arch_prctl
-    // io_pgetevents; uretprobe and uprobe, which the kernel makes a traced program call
-    333 335 336 }
+    // uretprobe and uprobe, which the kernel makes a traced program call
+    335 336 }
 };
 #[cfg(target_arch = "aarch64")]
 const ALLOWED_HERE: &[c_long] = calls! {
-    // renameat sync_file_range getrlimit setrlimit io_pgetevents: not in the libc crate for glibc
-    38 84 163 164 292
+    // renameat sync_file_range getrlimit setrlimit: not in the libc crate for glibc
+    38 84 163 164
 };
 
 const REFUSED_CALLS: &[&[c_long]] = {
@@ -190,11 +195,25 @@ const NEW_NAMESPACES: u32 = (CLONE_NEWNS
 static CLONE: Look =
     Look { argument: 0, mask: NEW_NAMESPACES, cases: &[(0, Verdict::Allow)], otherwise: REFUSED };
 
-/// Keystrokes pushed into the terminal whoever started us sits at, and the console's own ioctl.
+/// Keystrokes pushed into the terminal whoever started us sits at, the console's own ioctl, and those of
+/// sockets for which the host loads a module (linux/sockios.h; `sock_ioctl` of the kernel).
 static IOCTL: Look = Look {
     argument: 1,
     mask: u32::MAX,
-    cases: &[(TIOCSTI as u32, REFUSED), (TIOCLINUX as u32, REFUSED)],
+    cases: &[
+        (TIOCSTI as u32, REFUSED),
+        (TIOCLINUX as u32, REFUSED),
+        (0x8940, REFUSED), // SIOCGIFBR
+        (0x8941, REFUSED), // SIOCSIFBR
+        (0x8980, REFUSED), // SIOCADDDLCI, until Linux 5.13
+        (0x8981, REFUSED), // SIOCDELDLCI
+        (0x8982, REFUSED), // SIOCGIFVLAN
+        (0x8983, REFUSED), // SIOCSIFVLAN
+        (0x89a0, REFUSED), // SIOCBRADDBR
+        (0x89a1, REFUSED), // SIOCBRDELBR
+        (0x89a2, REFUSED), // SIOCBRADDIF
+        (0x89a3, REFUSED), // SIOCBRDELIF
+    ],
     otherwise: Verdict::Allow,
 };
 
@@ -203,11 +222,70 @@ static SOCKET: Look = Look {
     mask: u32::MAX,
     cases: &[
         (AF_UNIX as u32, Verdict::Allow),
-        (AF_INET as u32, Verdict::Allow),
-        (AF_INET6 as u32, Verdict::Allow),
+        (AF_INET as u32, Verdict::Look(&IPV4)),
+        (AF_INET6 as u32, Verdict::Look(&IPV6)),
         (AF_NETLINK as u32, Verdict::Look(&NETLINK)),
     ],
     otherwise: Verdict::Errno(EAFNOSUPPORT),
+};
+
+/// The bits of a socket's type that name it; those above are `SOCK_CLOEXEC` and `SOCK_NONBLOCK`, and the
+/// kernel refuses any other (linux/net.h, `SOCK_TYPE_MASK`).
+const SOCKET_TYPE: u32 = 0xf;
+
+static IPV4: Look = Look {
+    argument: 1,
+    mask: SOCKET_TYPE,
+    cases: &[
+        (SOCK_STREAM as u32, Verdict::Look(&STREAMS)),
+        (SOCK_DGRAM as u32, Verdict::Look(&DATAGRAMS_IPV4)),
+        (SOCK_RAW as u32, REFUSED),
+    ],
+    otherwise: Verdict::Errno(ESOCKTNOSUPPORT),
+};
+
+static IPV6: Look = Look {
+    argument: 1,
+    mask: SOCKET_TYPE,
+    cases: &[
+        (SOCK_STREAM as u32, Verdict::Look(&STREAMS)),
+        (SOCK_DGRAM as u32, Verdict::Look(&DATAGRAMS_IPV6)),
+        (SOCK_RAW as u32, REFUSED),
+    ],
+    otherwise: Verdict::Errno(ESOCKTNOSUPPORT),
+};
+
+static STREAMS: Look = Look {
+    argument: 2,
+    mask: u32::MAX,
+    cases: &[
+        (IPPROTO_IP as u32, Verdict::Allow), // the type's own
+        (IPPROTO_TCP as u32, Verdict::Allow),
+        (IPPROTO_MPTCP as u32, Verdict::Allow),
+    ],
+    otherwise: Verdict::Errno(EPROTONOSUPPORT),
+};
+
+static DATAGRAMS_IPV4: Look = Look {
+    argument: 2,
+    mask: u32::MAX,
+    cases: &[
+        (IPPROTO_IP as u32, Verdict::Allow),
+        (IPPROTO_UDP as u32, Verdict::Allow),
+        (IPPROTO_ICMP as u32, Verdict::Allow),
+    ],
+    otherwise: Verdict::Errno(EPROTONOSUPPORT),
+};
+
+static DATAGRAMS_IPV6: Look = Look {
+    argument: 2,
+    mask: u32::MAX,
+    cases: &[
+        (IPPROTO_IP as u32, Verdict::Allow),
+        (IPPROTO_UDP as u32, Verdict::Allow),
+        (IPPROTO_ICMPV6 as u32, Verdict::Allow),
+    ],
+    otherwise: Verdict::Errno(EPROTONOSUPPORT),
 };
 
 static NETLINK: Look = Look {

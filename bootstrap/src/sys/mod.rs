@@ -14,6 +14,7 @@ mod device;
 mod mount;
 mod privilege;
 mod process;
+mod schedule;
 
 pub use descriptor::{
     close_from, close_on_exec, close_on_exec_from, close_on_exec_if_open, forget_descriptor,
@@ -31,4 +32,7 @@ pub use privilege::{
 pub use process::{
     Side, clone3, default_signals, die_with_parent, exec, exec_fd, exit_now, fork,
     reap_children_automatically, set_name,
+};
+pub use schedule::{
+    IO_CLASS_REAL_TIME, io_class, schedule_as_others, scheduling_policy, take_no_io_class,
 };
