@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 
-use super::StoreError;
+use super::{StoreError, private};
 
 const DIRECTORY: &str = "blobs";
 /// Half-written files begin so.
@@ -70,7 +70,7 @@ impl Blobs {
     /// If the folder cannot be made or read.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
         let directory = directory.join(DIRECTORY);
-        fs::create_dir_all(&directory)
+        private::directory(&directory)
             .map_err(|source| StoreError::file("make", &directory, source))?;
         for name in names(&directory)? {
             if name.starts_with(INCOMING) {

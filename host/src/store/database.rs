@@ -13,8 +13,8 @@ use std::thread;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
-use super::StoreError;
 use super::schema::{STEPS, migrate};
+use super::{StoreError, private};
 
 /// Questions that wait; askers beyond these wait for a place.
 const WAITING: usize = 256;
@@ -86,6 +86,7 @@ impl Store {
 }
 
 fn open(path: &PathBuf) -> Result<Connection, StoreError> {
+    private::file(path).map_err(|source| StoreError::file("make", path, source))?;
     let mut connection = Connection::open(path)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     // Nobody else has the file: no shared memory, no waiting for locks.

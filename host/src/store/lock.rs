@@ -12,11 +12,9 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use super::StoreError;
+use super::private::{DIRECTORY_MODE, FILE_MODE};
 
 const NAME: &str = "serve.lock";
-/// Packages may hold secrets: nobody else looks in. Trees are shown to functions by descriptor.
-const DIRECTORY_MODE: u32 = 0o711;
-const FILE_MODE: u32 = 0o600;
 /// Longest text that is read of a lock file.
 const MAX_TEXT_BYTES: u64 = 32;
 

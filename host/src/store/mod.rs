@@ -22,6 +22,7 @@ mod error;
 mod functions;
 mod layers;
 mod lock;
+pub mod private;
 mod queue;
 mod record;
 mod records;

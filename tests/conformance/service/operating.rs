@@ -1,9 +1,11 @@
 //! What the operator sees: metrics, usage, the pool, and what a service manager is told.
 
+use std::fs::Permissions;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixDatagram;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -217,4 +219,45 @@ fn the_unit_example_names_what_the_program_does() {
     }
     let exec = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
     assert!(exec.ends_with("lambdabox serve"), "{exec}");
+}
+
+/// Files that any user of the machine could read, if the directory itself lets everybody in.
+fn open_to_others(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let entry = entry.unwrap();
+        let (metadata, path) = (entry.metadata().unwrap(), entry.path());
+        match metadata.mode() & 0o005 {
+            _ if metadata.is_symlink() => {}
+            others if metadata.is_dir() && others & 0o001 != 0 => open_to_others(&path, found),
+            others if metadata.is_file() && others & 0o004 != 0 => found.push(path),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn code_variables_and_logs_are_the_owners_alone_in_a_data_directory_that_is_open() {
+    let data = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(data.path(), Permissions::from_mode(0o755)).unwrap();
+    // As an earlier lambdabox made them.
+    for directory in ["run", "blobs", "packages"] {
+        std::fs::create_dir(data.path().join(directory)).unwrap();
+    }
+    std::fs::write(data.path().join("records.sqlite3"), "").unwrap();
+    let host = Host::start(data.path(), &[]);
+    host.python(&format!(
+        "{WORKER}{}",
+        r#"
+create(c, "worker", WORKER, Environment={"Variables": {"SECRET": "x"}})
+call()
+"#
+    ));
+    let mut found = Vec::new();
+    open_to_others(data.path(), &mut found);
+    // What everybody has who has lambdabox, and what this test's host was started with.
+    found.retain(|path| {
+        !["loops", "empty.toml"].iter().any(|own| path.starts_with(data.path().join(own)))
+    });
+    assert_eq!(found, Vec::<PathBuf>::new());
+    assert!(data.path().join("store.sqlite3").exists(), "it is where this test looks");
 }

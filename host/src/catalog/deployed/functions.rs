@@ -26,6 +26,9 @@ use crate::store::{
 
 /// The one version there is until versions can be published.
 const LATEST: &str = "$LATEST";
+/// Between two tries to end a change that the store did not take: doubled each time, up to a limit.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Between two sweeps of packages that nobody needs.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
@@ -346,8 +349,12 @@ impl Deployed {
         let deployed = Arc::clone(self);
         let (name, deployment) = (record.name.clone(), record.deployment.clone());
         tokio::spawn(async move {
-            // A store that fails now leaves the record as it is; the next start finishes it.
-            let _finished_later = deployed.finish(&name, &deployment).await;
+            // A store that fails now, such as on a full disk, leaves the record as it is.
+            let mut pause = FIRST_PAUSE;
+            while deployed.finish(&name, &deployment).await.is_err() {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
         });
     }
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use super::super::{PackageError, open, survey};
-use crate::store::Blobs;
+use crate::store::{Blobs, private};
 
 const DIRECTORY: &str = "packages";
 /// Another one after every boot (random(4)).
@@ -37,6 +37,7 @@ impl Packages {
         let boot = boot.trim();
         let directory = all.join(boot);
         let failed = |source| PackageError::Write { path: all.clone(), source };
+        private::directory(&all).map_err(failed)?;
         fs::create_dir_all(&directory).map_err(failed)?;
         let own = fs::read_dir(&directory).map_err(failed)?;
         for entry in fs::read_dir(&all).map_err(failed)?.chain(own) {

@@ -10,6 +10,7 @@ use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, ResolveFlags, openat2, unlinka
 use rustix::io::Errno;
 
 use super::{LeaseError, lock, mounts, slot};
+use crate::store::private;
 
 /// Where work directories are, below the data directory.
 const RUN: &str = "run";
@@ -19,8 +20,8 @@ const MAKE_ATTEMPTS_MAX: usize = 32;
 /// on mounts of their own.
 const DEPTH_MAX: usize = 64;
 
-/// Whatever the caller's umask: who could write here could change what functions are shown.
-const MODE: u32 = 0o755;
+/// Whatever the caller's umask: copies of code are there, and what functions are shown.
+const MODE: u32 = 0o700;
 
 /// A work directory and its lock. Dropping it gives up the lock only.
 #[derive(Debug)]
@@ -35,17 +36,12 @@ pub(super) fn path_of(data_dir: &Path, name: &str) -> PathBuf {
     data_dir.join(RUN).join(name)
 }
 
-/// With its parents, the data directory among them.
-fn private_to_write(directory: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(MODE).create(directory)
-}
-
 impl WorkDir {
     /// Makes `path` anew: what a dead instance of the same name left (before a reboot) is removed.
     pub(super) fn make(path: &Path) -> Result<Self, LeaseError> {
         let failed = |source| LeaseError::WorkDir { path: path.to_owned(), source };
         if let Some(run) = path.parent() {
-            private_to_write(run).map_err(failed)?;
+            private::directory(run).map_err(failed)?;
         }
         for _ in 0..MAKE_ATTEMPTS_MAX {
             match DirBuilder::new().mode(MODE).create(path) {

@@ -13,8 +13,8 @@ use super::schema;
 use super::usage::UsageRecord;
 use super::waiting::{Entry, Lost, Shared};
 use super::writer::Writer;
-use crate::store::StoreError;
 use crate::store::schema::migrate;
+use crate::store::{StoreError, private};
 
 pub(super) const FILE_NAME: &str = "records.sqlite3";
 /// Prepared statements that are kept; there are about twenty.
@@ -126,6 +126,7 @@ impl Records {
 }
 
 fn open(path: &PathBuf) -> Result<Connection, StoreError> {
+    private::file(path).map_err(|source| StoreError::file("make", path, source))?;
     let mut connection = Connection::open(path)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     // Before there are tables, or it does nothing: lets the file shrink without being written anew.
