@@ -71,7 +71,11 @@ impl Queue {
     /// Runs events until the host is to end; what runs then runs on.
     pub async fn work(self: Arc<Self>, mut stop: Stop) {
         while !*stop.borrow() {
-            let wait = match self.start_some().await {
+            let places = tokio::select! {
+                places = self.some_places() => places,
+                _ended = stop.changed() => continue,
+            };
+            let wait = match self.start_some(places).await {
                 Ok(0) => self.until_next().await,
                 Ok(_) => continue,
                 Err(error) => {
@@ -95,13 +99,26 @@ impl Queue {
         let _all = self.places.acquire_many(all).await;
     }
 
-    /// Starts as many events as there are places for.
-    async fn start_some(self: &Arc<Self>) -> Result<usize, StoreError> {
-        let Ok(first) = Arc::clone(&self.places).acquire_owned().await else { return Ok(0) };
-        let mut places = vec![first];
-        while let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+    /// Waits for a place, and takes all that are free but no more than any one function may still have.
+    async fn some_places(&self) -> Vec<OwnedSemaphorePermit> {
+        // Never closed: whoever waits holds it.
+        let mut places: Vec<_> =
+            Arc::clone(&self.places).acquire_owned().await.into_iter().collect();
+        let counts = self.lock().values().copied().collect::<Vec<_>>();
+        let busiest = counts.into_iter().filter(|count| *count < AT_ONCE_OF_ONE).max();
+        while places.len() < AT_ONCE_OF_ONE - busiest.unwrap_or(0)
+            && let Ok(place) = Arc::clone(&self.places).try_acquire_owned()
+        {
             places.push(place);
         }
+        places
+    }
+
+    /// Starts as many events as there are places for.
+    async fn start_some(
+        self: &Arc<Self>,
+        places: Vec<OwnedSemaphorePermit>,
+    ) -> Result<usize, StoreError> {
         let limit = u32::try_from(places.len()).expect("a small number");
         let full = self.full();
         let now = now_ms();

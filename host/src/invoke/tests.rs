@@ -213,3 +213,31 @@ async fn a_caller_that_is_gone_does_not_stop_its_invocation() {
     place.stage.go.notify_one();
     place.stage.finished.notified().await;
 }
+
+#[tokio::test]
+async fn one_functions_events_never_take_every_place_and_none_begins_once_the_host_ends() {
+    let place = Place::new().await;
+    for function in ["slow", "other", "second"] {
+        place.deploy(function).await;
+    }
+    place.stage.holds.store(true, Ordering::SeqCst);
+    for (function, count) in [("slow", 40), ("other", 1), ("second", 40)] {
+        for number in 0..count {
+            place.accept(function, &format!("{function} {number}")).await;
+        }
+    }
+    let (stop, stopped) = watch::channel(false);
+    let working = tokio::spawn(Arc::clone(&place.queue).work(stopped));
+    let count = |function: &str| place.ran().iter().filter(|id| id.starts_with(function)).count();
+    while place.ran().len() < 64 {
+        place.stage.changed.notified().await;
+    }
+    assert_eq!((count("slow"), count("other"), count("second")), (32, 1, 31));
+    // It waits for a place.
+    stop.send(true).unwrap();
+    working.await.unwrap();
+    place.stage.holds.store(false, Ordering::SeqCst);
+    place.stage.go.notify_waiters();
+    place.queue.idle().await;
+    assert_eq!((place.ran().len(), place.depth().await), (64, 17));
+}

@@ -98,9 +98,10 @@ pub fn passed_on(
     arn: &str,
     decide: impl FnOnce() -> Sampled,
 ) -> (String, Traced) {
-    let root = new_root(accepted);
+    let read = given.and_then(TraceHeader::read);
+    let root = if read.is_none() { new_root(accepted) } else { String::new() };
     let nobodys = TraceHeader { root: &root, parent: None, sampled: None, lineage: None };
-    let header = given.and_then(TraceHeader::read).unwrap_or(nobodys);
+    let header = read.unwrap_or(nobodys);
     let parent = header.parent.map(str::to_owned);
     let traced = Traced { accepted, parent, span: new_span() };
     if let (TracingMode::PassThrough, Some(given), Some(_), Some(_)) =

@@ -65,7 +65,7 @@ pub(super) struct Driver<P> {
     draining: Vec<oneshot::Sender<()>>,
     kill_at: Option<Instant>,
     last_job: u64,
-    /// Invocations that an environment of many, which ends, was given too late.
+    /// Invocations that an environment, which ends, was given too late.
     not_taken: Vec<(EnvId, Run)>,
 }
 
@@ -159,7 +159,8 @@ impl<P: Provider> Driver<P> {
             Told::Slots { env, before, now: free } => self.schedule.slots(env, before, free, now),
             Told::Leaves { env } => self.schedule.leaves(env, now),
             Told::Back { env, job, invocation } => self.take_back(env, job, *invocation, now),
-            Told::Answered { job, invoked } => {
+            Told::Answered { env, job, invoked } => {
+                self.schedule.answered(env, job, now);
                 self.reply(job, Ok(*invoked));
                 Vec::new()
             }
@@ -200,10 +201,14 @@ impl<P: Provider> Driver<P> {
                 self.last_job += 1;
                 let job = JobId(self.last_job);
                 let need = Need::of(&version, invocation.tenant_id.clone());
-                self.versions.insert(need.key.clone(), version);
                 let pending = Pending { invocation: Some(*invocation), reply, since: now };
                 self.pending.insert(job, pending);
-                self.schedule.invoke(job, &need, now)
+                let effects = self.schedule.invoke(job, &need, now);
+                // Not if it was refused: nobody would take it out again.
+                if self.schedule.knows(&need.key) {
+                    self.versions.insert(need.key, version);
+                }
+                effects
             }
             Ask::Retire { function, version, keep_revision } => {
                 self.schedule.retire(&function, &version, keep_revision.as_deref())
@@ -268,7 +273,6 @@ impl<P: Provider> Driver<P> {
             runs: orders,
             kill: killed,
             is_frozen: Arc::clone(&is_frozen),
-            reported: Arc::default(),
         };
         let id = self.workers.spawn(worker.live()).id();
         self.env_of.insert(id, env);
@@ -278,11 +282,13 @@ impl<P: Provider> Driver<P> {
     fn assign(&mut self, env: EnvId, job: JobId) {
         let Some(pending) = self.pending.get_mut(&job) else { return };
         let Some(invocation) = pending.invocation.take() else { return };
-        if let Some(runs) = self.holds.get(&env).and_then(|hold| hold.runs.as_ref()) {
-            // It has room, because this environment has. One that has ended meanwhile is buried in a
-            // moment, and the caller is answered then; but one of many may have others before that.
+        if let Some(hold) = self.holds.get(&env)
+            && let Some(runs) = &hold.runs
+        {
+            // It has room, because this environment has; or it takes no more, which is heard of in a moment.
             let ended = runs.try_send(Run { job, invocation }).err();
-            if self.schedule.runs_many(env) {
+            // One that is killed is buried, and the caller is answered then.
+            if !*hold.kill.borrow() {
                 self.not_taken.extend(ended.map(|ended| (env, ended.into_inner())));
             }
         }

@@ -39,6 +39,8 @@ pub(crate) struct Environment {
     blueprint: Blueprint,
     life: Life,
     running: Option<Running>,
+    /// Processes of it could not be ended, once: what it holds is never another's.
+    has_survivors: bool,
     starts: u32,
     deadline: Option<Instant>,
     /// The beginning of an init whose processes are not started yet.
@@ -83,6 +85,7 @@ impl Environment {
             blueprint,
             life,
             running: None,
+            has_survivors: false,
             starts: 0,
             deadline: None,
             before_start: None,
@@ -175,6 +178,9 @@ impl Environment {
     /// Ends every process and frees everything but what the caller holds.
     pub(crate) async fn shut_down(&mut self) -> Result<(), SandboxError> {
         self.kill().await?;
+        if self.has_survivors {
+            return Err(SandboxError::Survivors);
+        }
         if self.blueprint.keeps_tmp() {
             self.workshop.spawner.close_tmp(self.blueprint.number).await?;
         }

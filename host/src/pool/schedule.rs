@@ -33,7 +33,7 @@ use std::time::Instant;
 
 pub(crate) use parts::{Effect, EnvId, Gone, Health, JobId, Key, Need, Stand};
 use parts::{Env, Flow, Group, Job};
-use walk::SLOTS_WITHIN;
+use walk::{FINISHES_WITHIN, SLOTS_WITHIN};
 
 use super::settings::Settings;
 use crate::model::Refused;
@@ -60,6 +60,8 @@ pub(crate) struct Schedule {
     /// Promises of room that ended until then have been looked at.
     promises_seen: Option<Instant>,
     closing: bool,
+    /// Everything was told to end.
+    killed: bool,
 }
 
 impl Schedule {
@@ -79,6 +81,7 @@ impl Schedule {
             last_env: 0,
             promises_seen: None,
             closing: false,
+            killed: false,
         }
     }
 
@@ -95,7 +98,7 @@ impl Schedule {
         let group = self.groups.entry(need.key.clone()).or_insert_with(new);
         group.waiting += 1;
         let until = now + self.settings.memory_within;
-        self.jobs.insert(job, Job { key: need.key.clone(), until });
+        self.jobs.insert(job, Job { key: need.key.clone(), until, answered: false });
         self.waiting.push_back(job);
         self.settle(now)
     }
@@ -138,6 +141,20 @@ impl Schedule {
         self.starting -= 1;
         self.group_of(env).starting -= 1;
         self.rest(env, Health::Ready, now)
+    }
+
+    /// The caller has its answer; runtime and extensions still have something to do.
+    pub(crate) fn answered(&mut self, env: EnvId, job: JobId, now: Instant) {
+        let Some(one) = self.envs.get_mut(&env).filter(|one| one.jobs.contains(&job)) else {
+            return;
+        };
+        one.finishing_until = Some(now + FINISHES_WITHIN);
+        let Some(job) = self.jobs.get_mut(&job) else { return };
+        if !std::mem::replace(&mut job.answered, true)
+            && let Some(flow) = self.flows.get_mut(&job.key.function)
+        {
+            flow.in_flight -= 1;
+        }
     }
 
     /// The environment's invocation is over; what it came to is for the caller.
@@ -191,18 +208,23 @@ impl Schedule {
         self.settle(now)
     }
 
-    /// An invocation that an environment of many was given has not begun there: it waits again, first.
+    /// An invocation that an environment was given has not begun there: it waits again, first.
     pub(crate) fn back(&mut self, env: EnvId, job: JobId, now: Instant) -> Vec<Effect> {
         let Some(one) = self.envs.get_mut(&env) else { return Vec::new() };
         if !one.jobs.remove(&job) {
             return Vec::new();
+        }
+        if self.killed {
+            self.forget(job);
+            let refused = Effect::Refuse { job, refused: Refused::ShuttingDown };
+            return [refused].into_iter().chain(self.is_done(env, Health::Ready, now)).collect();
         }
         self.waiting.push_front(job);
         self.group_of(env).waiting += 1;
         self.is_done(env, Health::Ready, now)
     }
 
-    /// An environment of many takes no more, and ends once all that run in it are over.
+    /// An environment takes no more, and ends once all that run in it are over.
     pub(crate) fn leaves(&mut self, env: EnvId, now: Instant) -> Vec<Effect> {
         let Some(one) = self.envs.get_mut(&env) else { return Vec::new() };
         one.health = Health::Broken;
@@ -309,6 +331,7 @@ impl Schedule {
     /// Everything ends now.
     pub(crate) fn kill(&mut self) -> Vec<Effect> {
         let mut effects = self.close();
+        self.killed = true;
         for job in self.waiting.clone() {
             self.leave(job);
             effects.push(Effect::Refuse { job, refused: Refused::ShuttingDown });

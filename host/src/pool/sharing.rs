@@ -64,11 +64,7 @@ impl<P: Provider> Worker<P> {
                 Ok(()) => break Left::Told,
             }
         };
-        let _gone = self.told.send(Told::Leaves { env: self.env }).await;
-        self.runs.close();
-        while let Ok(run) = self.runs.try_recv() {
-            self.send_back(run).await;
-        }
+        self.leave().await;
         let broken = match &left {
             Left::Told => "the environment has ended".to_owned(),
             Left::Broken(error) => in_words(error),
@@ -105,6 +101,15 @@ impl<P: Provider> Worker<P> {
         flights.given += 1;
         flights.running.insert(invocation.request_id.clone(), Flight { job, outcome: None });
         home.give(invocation, &mut answering(flights)).await
+    }
+
+    /// Has the schedule know that nothing more can begin here, and gives back what came meanwhile.
+    pub(super) async fn leave(&mut self) {
+        let _gone = self.told.send(Told::Leaves { env: self.env }).await;
+        self.runs.close();
+        while let Ok(run) = self.runs.try_recv() {
+            self.send_back(run).await;
+        }
     }
 
     async fn send_back(&mut self, run: Run) {

@@ -231,3 +231,25 @@ async fn with_freezing_off_nothing_is_frozen() {
     until(|| stage.ended() == 1).await;
     assert_eq!(stage.freezes(), 0);
 }
+
+#[tokio::test]
+async fn an_answer_that_was_given_is_told_whatever_becomes_of_its_environment() {
+    let stage = Stage::start(settings());
+    assert_eq!(stage::text(ask(&stage, "f", "then break").await), "then break");
+    let call = stage.call("f", "then wait");
+    until(|| stage.finished() == 2).await;
+    // Everything is to end now.
+    stage.pool.drain(Instant::now()).await;
+    assert_eq!(stage::text(call.await.unwrap()), "then wait");
+}
+
+#[tokio::test]
+async fn nobody_waits_for_an_environment_that_broke_while_it_was_idle() {
+    let stage = Stage::start(super::Settings { freeze: Freeze::Immediate, ..settings() });
+    stage.hold_ends.store(true, Ordering::SeqCst);
+    ask(&stage, "f", "break when idle").await.unwrap();
+    until(|| stage.ending() == 1).await;
+    assert_eq!(stage::text(ask(&stage, "f", "next").await), "next");
+    assert_eq!((stage.made(), stage.ended()), (2, 0));
+    stage.ends.add_permits(2);
+}

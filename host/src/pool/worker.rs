@@ -10,9 +10,10 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
 use super::home::{Home, Journal, Provider, Sink};
 use super::schedule::{EnvId, Gone, Health, JobId};
@@ -24,7 +25,7 @@ use crate::model::{
 use crate::sandbox::SandboxError;
 
 /// How long an answer is kept from its caller for the environment to be free: who calls again at once
-/// finds it so and needs no second one. Whoever works on after its response takes longer.
+/// finds it so, and waits for nothing.
 const FREE_WITHIN: Duration = Duration::from_millis(10);
 
 /// An order to an environment. Closing the channel is the order to end when idle.
@@ -38,12 +39,12 @@ pub(super) enum Told {
     /// Its init is over.
     Ready { env: EnvId },
     /// Its caller can be answered, though runtime, extensions or their end still take time.
-    Answered { job: JobId, invoked: Box<Invoked> },
+    Answered { env: EnvId, job: JobId, invoked: Box<Invoked> },
     /// Of one that runs many at once: how many more it can be given than it said before.
     Slots { env: EnvId, before: usize, now: usize },
-    /// Of such a one: it takes no more.
+    /// It takes no more.
     Leaves { env: EnvId },
-    /// Of such a one: an invocation that it never began.
+    /// An invocation that it never began.
     Back { env: EnvId, job: JobId, invocation: Box<Invocation> },
     /// Its invocation is over. The result is not there if it was told before.
     Done { env: EnvId, job: JobId, result: Option<Box<Result<Invoked, Refused>>>, health: Health },
@@ -63,8 +64,16 @@ pub(super) struct Worker<P> {
     pub(super) kill: watch::Receiver<bool>,
     /// For whoever asks what the pool does.
     pub(super) is_frozen: Arc<AtomicBool>,
-    /// An invocation's REPORT was logged.
-    pub(super) reported: Arc<Notify>,
+}
+
+/// What a look at an invocation has found.
+enum Turn {
+    /// The environment is free, or cannot go on.
+    Ran(Result<(), SandboxError>),
+    /// Its caller need not wait for that.
+    Answered(Box<Invoked>),
+    /// Everything must end.
+    Killed,
 }
 
 /// Why the loop of a living environment was left.
@@ -93,6 +102,10 @@ impl<P: Provider> Worker<P> {
             Err(gone) => return gone,
         };
         let left = self.serve(&mut home, &tail).await;
+        if matches!(left, Left::Broken(_)) {
+            // Its end takes time, and nobody is to wait for that.
+            self.leave().await;
+        }
         self.end(home, left).await
     }
 
@@ -115,7 +128,10 @@ impl<P: Provider> Worker<P> {
             }
         }
         match (left, home.end().await) {
-            (_, Err(error)) => Gone::Lost(in_words(&error)),
+            (Left::Broken(first), Err(error)) => {
+                Gone::Lost(format!("{}; {}", in_words(&first), in_words(&error)))
+            }
+            (Left::Told, Err(error)) => Gone::Lost(in_words(&error)),
             (Left::Broken(error), Ok(())) => Gone::Failed(in_words(&error)),
             (Left::Told, Ok(())) => Gone::Ended,
         }
@@ -185,7 +201,6 @@ impl<P: Provider> Worker<P> {
     ) -> Result<(), SandboxError> {
         let Run { job, invocation } = run;
         let answer_at = invocation.answer_at;
-        let is_answered = Notify::new();
         let outcome = Mutex::new(None);
         let whole = || {
             let mut tail = lock(tail);
@@ -193,47 +208,72 @@ impl<P: Provider> Worker<P> {
             let (log_tail, report) = tail.take();
             Some(Invoked { outcome, log_tail, report: Some(report?) })
         };
+        let early = || {
+            let outcome = lock(&outcome).take()?;
+            Some(Invoked { outcome, log_tail: Vec::new(), report: None })
+        };
         let mut is_told = false;
         let ran = {
-            let mut answer = |_: &RequestId, answered: Outcome| {
-                *lock(&outcome) = Some(answered);
-                is_answered.notify_one();
-            };
+            let mut answer = |_: &RequestId, answered: Outcome| *lock(&outcome) = Some(answered);
             let mut ran = std::pin::pin!(home.invoke(invocation, &mut answer));
-            let mut waited = std::pin::pin!(async {
-                is_answered.notified().await;
-                tokio::time::sleep(patience(FREE_WITHIN)).await;
-            });
+            let mut killed = std::pin::pin!(killed(&mut self.kill));
+            let mut late = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
+            let mut is_late_set = false;
             loop {
-                // Whoever hurries has no time for it; the home is ended next.
-                tokio::select! {
-                    biased;
-                    () = killed(&mut self.kill) => return Ok(()),
-                    ran = &mut ran => break ran,
+                // What an invocation does, it does while it is polled: no other task has word of it.
+                let turn = std::future::poll_fn(|cx| {
+                    if killed.as_mut().poll(cx).is_ready() {
+                        return Poll::Ready(Turn::Killed);
+                    }
+                    if let Poll::Ready(ran) = ran.as_mut().poll(cx) {
+                        return Poll::Ready(Turn::Ran(ran));
+                    }
+                    if is_told {
+                        return Poll::Pending;
+                    }
                     // Processes end in their own time, and nobody waits for that.
-                    () = self.reported.notified(), if !is_told => {
-                        if let Some(invoked) = whole() {
-                            let invoked = Box::new(invoked);
-                            // As below.
-                            let _gone = self.told.send(Told::Answered { job, invoked }).await;
-                            is_told = true;
-                        }
+                    if let Some(invoked) = whole() {
+                        return Poll::Ready(Turn::Answered(Box::new(invoked)));
                     }
                     // Nor for what runtime and extensions do after the response.
-                    () = &mut waited, if !is_told && answer_at == AnswerAt::Response => {
-                        let outcome = lock(&outcome).take();
-                        if let Some(outcome) = outcome {
-                            let invoked = Invoked { outcome, log_tail: Vec::new(), report: None };
+                    if answer_at == AnswerAt::Response && lock(&outcome).is_some() {
+                        if !std::mem::replace(&mut is_late_set, true) {
+                            late.as_mut()
+                                .reset(tokio::time::Instant::now() + patience(FREE_WITHIN));
+                        }
+                        std::task::ready!(late.as_mut().poll(cx));
+                        return early().map_or(Poll::Pending, |invoked| {
+                            Poll::Ready(Turn::Answered(Box::new(invoked)))
+                        });
+                    }
+                    Poll::Pending
+                })
+                .await;
+                match turn {
+                    Turn::Ran(ran) => break ran,
+                    Turn::Answered(invoked) => {
+                        // As below.
+                        let _gone =
+                            self.told.send(Told::Answered { env: self.env, job, invoked }).await;
+                        is_told = true;
+                    }
+                    // Whoever hurries has no time for the rest; the home is ended next. But what was answered
+                    // is.
+                    Turn::Killed => {
+                        if let Some(invoked) = early().filter(|_| !is_told) {
                             let invoked = Box::new(invoked);
                             // As below.
-                            let _gone = self.told.send(Told::Answered { job, invoked }).await;
-                            is_told = true;
+                            let _gone = self
+                                .told
+                                .send(Told::Answered { env: self.env, job, invoked })
+                                .await;
                         }
+                        return Ok(());
                     }
                 }
             }
         };
-        let result = match (whole(), &ran) {
+        let result = match (whole().or_else(early), &ran) {
             _ if is_told => None,
             (Some(invoked), _) => Some(Ok(invoked)),
             (None, Err(error)) => Some(Err(Refused::Sandbox(in_words(error)))),
@@ -257,14 +297,10 @@ impl<P: Provider> Worker<P> {
     fn sink(&self, tail: &Arc<Mutex<impl Keep>>) -> Sink {
         let (journal, version) = (Arc::clone(&self.journal), Arc::clone(&self.version));
         let tail = Arc::clone(tail);
-        let reported = Arc::clone(&self.reported);
         Arc::new(move |stream: &str, event: Event| {
             let mut lines = Vec::new();
             journal.note(&version, stream, &event, &mut lines);
             lock(&tail).keep(&event, &lines);
-            if matches!(event, Event::Report(_)) {
-                reported.notify_one();
-            }
         })
     }
 }

@@ -28,6 +28,9 @@ pub enum SandboxError {
     /// The init ended before it was ready, without saying why.
     #[error("the init of the sandbox ended before it was ready")]
     InitEnded,
+    /// Processes of an earlier start of the same environment could not be ended.
+    #[error("processes of the environment could not be ended before")]
+    Survivors,
     /// A tree of the host cannot be shown inside.
     #[error("failed to show {} inside the sandbox", path.display())]
     Tree {

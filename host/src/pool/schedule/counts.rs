@@ -10,12 +10,6 @@ impl Schedule {
         self.groups.contains_key(key)
     }
 
-    /// Whether many may run at once in it.
-    pub(crate) fn runs_many(&self, env: EnvId) -> bool {
-        let key = self.envs.get(&env).map(|one| &one.key);
-        key.and_then(|key| self.groups.get(key)).is_some_and(|group| group.at_once.is_some())
-    }
-
     pub(crate) fn memory_budget_mb(&self) -> u64 {
         self.settings.memory_budget_mb
     }

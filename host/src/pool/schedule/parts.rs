@@ -115,9 +115,16 @@ pub(super) struct Env {
     /// Until then the rest of what may run in it at once is thought to come: its runtime has only begun
     /// to ask, or was done with something just now.
     pub(super) promising_until: Instant,
+    /// Of one after another: its caller has the answer, and until then it is thought to be free any moment.
+    pub(super) finishing_until: Option<Instant>,
 }
 
 impl Env {
+    /// Whether it is about to be free.
+    pub(super) fn is_finishing(&self, now: Instant) -> bool {
+        self.stand == Stand::Busy && self.finishing_until.is_some_and(|until| now < until)
+    }
+
     /// How many of `at_once` are on their way.
     pub(super) fn promised(&self, at_once: u32, now: Instant) -> u32 {
         match self.stand {
@@ -178,4 +185,6 @@ pub(super) struct Job {
     pub(super) key: Key,
     /// Past this, it is refused if there is no memory for it.
     pub(super) until: Instant,
+    /// Its caller has the answer: it is in flight no more.
+    pub(super) answered: bool,
 }

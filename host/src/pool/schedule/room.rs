@@ -20,6 +20,9 @@ impl Schedule {
     /// Serves whoever can be served now, oldest first.
     pub(super) fn settle(&mut self, now: Instant) -> Vec<Effect> {
         let mut effects = Vec::new();
+        if self.waiting.is_empty() {
+            return effects;
+        }
         // Of each version, environments that start or are about to have room will serve this many.
         let mut covered: BTreeMap<Key, u32> = BTreeMap::new();
         let mut blocked = false;
@@ -35,6 +38,7 @@ impl Schedule {
             let key = self.jobs[&job].key.clone();
             if let Some(env) = self.best_open(&key) {
                 effects.push(self.assign(env, job));
+                effects.extend(self.end_unwanted(&key));
                 servable = servable.saturating_sub(1);
                 continue;
             }
@@ -67,19 +71,28 @@ impl Schedule {
     /// How many will be served by what starts, or has room again at any moment.
     fn promised(&self, key: &Key, now: Instant) -> u32 {
         let group = &self.groups[key];
-        let Some(at_once) = group.at_once else { return group.starting };
         let envs = self.envs.values().filter(|env| env.key == *key);
-        envs.map(|env| env.promised(at_once, now)).sum()
+        match group.at_once {
+            Some(at_once) => envs.map(|env| env.promised(at_once, now)).sum(),
+            None => envs.map(|env| u32::from(env.is_finishing(now))).sum::<u32>() + group.starting,
+        }
     }
 
     /// When somebody who waits has waited long enough for such room.
     pub(super) fn promises_end(&self) -> Option<Instant> {
-        let waits = |key: &Key| {
-            self.groups.get(key).is_some_and(|group| group.at_once.is_some() && group.waiting > 0)
+        if self.waiting.is_empty() {
+            return None;
+        }
+        let promise = |env: &Env| {
+            let group = self.groups.get(&env.key).filter(|group| group.waiting > 0)?;
+            match (group.at_once, env.stand) {
+                (Some(_), Stand::Idle { .. } | Stand::Busy) => Some(env.promising_until),
+                (None, Stand::Busy) => env.finishing_until,
+                _ => None,
+            }
         };
-        let serving = |env: &&Env| matches!(env.stand, Stand::Idle { .. } | Stand::Busy);
-        let late = self.envs.values().filter(serving).filter(|env| waits(&env.key));
-        late.map(|env| env.promising_until).filter(|until| Some(*until) > self.promises_seen).min()
+        let promises = self.envs.values().filter_map(promise);
+        promises.filter(|until| Some(*until) > self.promises_seen).min()
     }
 
     /// The most recently used, one with a runtime before one without.

@@ -11,6 +11,11 @@ use super::parts::{Effect, Env, EnvId, Group, Health, JobId, Key, Stand};
 /// other environment is started for that.
 pub(super) const SLOTS_WITHIN: Duration = Duration::from_secs(1);
 
+/// How long after its answer an environment is thought to be free any moment; until then no other one is
+/// started for who waits. A runtime that has used up its share of the processor, or shares it with many,
+/// takes some periods of that share to ask for the next one.
+pub(super) const FINISHES_WITHIN: Duration = Duration::from_millis(100);
+
 impl Schedule {
     pub(super) fn group_of(&mut self, env: EnvId) -> &mut Group {
         let key = &self.envs[&env].key;
@@ -36,6 +41,7 @@ impl Schedule {
             jobs: BTreeSet::new(),
             free: 0,
             promising_until: now,
+            finishing_until: None,
         };
         self.envs.insert(env, one);
         Effect::Start { env, key: key.clone() }
@@ -89,6 +95,7 @@ impl Schedule {
         self.group_of(env).waiting -= 1;
         let one = self.envs.get_mut(&env).expect("it was open");
         one.stand = Stand::Busy;
+        one.finishing_until = None;
         one.jobs.insert(job);
         let free = one.free.saturating_sub(1);
         self.set_free(env, free);
@@ -106,6 +113,14 @@ impl Schedule {
         self.ending_mb += u64::from(mb);
         self.envs.get_mut(&env).expect("it was there above").stand = Stand::Ending;
         Effect::End { env }
+    }
+
+    /// Of a version that is served no more, the idle ones that nobody waits for now.
+    pub(super) fn end_unwanted(&mut self, key: &Key) -> Vec<Effect> {
+        let group = &self.groups[key];
+        let unwanted = group.waiting == 0 && (group.retired || self.closing);
+        let idle = if unwanted { group.idle.clone() } else { Vec::new() };
+        idle.into_iter().map(|env| self.end(env)).collect()
     }
 
     /// Takes an environment that is gone off every count.
@@ -132,7 +147,7 @@ impl Schedule {
     /// An invocation is over.
     pub(super) fn forget(&mut self, job: JobId) {
         let Some(job) = self.jobs.remove(&job) else { return };
-        if let Some(flow) = self.flows.get_mut(&job.key.function) {
+        if let Some(flow) = self.flows.get_mut(&job.key.function).filter(|_| !job.answered) {
             flow.in_flight -= 1;
         }
         self.tidy(&job.key);

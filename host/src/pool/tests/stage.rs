@@ -64,6 +64,8 @@ pub(super) struct Fake {
     ends: Arc<Semaphore>,
     sink: Sink,
     is_frozen: bool,
+    /// Its next freeze does not succeed.
+    breaks: bool,
 }
 
 struct NoLog;
@@ -182,6 +184,7 @@ impl Provider for Maker {
             ends: Arc::clone(&self.ends),
             sink,
             is_frozen: false,
+            breaks: false,
         })
     }
 }
@@ -215,14 +218,17 @@ impl Home for Fake {
             }
             b"panic" => panic!("as it was told"),
             b"break" => return Err(SandboxError::InitEnded),
+            b"break when idle" => self.breaks = true,
             _ => {}
         }
         self.counts.running.fetch_sub(1, Ordering::SeqCst);
         self.counts.finished.fetch_add(1, Ordering::SeqCst);
         let outcome = Outcome::Answered { payload: payload.clone(), content_type: None };
         answer(&invocation.request_id, outcome);
-        if payload.as_ref() == b"then wait" {
-            self.gate.acquire().await.expect("it is never closed").forget();
+        match payload.as_ref() {
+            b"then wait" => self.gate.acquire().await.expect("it is never closed").forget(),
+            b"then break" => return Err(SandboxError::InitEnded),
+            _ => {}
         }
         (self.sink)("stream", Event::Report(report(invocation.request_id)));
         Ok(())
@@ -253,6 +259,9 @@ impl Home for Fake {
     }
 
     fn freeze(&mut self) -> Result<(), SandboxError> {
+        if self.breaks {
+            return Err(SandboxError::InitEnded);
+        }
         self.is_frozen = true;
         self.counts.frozen.fetch_add(1, Ordering::SeqCst);
         self.counts.freezes.fetch_add(1, Ordering::SeqCst);

@@ -338,3 +338,28 @@ fn killing_answers_those_who_wait_and_ends_every_environment() {
     assert_eq!(case.gone(env), [Effect::Refuse { job: JobId(1), refused }]);
     assert!(case.schedule.is_drained());
 }
+
+#[test]
+fn who_calls_again_before_the_environment_is_free_waits_for_it_but_not_for_long() {
+    let mut case = Case::new(settings(9));
+    let limited = Need { reserved: Some(1), ..need("f", "1") };
+    let env = case.warm(&limited, Duration::ZERO);
+    for _ in 0..2 {
+        let effects = case.invoke(&limited);
+        assert_eq!(effects, [Effect::Assign { env, job: JobId(case.jobs) }]);
+        case.schedule.answered(env, JobId(case.jobs), case.now);
+        check(&case.schedule);
+        assert_eq!(case.invoke(&limited), [], "it is about to be free, and one more is in flight");
+        let [Effect::Refuse { .. }] = case.invoke(&limited)[..] else { panic!("that is all") };
+        let waiting = JobId(case.jobs - 1);
+        assert_eq!(case.done(env), [Effect::Assign { env, job: waiting }]);
+        assert_eq!(case.done(env), []);
+    }
+    let effects = case.invoke(&limited);
+    assert_eq!(effects, [Effect::Assign { env, job: JobId(case.jobs) }]);
+    case.schedule.answered(env, JobId(case.jobs), case.now);
+    assert_eq!(case.invoke(&limited), []);
+    let at = case.schedule.next_tick().expect("it is looked at again");
+    assert_eq!(at - case.now, FINISHES_WITHIN);
+    assert!(matches!(case.pass(FINISHES_WITHIN)[..], [Effect::Start { .. }]));
+}

@@ -126,3 +126,35 @@ fn an_idle_one_ends_in_its_time_and_a_busy_one_does_not() {
     many.done(env, 2);
     assert_eq!(many.pass(IDLE_FOR * 2), [Effect::End { env }]);
 }
+
+#[test]
+fn an_idle_one_of_an_old_revision_ends_once_nobody_waits_for_that_revision() {
+    let mut many = Many::new(9);
+    let env = many.ready(1);
+    assert_eq!(many.invoke(), [Effect::Assign { env, job: JobId(2) }]);
+    assert_eq!(many.invoke(), []);
+    let [Effect::Start { env: other, .. }] = many.pass(Duration::from_secs(1))[..] else {
+        panic!("its slot does not come")
+    };
+    many.schedule.ready(other, many.now);
+    assert_eq!(many.slots(other, 0, 1), [Effect::Assign { env: other, job: JobId(3) }]);
+    many.schedule.retire("f", "$LATEST", Some("2"));
+    assert_eq!(many.invoke(), [], "the newer one is thought to have room soon");
+    assert_eq!((many.done(env, 2), many.done(other, 3)), (vec![], vec![]), "somebody waits");
+    let last = Effect::Assign { env, job: JobId(4) };
+    assert_eq!(many.slots(env, 0, 1), [last, Effect::End { env: other }]);
+}
+
+#[test]
+fn what_comes_back_when_everything_has_been_killed_is_refused() {
+    let mut many = Many::new(9);
+    let env = many.ready(1);
+    assert_eq!(many.invoke(), [Effect::Assign { env, job: JobId(2) }]);
+    many.schedule.leaves(env, many.now);
+    many.schedule.kill();
+    let refused = Effect::Refuse { job: JobId(2), refused: Refused::ShuttingDown };
+    let effects = many.schedule.back(env, JobId(2), many.now);
+    check(&many.schedule);
+    assert_eq!(effects[0], refused);
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Start { .. })), "{effects:?}");
+}

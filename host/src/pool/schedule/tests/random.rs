@@ -107,6 +107,11 @@ impl World {
             }
             9..=11 => {
                 let Some(env) = dice.pick(&busy) else { return };
+                if dice.roll(4) == 0 {
+                    self.schedule.answered(env, self.busy[&env], self.now);
+                    check(&self.schedule);
+                    return;
+                }
                 let job = self.busy.remove(&env).expect("it was listed");
                 let health = [Health::Ready, Health::Ready, Health::Reset, Health::Broken];
                 let health = health[dice.roll(4)];
