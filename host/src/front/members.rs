@@ -1,6 +1,6 @@
 //! Members of a JSON body, by name and type. `null` is as good as absent.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use super::error::ApiError;
 
@@ -49,6 +49,12 @@ impl Members {
     pub(crate) fn integer(&self, name: &str) -> Result<Option<i64>, ApiError> {
         let Some(value) = self.get(name) else { return Ok(None) };
         value.as_i64().map(Some).ok_or_else(|| wrong(value, "Integer"))
+    }
+
+    /// A number with a fraction, perhaps.
+    pub(crate) fn number(&self, name: &str) -> Result<Option<&Number>, ApiError> {
+        let Some(value) = self.get(name) else { return Ok(None) };
+        value.as_number().map(Some).ok_or_else(|| wrong(value, "Double"))
     }
 
     pub(crate) fn boolean(&self, name: &str) -> Result<Option<bool>, ApiError> {

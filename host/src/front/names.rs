@@ -252,9 +252,12 @@ pub(crate) fn layer_version(arn: &str) -> Option<LayerVersionName<'_>> {
                 && is_region(region)
                 && is_account(account)
                 && !name.is_empty()
-                && name.chars().all(is_name) =>
+                && name.chars().all(is_name)
+                && !version.is_empty()
+                && version.bytes().all(|b| b.is_ascii_digit()) =>
         {
-            let version = version.parse().ok().filter(|_| !version.starts_with('+'))?;
+            // A larger one than the store can hold is one that is not there.
+            let version = version.parse::<i64>().unwrap_or(i64::MAX).unsigned_abs();
             Some(LayerVersionName { arn, region, account, name, version })
         }
         _ => None,

@@ -202,7 +202,7 @@ impl Front {
             Route::GetFunctionUrlConfig(name) => url::config::get(self, &name, &call).await,
             Route::UpdateFunctionUrlConfig(name) => url::config::update(self, &name, call).await,
             Route::DeleteFunctionUrlConfig(name) => url::config::delete(self, &name, &call).await,
-            Route::ListFunctionUrlConfigs(name) => url::config::list(self, &name).await,
+            Route::ListFunctionUrlConfigs(name) => url::config::list(self, &name, &call).await,
             Route::GetAccountSettings => account::get(self).await,
             Route::ListTags(arn) => tags::list(self, &arn).await,
             Route::TagResource(arn) => tags::add(self, &arn, call).await,

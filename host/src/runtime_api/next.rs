@@ -137,8 +137,9 @@ fn event(invocation: &Invocation) -> Option<Reply> {
     Some(reply)
 }
 
-/// A header's value. Line breaks become blanks, which JSON text does not mind.
+/// A header's value. Line breaks become blanks and DEL an escape, which JSON text does not mind.
 fn value(text: &str) -> Option<HeaderValue> {
     let plain = |text: &[u8]| HeaderValue::from_maybe_shared(Bytes::copy_from_slice(text)).ok();
-    plain(text.as_bytes()).or_else(|| plain(text.replace(['\r', '\n'], " ").as_bytes()))
+    plain(text.as_bytes())
+        .or_else(|| plain(text.replace(['\r', '\n'], " ").replace('\u{7f}', "\\u007f").as_bytes()))
 }

@@ -65,6 +65,8 @@ path = "capacityProviderConfig.lambdaManagedInstancesCapacityProviderConfig"
 for config, said in (
     (capacity(0), f"Value '0' at '{path}.perExecutionEnvironmentMaxConcurrency' failed to satisfy constraint: Member must have value greater than or equal to 1"),
     (capacity(1601), f"Value '1601' at '{path}.perExecutionEnvironmentMaxConcurrency' failed to satisfy constraint: Member must have value less than or equal to 1600"),
+    (capacity(1, ExecutionEnvironmentMemoryGiBPerVCpu=8.5), f"Value '8.5' at '{path}.executionEnvironmentMemoryGiBPerVCpu' failed to satisfy constraint: Member must have value less than or equal to 8"),
+    (capacity(1, ExecutionEnvironmentMemoryGiBPerVCpu=-1), f"Value '-1' at '{path}.executionEnvironmentMemoryGiBPerVCpu' failed to satisfy constraint: Member must have value greater than or equal to 2"),
     ({}, f"Value null at '{path}' failed to satisfy constraint: Member must not be null"),
 ):
     refused(raw.update_function_configuration, "ValidationException", "1 validation error detected: " + said, 400,
@@ -73,6 +75,8 @@ wrong = capacity(1)
 wrong["LambdaManagedInstancesCapacityProviderConfig"]["CapacityProviderArn"] = "mine"
 error = refused(raw.update_function_configuration, "ValidationException", FunctionName="f", CapacityProviderConfig=wrong)
 assert f"Value 'mine' at '{path}.capacityProviderArn'" in str(error), error
+assert c.delete_function(FunctionName="f")["ResponseMetadata"]["HTTPStatusCode"] == 202
+assert c.delete_function(FunctionName="g")["ResponseMetadata"]["HTTPStatusCode"] == 204
 "#,
     );
 }

@@ -96,6 +96,8 @@ create(c, "f", "def handler(e, c):\n    return c.client_context and c.client_con
 def context(text):
     return base64.b64encode(text).decode()
 assert answer(c.invoke(FunctionName="f", ClientContext=context(b'{"custom": {"k": "v"}}'))) == {"k": "v"}
+# JSON may have it in a text; a header may not.
+assert answer(c.invoke(FunctionName="f", ClientContext=context(b'{"custom":\n{"k": "\x7f"}}'))) == {"k": "\x7f"}
 assert answer(c.invoke(FunctionName="f")) is None
 for wrong in "%%%", context(b"[1]"), context(b"{"):
     refused(c.invoke, "InvalidRequestContentException", status=400, FunctionName="f", ClientContext=wrong)

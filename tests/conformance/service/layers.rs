@@ -32,6 +32,10 @@ c.delete_layer_version(LayerName="l", VersionNumber=1)
 c.delete_layer_version(LayerName="l", VersionNumber=1)
 refused(c.get_layer_version, "ResourceNotFoundException", "The resource you requested does not exist.", 404,
         LayerName="l", VersionNumber=1)
+# Larger than any number there is: not there, and no failure of the service.
+for number in 2 ** 63, 10 ** 20:
+    refused(c.get_layer_version_by_arn, "ResourceNotFoundException", "The resource you requested does not exist.", 404,
+            Arn=f"{layer}:{number}")
 assert answer(c.invoke(FunctionName="f")) == "layer"
 c.update_function_code(FunctionName="f", ZipFile=zipped(source + "\n"))
 updated(c, "f")

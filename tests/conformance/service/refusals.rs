@@ -76,6 +76,10 @@ def said(message, **more):
 name = "x" * 65
 said(f"1 validation error detected: Value '{name}' at 'functionName' failed to satisfy constraint: Member must "
      "have length less than or equal to 64", name=name)
+said(f"1 validation error detected: Value '{name}' at 'functionName' failed to satisfy constraint: Member must "
+     "have length less than or equal to 64", name="function:" + name)
+said('LogLevel is not supported when LogFormat is set to "Text". Remove LogLevel from your request or change the '
+     'LogFormat to "JSON" and try again.', LoggingConfig={"LogFormat": "Text", "ApplicationLogLevel": "ERROR"})
 said("Could not unzip uploaded file. Please check your file, then try to upload again.", Code={"ZipFile": b"no zip"})
 said("Please provide a source for function code.", Code={})
 said("Runtime and Handler are mandatory parameters for functions created with deployment packages.", Handler=None)
@@ -112,6 +116,8 @@ assert c.delete_function(FunctionName="f", Qualifier="7")["ResponseMetadata"]["H
 refused(c.update_function_code, "InvalidParameterValueException",
         "Please don't provide ImageUri when updating a function with packageType Zip.", FunctionName="f", ImageUri="x")
 refused(c.invoke, "AccessDeniedException", status=403, FunctionName="1" * 12 + ":function:f")
+refused(c.update_function_code, "InvalidParameterValueException", "lambdabox does not have PublishTo yet.",
+        FunctionName="f", ZipFile=zipped("x"), PublishTo="LATEST_PUBLISHED")
 assert c.list_functions(MasterRegion="us-east-1", FunctionVersion="ALL")["Functions"] == []
 assert [f["FunctionName"] for f in c.list_functions()["Functions"]] == ["f"]
 "#,

@@ -38,14 +38,19 @@ c.delete_function_url_config(FunctionName="f")
 for call in c.get_function_url_config, c.delete_function_url_config, c.update_function_url_config:
     refused(call, "ResourceNotFoundException", "The resource you requested does not exist.", 404, FunctionName="f")
 assert c.list_function_url_configs(FunctionName="f")["FunctionUrlConfigs"] == []
+refused(client(parameter_validation=False).list_function_url_configs, "ValidationException",
+        "1 validation error detected: Value '51' at 'maxItems' failed to satisfy constraint: Member must have value "
+        "less than or equal to 50", 400, FunctionName="f", MaxItems=51)
 url = url_of(c)
 assert url != made["FunctionUrl"]
 c.delete_function(FunctionName="f")
 assert visit(url)[0] == 403
 create(c, "f")
 refused(c.get_function_url_config, "ResourceNotFoundException", FunctionName="f")
-refused(c.create_function_url_config, "ResourceNotFoundException", f"Function not found: {ARN}g", 404,
+refused(c.create_function_url_config, "ResourceNotFoundException", "Function does not exist", 404,
         FunctionName="g", AuthType="NONE")
+for call in c.update_function_url_config, c.list_function_url_configs:
+    refused(call, "ResourceNotFoundException", "Function does not exist", 404, FunctionName="g")
 raw = client(parameter_validation=False).create_function_url_config
 refused(raw, "ValidationException",
         "3 validation errors detected: Value 'ALL' at 'authType' failed to satisfy constraint: Member must satisfy "
@@ -85,6 +90,9 @@ assert (status, body.decode(), headers["x-a"], headers["content-type"]) == (418,
 assert headers.get_all("set-cookie") == ["a=1", "b=2"]
 assert json.loads(visit(url, "/", "POST", b"\xff\x00")[2])["body"] == "/wA="
 assert visit(url, "/", "HEAD")[0] == 200
+odd = json.loads(visit(url, "/", headers={"Cookie": "session=abc; name=\xe9", "User-Agent": "caf\xe9"})[2])
+assert odd["cookies"] == ["session=abc", "name=\ufffd"], odd["cookies"]
+assert odd["requestContext"]["http"]["userAgent"] == "caf\ufffd"
 # Function URLs go by the whole name; the API stays closed to pages.
 assert http("GET", "/2015-03-31/functions", headers={"Origin": "https://page"})[0] == 403
 "#,
@@ -98,6 +106,10 @@ fn what_goes_wrong_has_the_services_answers() {
 create(c, "f", "def handler(e, c):\n    raise ValueError('no')\n")
 url = url_of(c)
 assert visit(url)[0::2] == (502, b"Internal Server Error")
+create(c, "odd", "def handler(e, c):\n    return {'statusCode': 101} if e['rawPath'] == '/101' else {'statusCode': 200, 'headers': {f'h{n}': 'x' for n in range(40000)}}\n")
+odd = url_of(c, "odd")
+for path in "/101", "/many":
+    assert visit(odd, path)[0::2] == (502, b"Internal Server Error"), path
 assert visit(url, "/", "POST", b"x" * 6_291_457)[0] == 413
 c.put_function_concurrency(FunctionName="f", ReservedConcurrentExecutions=0)
 assert visit(url)[0] == 429
@@ -131,6 +143,11 @@ assert headers["access-control-allow-headers"] == "x-one" and headers["access-co
 status, headers, body = visit(url, headers=page)
 assert body == b"GET" and headers["access-control-allow-origin"] == "https://a" and headers["access-control-expose-headers"] == "x-two"
 assert "access-control-allow-origin" not in visit(url, headers={"Origin": "https://b"})[1]
+# An empty one takes it away, as deploy tools do it.
+assert "Cors" not in c.update_function_url_config(FunctionName="f", Cors={})
+assert "Cors" not in c.get_function_url_config(FunctionName="f")
+status, headers, body = visit(url, "/", "OPTIONS", headers=page)
+assert body == b"OPTIONS" and headers["access-control-allow-origin"] == "own"
 "#,
     );
 }

@@ -23,6 +23,9 @@ const PATH: &str =
     "capacityProviderConfig.lambdaManagedInstancesCapacityProviderConfig.capacityProviderArn";
 const AT_ONCE_PATH: &str = "capacityProviderConfig.lambdaManagedInstancesCapacityProviderConfig.\
                             perExecutionEnvironmentMaxConcurrency";
+const GIB_PER_VCPU_PATH: &str = "capacityProviderConfig.lambdaManagedInstancesCapacityProviderConfig.\
+                                 executionEnvironmentMemoryGiBPerVCpu";
+const GIB_PER_VCPU_LIMITS: (u32, u32) = (2, 8);
 const PATTERN: &str = r"arn:aws[a-zA-Z-]*:lambda:[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:capacity-provider:[a-zA-Z0-9-_]+";
 const MAX_ARN: usize = 140;
 /// Where nothing is said (section 17).
@@ -55,7 +58,19 @@ pub(super) fn read(
         violations.number(AT_ONCE_PATH, number, limits);
     }
     let at_once = at_once.and_then(|number| u32::try_from(number).ok());
-    let gib_per_vcpu = config.0.get(GIB_PER_VCPU).and_then(Value::as_number).cloned();
+    let gib_per_vcpu = config.number(GIB_PER_VCPU)?.cloned();
+    if let Some(number) = &gib_per_vcpu {
+        let (value, text) = (number.as_f64().unwrap_or_default(), number.to_string());
+        let (least, most) = GIB_PER_VCPU_LIMITS;
+        if value > f64::from(most) {
+            let rule = format!("Member must have value less than or equal to {most}");
+            violations.add(GIB_PER_VCPU_PATH, &text, &rule);
+        }
+        if value < f64::from(least) {
+            let rule = format!("Member must have value greater than or equal to {least}");
+            violations.add(GIB_PER_VCPU_PATH, &text, &rule);
+        }
+    }
     Ok(arn.map(|arn| CapacityProvider {
         arn: arn.to_owned(),
         max_concurrency: at_once.unwrap_or(DEFAULT_AT_ONCE),

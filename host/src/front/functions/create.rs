@@ -16,7 +16,7 @@ use super::super::validate::Violations;
 use super::code::{Place, check_members, code_of};
 use super::refused::refused;
 use super::runtime::Intent;
-use super::settings::Settings;
+use super::settings::{Settings, is_set, not_yet};
 use super::shape::{View, configuration};
 use crate::catalog::{DeployError, MAX_UNPACKED_BYTES};
 use crate::store::{Configuration, FunctionRecord, Logging, State};
@@ -103,14 +103,19 @@ pub(in super::super) async fn create(front: &Front, call: Call) -> Answer {
 
 /// The name, whose length is told by another exception than everything else about it.
 fn named(front: &Front, text: &str) -> Result<Named, ApiError> {
-    let bare = text.chars().all(super::super::names::is_name);
-    if bare && text.len() > MAX_NAME {
-        return Err(ApiError::invalid(format!(
-            "1 validation error detected: Value '{text}' at 'functionName' failed to satisfy \
+    let too_long = |name: &str| {
+        ApiError::invalid(format!(
+            "1 validation error detected: Value '{name}' at 'functionName' failed to satisfy \
              constraint: Member must have length less than or equal to {MAX_NAME}"
-        )));
+        ))
+    };
+    if text.len() > MAX_NAME && text.chars().all(super::super::names::is_name) {
+        return Err(too_long(text));
     }
     let named = Named::read(text, None, CREATE, front.identity())?;
+    if named.name.len() > MAX_NAME {
+        return Err(too_long(&named.name));
+    }
     if named.qualifier.is_some() {
         return Err(ApiError::invalid(
             "A function is created without a version or alias; leave out what follows its name.",
@@ -121,10 +126,13 @@ fn named(front: &Front, text: &str) -> Result<Named, ApiError> {
 
 /// Versions come in a later release; an answer that has not published would be a lie.
 pub(super) fn refuse_publishing(members: &Members) -> Result<(), ApiError> {
-    match members.boolean("Publish")? {
-        Some(true) => Err(ApiError::invalid("lambdabox does not publish versions yet.")),
-        _ => Ok(()),
+    if members.boolean("Publish")? == Some(true) {
+        return Err(ApiError::invalid("lambdabox does not publish versions yet."));
     }
+    if is_set(members, "PublishTo") {
+        return Err(not_yet("PublishTo"));
+    }
+    Ok(())
 }
 
 /// Code and layers together.

@@ -96,8 +96,13 @@ pub(in super::super) async fn delete(front: &Front, name: &str, call: &Call) -> 
     let whole = Named { qualifier: None, ..named.clone() };
     match named.qualifier.as_deref() {
         None => {
-            let deleted = front.deployed.delete(&named.name).await;
-            deleted.map_err(|error| refused(error, &whole, identity))?;
+            let failed = |error| refused(error, &whole, identity);
+            let record = front.deployed.find(&named.name).await.map_err(failed)?;
+            front.deployed.delete(&named.name).await.map_err(failed)?;
+            // Environments of a capacity provider may take longer to end, so AWS only promises.
+            if record.configuration.capacity_provider.is_some() {
+                return Ok(reply::empty(StatusCode::ACCEPTED));
+            }
         }
         Some(LATEST) => {
             return Err(ApiError::invalid(

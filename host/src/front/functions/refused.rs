@@ -3,6 +3,7 @@
 use super::super::error::ApiError;
 use super::super::names::Named;
 use crate::catalog::{DeployError, DirectoryRefusal, Identity, PackageError};
+use crate::usage::Say;
 
 const BAD_ZIP: &str =
     "Could not unzip uploaded file. Please check your file, then try to upload again.";
@@ -36,7 +37,15 @@ pub(in super::super) fn refused(
         DeployError::Package(error @ (PackageError::Write { .. } | PackageError::Read { .. })) => {
             ApiError::service(format!("failed to {error}"))
         }
-        DeployError::Package(_) => ApiError::invalid(BAD_ZIP),
+        DeployError::Package(error) => {
+            // AWS's words do not say what is wrong with it.
+            let why = Say::chain(&error);
+            Say::silent().warning(&format!(
+                "the package of {} is refused, in AWS's words to its caller: failed to {why}",
+                named.name
+            ));
+            ApiError::invalid(BAD_ZIP)
+        }
         DeployError::Directory { path, refusal } => {
             let code = match refusal {
                 DirectoryRefusal::NotAllowed => "AccessDenied",

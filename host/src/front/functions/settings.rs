@@ -28,14 +28,13 @@ const MAX_LOG_GROUP: usize = 512;
 const MAX_SUBNETS: usize = 16;
 const MAX_SECURITY_GROUPS: usize = 5;
 /// Members of the model that mean something lambdabox has not.
-const NOT_YET: [&str; 7] = [
+const NOT_YET: [&str; 6] = [
     "FileSystemConfigs",
     "ImageConfig",
     "CodeSigningConfigArn",
     "DurableConfig",
     "RuntimeConfig",
     "AcceleratorConfig",
-    "PublishTo",
 ];
 
 /// What a request sets; absent members change nothing.
@@ -108,7 +107,7 @@ impl Settings {
         };
         settings.check(violations);
         if let Some(name) = NOT_YET.into_iter().find(|name| is_set(members, name)) {
-            return Err(ApiError::invalid(format!("lambdabox does not have {name} yet.")));
+            return Err(not_yet(name));
         }
         // Creation has taken it out.
         if is_set(members, "TenancyConfig") {
@@ -226,13 +225,18 @@ impl Settings {
                 *old = Some(new).filter(|new| !new.is_empty());
             }
         };
+        if self.dead_letter_target.as_ref().is_some_and(|arn| !arn.is_empty()) {
+            (front.say)(&format!(
+                "function {name}: DeadLetterConfig is kept and shown, but nothing is sent there yet"
+            ));
+        }
         clear(&mut set.dead_letter_target, self.dead_letter_target);
         clear(&mut set.kms_key_arn, self.kms_key_arn);
         if self.vpc.is_some() {
             set.vpc = self.vpc;
         }
         if let Some(logging) = self.logging {
-            logging.apply(&mut set.logging);
+            logging.apply(&mut set.logging)?;
         }
         if let Some(provider) = self.capacity_provider {
             set.capacity_provider = Some(provider);
@@ -240,7 +244,7 @@ impl Settings {
         // Records of many at once are told apart in JSON only.
         if set.capacity_provider.is_some() && set.logging.format != "JSON" {
             let format = Some("JSON".to_owned());
-            LoggingAsked { format, ..LoggingAsked::default() }.apply(&mut set.logging);
+            LoggingAsked { format, ..LoggingAsked::default() }.apply(&mut set.logging)?;
         }
         Ok(())
     }
@@ -268,7 +272,7 @@ impl LoggingAsked {
     }
 
     /// JSON has levels, INFO unless said; Text has none.
-    fn apply(self, logging: &mut Logging) {
+    fn apply(self, logging: &mut Logging) -> Result<(), ApiError> {
         if let Some(format) = self.format {
             logging.format = format;
         }
@@ -281,9 +285,15 @@ impl LoggingAsked {
             };
             level(self.application_level, &mut logging.application_level);
             level(self.system_level, &mut logging.system_level);
+        } else if self.application_level.is_some() || self.system_level.is_some() {
+            return Err(ApiError::invalid(
+                "LogLevel is not supported when LogFormat is set to \"Text\". Remove LogLevel from \
+                 your request or change the LogFormat to \"JSON\" and try again.",
+            ));
         } else {
             (logging.application_level, logging.system_level) = (None, None);
         }
+        Ok(())
     }
 }
 
@@ -315,8 +325,12 @@ async fn layer_uses(front: &Front, arns: &[String]) -> Result<Vec<LayerUse>, Api
     Ok(uses)
 }
 
+pub(super) fn not_yet(member: &str) -> ApiError {
+    ApiError::invalid(format!("lambdabox does not have {member} yet."))
+}
+
 /// A member that is there and not empty, as deploy tools like to send them.
-fn is_set(members: &Members, name: &str) -> bool {
+pub(super) fn is_set(members: &Members, name: &str) -> bool {
     members.0.get(name).is_some_and(|value| match value {
         serde_json::Value::Null => false,
         serde_json::Value::Array(items) => !items.is_empty(),
@@ -433,14 +447,14 @@ mod tests {
             group: "g".to_owned(),
         };
         let json = LoggingAsked { format: Some("JSON".to_owned()), ..LoggingAsked::default() };
-        json.apply(&mut logging);
+        json.apply(&mut logging).unwrap();
         assert_eq!(logging.application_level.as_deref(), Some("INFO"));
         let level =
             LoggingAsked { system_level: Some("WARN".to_owned()), ..LoggingAsked::default() };
-        level.apply(&mut logging);
+        level.apply(&mut logging).unwrap();
         assert_eq!(logging.system_level.as_deref(), Some("WARN"));
         let text = LoggingAsked { format: Some("Text".to_owned()), ..LoggingAsked::default() };
-        text.apply(&mut logging);
+        text.apply(&mut logging).unwrap();
         assert_eq!((logging.application_level, logging.system_level), (None, None));
     }
 }

@@ -93,6 +93,10 @@ fn head(
         Some(Value::String(text)) => text.parse().ok()?,
         Some(number) => StatusCode::from_u16(u16::try_from(number.as_u64()?).ok()?).ok()?,
     };
+    // Below it is what goes before an answer.
+    if response.status().is_informational() {
+        return None;
+    }
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, content_type);
     if let Some(Value::Object(given)) = members.get("headers") {
@@ -105,7 +109,7 @@ fn head(
     headers.remove(TRANSFER_ENCODING);
     if let Some(Value::Array(cookies)) = members.get("cookies") {
         for cookie in cookies {
-            headers.append(SET_COOKIE, HeaderValue::from_str(cookie.as_str()?).ok()?);
+            headers.try_append(SET_COOKIE, HeaderValue::from_str(cookie.as_str()?).ok()?).ok()?;
         }
     }
     Some(response)
@@ -124,7 +128,7 @@ fn put(headers: &mut HeaderMap, name: HeaderName, value: &Value) -> Option<()> {
             Value::Null => continue,
             other => other.to_string(),
         };
-        headers.append(&name, HeaderValue::from_str(&text).ok()?);
+        headers.try_append(&name, HeaderValue::from_str(&text).ok()?).ok()?;
     }
     Some(())
 }

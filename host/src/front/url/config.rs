@@ -8,15 +8,19 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::super::error::ApiError;
-use super::super::functions::refused;
+use super::super::functions::{marker, page_size, refused};
 use super::super::members::Members;
 use super::super::names::{NAMESPACED, Named};
 use super::super::reply::{self, Answer};
 use super::super::state::{Call, Front};
 use super::super::validate::Violations;
+use crate::catalog::DeployError;
 use crate::store::{Cors, FunctionRecord, Put, StoreError, UrlRecord};
 
 const NO_RESOURCE: &str = "The resource you requested does not exist.";
+const NO_FUNCTION: &str = "Function does not exist";
+/// On one page: more than a function has.
+const MAX_ITEMS: i64 = 50;
 const QUALIFIER_PATTERN: &str = r"((?!^\d+$)^[0-9a-zA-Z-_]+$)";
 const METHODS: [&str; 7] = ["GET", "PUT", "HEAD", "POST", "PATCH", "DELETE", "*"];
 const MAX_METHODS: usize = 6;
@@ -45,7 +49,7 @@ pub(in super::super) async fn create(front: &Front, name: &str, call: Call) -> A
         function: named.name.clone(),
         auth_type: asked.auth_type.unwrap_or_default(),
         invoke_mode: asked.invoke_mode,
-        cors: asked.cors,
+        cors: asked.cors.filter(|cors| *cors != Cors::default()),
         created: now(),
         modified: None,
     };
@@ -68,12 +72,14 @@ pub(in super::super) async fn get(front: &Front, name: &str, call: &Call) -> Ans
 pub(in super::super) async fn update(front: &Front, name: &str, call: Call) -> Answer {
     let named = function(front, name, call.query.get("Qualifier"))?;
     let asked = Asked::read(&front.settings(call.body).await?, Need::Nothing)?;
+    exists(front, &named).await?;
     let url = stored(front, &named).await?;
     let sent_mode = asked.invoke_mode.clone();
     let url = UrlRecord {
         auth_type: asked.auth_type.unwrap_or(url.auth_type),
         invoke_mode: asked.invoke_mode.or(url.invoke_mode),
-        cors: asked.cors.or(url.cors),
+        // `{}` takes it away, as deploy tools do it.
+        cors: asked.cors.or(url.cors).filter(|cors| *cors != Cors::default()),
         modified: Some(now()),
         ..url
     };
@@ -93,10 +99,15 @@ pub(in super::super) async fn delete(front: &Front, name: &str, call: &Call) -> 
     Ok(reply::empty(StatusCode::NO_CONTENT))
 }
 
-pub(in super::super) async fn list(front: &Front, name: &str) -> Answer {
+pub(in super::super) async fn list(front: &Front, name: &str, call: &Call) -> Answer {
     let named = function(front, name, None)?;
+    page_size(&call.query, 1, MAX_ITEMS)?;
     exists(front, &named).await?;
-    let url = front.deployed.store().url_of(&named.name).await.map_err(failed)?;
+    let url = match call.query.get("Marker").map(marker).transpose()? {
+        // There is one at most, so nothing comes after it.
+        Some(_) => None,
+        None => front.deployed.store().url_of(&named.name).await.map_err(failed)?,
+    };
     let urls: Vec<Value> = url.iter().map(|url| whole(front, url)).collect();
     Ok(reply::json(StatusCode::OK, &json!({ "FunctionUrlConfigs": urls })))
 }
@@ -186,7 +197,10 @@ fn is_alias(qualifier: &str) -> bool {
 
 async fn exists(front: &Front, named: &Named) -> Result<FunctionRecord, ApiError> {
     let found = front.deployed.find(&named.name).await;
-    found.map_err(|error| refused(error, named, front.identity()))
+    found.map_err(|error| match error {
+        DeployError::NoFunction { .. } => ApiError::not_found(NO_FUNCTION),
+        error => refused(error, named, front.identity()),
+    })
 }
 
 async fn stored(front: &Front, named: &Named) -> Result<UrlRecord, ApiError> {

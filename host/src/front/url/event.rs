@@ -3,6 +3,7 @@
 //! # Sources
 //! `reference/lambda-service.md` sections 11 and 19.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use base64::Engine as _;
@@ -10,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, COOKIE, HOST, USER_AGENT};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -31,9 +32,10 @@ pub(super) struct Received<'a> {
 /// The event as JSON.
 pub(super) fn of(received: &Received<'_>) -> Vec<u8> {
     let Received { head, body, url_id, request_id, now, .. } = received;
-    let text = |name: HeaderName| head.headers.get(name).and_then(|value| value.to_str().ok());
+    let text = |name: HeaderName| head.headers.get(name).map(lossy);
     let (path, query) = (head.uri.path(), head.uri.query().unwrap_or_default());
-    let domain = text(HOST).unwrap_or_default().split(':').next().unwrap_or_default();
+    let host = text(HOST).unwrap_or_default();
+    let domain = host.split(':').next().unwrap_or_default();
     let mut event = Map::new();
     let mut put = |name: &str, value: Value| _ = event.insert(name.to_owned(), value);
     put("version", "2.0".into());
@@ -69,7 +71,7 @@ pub(super) fn of(received: &Received<'_>) -> Vec<u8> {
             "timeEpoch": now.as_millisecond(),
         }),
     );
-    let (body, is_base64) = written(text(CONTENT_TYPE), body);
+    let (body, is_base64) = written(text(CONTENT_TYPE).as_deref(), body);
     if let Some(body) = body {
         put("body", body.into());
     }
@@ -85,8 +87,7 @@ fn headers(received: &Received<'_>) -> Map<String, Value> {
             continue;
         }
         let values = received.head.headers.get_all(name).iter();
-        let values: Vec<_> =
-            values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+        let values: Vec<_> = values.map(lossy).collect();
         headers.insert(name.as_str().to_owned(), values.join(",").into());
     }
     for (name, value) in [
@@ -101,9 +102,14 @@ fn headers(received: &Received<'_>) -> Map<String, Value> {
 }
 
 fn cookies(headers: &HeaderMap) -> Vec<String> {
-    let lines = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let cookies = lines.flat_map(|line| line.split(';')).map(str::trim);
+    let lines: Vec<_> = headers.get_all(COOKIE).iter().map(lossy).collect();
+    let cookies = lines.iter().flat_map(|line| line.split(';')).map(str::trim);
     cookies.filter(|cookie| !cookie.is_empty()).map(str::to_owned).collect()
+}
+
+/// As text, whatever bytes a client sends: no header is lost.
+fn lossy(value: &HeaderValue) -> Cow<'_, str> {
+    String::from_utf8_lossy(value.as_bytes())
 }
 
 /// Decoded; several of one name are one text.

@@ -73,8 +73,9 @@ impl Mailbox {
         }
     }
 
-    /// Waits for the next batch that is due, and takes it.
-    async fn batch(&self, gate: &mut watch::Receiver<Phase>) -> Vec<Arc<str>> {
+    /// Waits for the next batch that is due, and takes it, with what is to be counted if it is not delivered: its
+    /// events and those that its last one tells of.
+    async fn batch(&self, gate: &mut watch::Receiver<Phase>) -> (Vec<Arc<str>>, Dropped) {
         loop {
             let phase = gate::open(gate).await;
             let due = {
@@ -86,10 +87,14 @@ impl Mailbox {
                     // Under the lock, so that nobody sees neither of the two.
                     self.sending.send_replace(true);
                     let (mut batch, missing) = queue.take(now);
+                    let at_stake = Dropped {
+                        records: missing.records + batch.len(),
+                        bytes: missing.bytes + batch.iter().map(|event| event.len()).sum::<usize>(),
+                    };
                     if missing != Dropped::default() {
                         batch.push(dropped(missing, Timestamp::now()).into());
                     }
-                    return batch;
+                    return (batch, at_stake);
                 }
                 due
             };
@@ -126,10 +131,9 @@ pub(super) async fn deliver(
 ) {
     let mut sink = Sink { destination, sockets, tcp: connected, http: None };
     loop {
-        let batch = mailbox.batch(&mut gate).await;
+        let (batch, at_stake) = mailbox.batch(&mut gate).await;
         if !send(&mut sink, &batch, &mut gate).await {
-            let bytes = batch.iter().map(|event| event.len()).sum();
-            mailbox.queue().drop_records(Dropped { records: batch.len(), bytes });
+            mailbox.queue().drop_records(at_stake);
         }
         mailbox.sending.send_replace(false);
     }
