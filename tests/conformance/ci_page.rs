@@ -81,6 +81,23 @@ fn the_page_and_the_script_have_the_same_commands() {
 }
 
 #[test]
+fn the_page_builds_a_checkout_of_its_own_with_the_compiler_that_the_manifest_asks_for() {
+    let (page, manifest) = (read("docs/ci.md"), read("Cargo.toml"));
+    let version = manifest.lines().find_map(|line| line.strip_prefix("rust-version = "));
+    let version = version.unwrap().trim_matches('"');
+    // The job's own checkout is the function's repository.
+    let build = page.split("```yaml\n").nth(2).unwrap().split("```").next().unwrap();
+    for line in [
+        "repository: OWNER/lambdabox",
+        "path: lambdabox",
+        &format!("cargo +{version} build --manifest-path lambdabox/Cargo.toml --release --locked"),
+        "install -D lambdabox/target/release/lambdabox bin/lambdabox",
+    ] {
+        assert!(build.lines().any(|found| found.trim() == line), "{line}:\n{build}");
+    }
+}
+
+#[test]
 fn the_script_passes_on_a_right_answer_and_fails_on_a_wrong_one_and_on_a_failure() {
     let _shared = shared();
     let dir = tempfile::tempdir().unwrap();

@@ -48,6 +48,7 @@ mod log;
 mod network;
 mod network_user;
 mod node;
+mod outputs;
 mod python_start;
 mod report;
 mod runtimes;

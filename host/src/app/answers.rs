@@ -4,6 +4,9 @@
 //! then the function waits, not the clock nor Ctrl-C. What it says for HTTP (its prelude) goes to
 //! standard error, as does the error of a stream that broke off: half an answer and an error are not
 //! mixed.
+//!
+//! A reader of standard output that has seen enough is no failure: its answer counts as given, and of
+//! several the rest is not asked for ([`AppError::ReaderGone`]).
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
@@ -24,6 +27,8 @@ use crate::usage::stderr;
 pub(super) struct Answers {
     target: Target,
     newline: bool,
+    /// How many there will be.
+    expected: u32,
 }
 
 enum Target {
@@ -56,7 +61,7 @@ impl Answers {
             }
         };
         let terminal = matches!(target, Target::Stdout) && io::stdout().is_terminal();
-        Ok(Self { target, newline: terminal || expected > 1 })
+        Ok(Self { target, newline: terminal || expected > 1, expected })
     }
 
     /// Is ready to write what comes of a stream.
@@ -87,7 +92,7 @@ impl Answers {
             return Ok(());
         }
         let written = streamed.writing.await.unwrap_or_else(|gone| Err(io::Error::other(gone)));
-        written.map_err(|source| self.target.failed(source))?;
+        self.given(written)?;
         self.end_line()
     }
 
@@ -103,7 +108,21 @@ impl Answers {
             }
             Target::File { file, .. } => file.write_all(bytes),
         };
-        written.map_err(|source| self.target.failed(source))
+        self.given(written)
+    }
+
+    /// What came of writing an answer.
+    fn given(&self, written: io::Result<()>) -> Result<(), AppError> {
+        match (written, &self.target) {
+            (Ok(()), _) => Ok(()),
+            (Err(error), Target::Stdout) if error.kind() == io::ErrorKind::BrokenPipe => {
+                match self.expected {
+                    1 => Ok(()),
+                    _ => Err(AppError::ReaderGone),
+                }
+            }
+            (Err(source), target) => Err(target.failed(source)),
+        }
     }
 }
 

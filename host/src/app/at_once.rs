@@ -39,7 +39,11 @@ pub(super) async fn invocations(
             if matches!(outcome, Outcome::Failed(_)) {
                 code = EXIT_FUNCTION_FAILED;
             }
-            answers.write_whole(outcome)?;
+            match answers.write_whole(outcome) {
+                // What is left of --repeat would be for nobody.
+                Err(AppError::ReaderGone) => return Ok(code),
+                written => written?,
+            }
         }
     }
     Ok(code)

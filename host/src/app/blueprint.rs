@@ -172,7 +172,7 @@ pub(super) fn open(config: &config::Invoke, workspace: &Path) -> Result<Opened, 
         data_dir: &config.data_dir,
     };
     let code = open_code(&asked, workspace)?;
-    let name = config.function_name.clone().unwrap_or_else(|| name_of(&config.path));
+    let name = config.function_name.clone().unwrap_or_else(|| config::name_of(&config.path));
     let function = Function {
         log_group: format!("/aws/lambda/{name}"),
         name,
@@ -388,24 +388,3 @@ fn log_stream(version: &str) -> String {
     let today = jiff::Timestamp::now().strftime("%Y/%m/%d").to_string();
     format!("{today}/[{version}]{}", uuid::Uuid::new_v4().simple())
 }
-
-/// `thumbnail` of `thumbnail/app.py`, `thumbnail/` and `thumbnail.zip`: what AWS lets a name hold.
-pub(super) fn name_of(path: &Path) -> String {
-    let named = if path.is_dir() || path.extension().is_some_and(|e| e == "zip") {
-        path.file_stem()
-    } else {
-        path.file_stem()
-            .filter(|stem| !GENERIC.contains(&&*stem.to_string_lossy()))
-            .or_else(|| path.parent().and_then(Path::file_name))
-    };
-    let text = named.map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    let clean: String = text
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '-' })
-        .take(64)
-        .collect();
-    if clean.is_empty() { "function".to_owned() } else { clean }
-}
-
-/// File names that say nothing about the function; its directory does.
-const GENERIC: [&str; 6] = ["lambda_function", "app", "main", "bootstrap", "index", "handler"];

@@ -6,10 +6,9 @@ use std::process::ExitCode;
 
 use lambdabox_runtimes::discover::Compat;
 
-use super::blueprint::name_of;
 use super::error::AppError;
 use crate::build::{self, BuildError, Request};
-use crate::config::{self, RuntimeCompat};
+use crate::config::{self, RuntimeCompat, name_of};
 use crate::model::Failed;
 use crate::usage::Say;
 
@@ -21,7 +20,9 @@ pub fn build(config: &config::Invoke) -> ExitCode {
     let say = Say::new(config.color, config.verbosity);
     match package(&Project::of(config), &say) {
         Ok(package) => {
-            say.notice(&format!("run it with: lambdabox invoke {}", package.display()));
+            let package = package.display().to_string();
+            let quoted = shlex::try_quote(&package).unwrap_or_else(|_| package.as_str().into());
+            say.notice(&format!("run it with: lambdabox invoke {quoted}"));
             ExitCode::SUCCESS
         }
         Err(error) => {

@@ -88,6 +88,9 @@ pub(crate) enum AppError {
     Client(#[from] ClientError),
     #[error("failed to write {}", path.display())]
     Write { path: PathBuf, source: io::Error },
+    /// Whoever asked for several answers knows what to do: nothing more, quietly.
+    #[error("nobody reads standard output any more")]
+    ReaderGone,
     #[error("failed to start the event loop")]
     EventLoop(#[source] io::Error),
 }
@@ -102,7 +105,8 @@ impl AppError {
             | Self::Venv(_)
             | Self::Usage { .. }
             | Self::Read { .. }
-            | Self::Write { .. } => EXIT_USAGE,
+            | Self::Write { .. }
+            | Self::ReaderGone => EXIT_USAGE,
             Self::Client(error) => error.exit_code(),
             _ => EXIT_SANDBOX,
         }

@@ -170,10 +170,12 @@ async fn run_with(
     if config.explain == Explain::Explain {
         let plan = environment.planned().to_string();
         let written = io::stdout().write_all(plan.as_bytes()).and_then(|()| io::stdout().flush());
-        return written.map(|()| 0).map_err(|source| {
-            let path = PathBuf::from("standard output");
-            AppError::Write { path, source }
-        });
+        return match written {
+            Err(source) if source.kind() != io::ErrorKind::BrokenPipe => {
+                Err(AppError::Write { path: PathBuf::from("standard output"), source })
+            }
+            _ => Ok(0),
+        };
     }
     let mut answers = Told::new(config)?;
     let result = tokio::select! {
@@ -234,10 +236,17 @@ async fn invocations(
         };
         let invocation = Invocation { stream_to: Some(stream_to), ..invocation(config, function) };
         environment.invoke(invocation, &mut answer).await?;
-        written?;
-        answers.answers.end(streamed).await?;
         if failed {
             code = EXIT_FUNCTION_FAILED;
+        }
+        let written = match written {
+            Ok(()) => answers.answers.end(streamed).await,
+            failed => failed,
+        };
+        match written {
+            // What is left of --repeat would be for nobody.
+            Err(AppError::ReaderGone) => break,
+            written => written?,
         }
     }
     Ok(code)

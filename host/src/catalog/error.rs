@@ -1,7 +1,10 @@
 //! Why a package or layer cannot be used. Each finishes "failed to …" and says what to do.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
+
+use super::member::check_links;
 
 /// A package or layer was refused, or could not be read or unpacked.
 #[derive(Debug, thiserror::Error)]
@@ -182,4 +185,12 @@ pub enum MemberFault {
         /// Number in the zip format.
         method: u16,
     },
+}
+
+impl MemberFault {
+    /// The first of these symbolic links (each by its path in the package, with its target) that no
+    /// package can have, and why: what whoever unpacks them would find.
+    pub(crate) fn of_links(links: &HashMap<PathBuf, PathBuf>) -> Option<(PathBuf, Self)> {
+        check_links(links).err()
+    }
 }

@@ -10,6 +10,9 @@
 //! # Sources
 //! `reference/runtime-api.md` 6.4 (bootstrap lookup); each language's `runtime.toml`.
 
+mod offers;
+mod sources;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -17,6 +20,8 @@ use std::path::{Path, PathBuf};
 use lambdabox_runtimes::scan::{TopLevel, top_level};
 use lambdabox_runtimes::{Catalogue, HandlerForm, Kind, Language, later_by_extension};
 
+use self::offers::{offered, pass_handler};
+use self::sources::Source;
 use super::infer_error::InferError;
 use super::layers::Layers;
 use super::module::{module_file, module_path, split_handler};
@@ -196,6 +201,9 @@ impl Look<'_> {
         if let Some(language) = self.catalogue.by_extension(extension) {
             return Ok(RuntimeChoice { language, identifier: None });
         }
+        if let Some(source) = Source::of(&file) {
+            return Err(self.not_built(&source));
+        }
         let known = self.catalogue.known();
         Err(match later_by_extension(extension) {
             Some(later) => InferError::Later { file, language: later.name, known },
@@ -325,7 +333,8 @@ impl Look<'_> {
         };
         // Classes are in jars, which nobody looks into here; of an assembly AWS's own words are better.
         if matches!(language.handler_form, HandlerForm::Class | HandlerForm::Assembly) {
-            return None;
+            let file = self.source_alone(module, language)?;
+            return Some(format!("handler {handler}: {} has to be compiled first", file.display()));
         }
         let Some(file) = module_file(&self.package.root, module, language) else {
             // A layer may hold it; where in it is the language's own business.
@@ -388,6 +397,9 @@ impl Look<'_> {
             if TYPESCRIPT.contains(&extension) {
                 return Some(InferError::TypeScript { file: called });
             }
+            if let Some(source) = Source::of(&file) {
+                return Some(self.not_compiled(&source));
+            }
             later_by_extension(extension).map(|later| InferError::Later {
                 language: later.name,
                 known: self.catalogue.known(),
@@ -418,10 +430,17 @@ impl Look<'_> {
             offers.extend(offered(stem, &look_into(&file, language)));
         }
         offers.sort();
+        if let Some(source) = self.source_in_root().filter(|_| offers.is_empty()) {
+            return self.not_compiled(&source);
+        }
+        let remedy = || match self.wanted.handler {
+            Some(_) => "say by --runtime what runs it (`lambdabox runtimes` lists them)".to_owned(),
+            None => pass_handler(&offers),
+        };
         InferError::NothingFound {
             root: self.package.called.clone(),
             wanted: wanted.join(", "),
-            remedy: self.other_language().unwrap_or_else(|| pass_handler(&offers)),
+            remedy: self.other_language().unwrap_or_else(remedy),
         }
     }
 
@@ -430,27 +449,6 @@ impl Look<'_> {
         let (language, _) = self.catalogue.find(self.wanted.runtime?).ok()?;
         other_language::hint(&self.package.root, language, self.catalogue)
     }
-}
-
-/// Candidates listed in a message before the rest is left out.
-const MAX_OFFERED: usize = 8;
-
-fn pass_handler(offers: &[String]) -> String {
-    if offers.is_empty() {
-        return "name it with --handler MODULE.FUNCTION".to_owned();
-    }
-    let listed: Vec<String> =
-        offers.iter().take(MAX_OFFERED).map(|offer| format!("--handler {offer}")).collect();
-    format!("pass {}", listed.join(" or "))
-}
-
-/// Handlers a module could serve, private functions left out.
-fn offered(module: &str, names: &Option<TopLevel>) -> Vec<String> {
-    let functions = names.iter().flat_map(|names| &names.functions);
-    functions
-        .filter(|function| !function.starts_with('_'))
-        .map(|function| format!("{module}.{function}"))
-        .collect()
 }
 
 /// The first usual function a module has. Of a language nobody can look into, the first is taken.

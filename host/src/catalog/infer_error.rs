@@ -41,6 +41,18 @@ pub enum InferError {
         /// The file of its tool.
         file: PathBuf,
     },
+    /// A source file without a project whose tool would be known.
+    #[error(
+        "run {file}: {language} has to be compiled first; --build does it where the project's file is \
+         (such as pom.xml, *.csproj, go.mod, Cargo.toml), and --build-cmd by a command of your own \
+         that puts the package into $ARTIFACTS_DIR"
+    )]
+    NotCompiled {
+        /// The file.
+        file: PathBuf,
+        /// Its language.
+        language: &'static str,
+    },
     /// A language that no runtime of AWS runs as it is written.
     #[error(
         "run {file}: TypeScript has to become JavaScript first, on AWS too; for example: npx esbuild \

@@ -207,15 +207,56 @@ fn a_custom_runtime_without_a_bootstrap_is_left_to_the_invocation() {
 }
 
 #[test]
-fn other_languages_are_said_to_come_later() {
+fn a_source_of_a_compiled_language_is_said_to_need_that() {
     let function = Function::of(&[("app.go", ""), ("site.go", "")]);
     for file in ["", "app.go"] {
         let text = function.refused(file, Wanted::default());
-        assert!(text.contains("Go comes in a later release"), "{text}");
-        assert!(text.contains("python3.11") && text.contains("provided.al2023"), "{text}");
+        assert!(text.contains("app.go: Go has to be compiled first"), "{text}");
+        assert!(text.contains("--build-cmd") && text.contains("go.mod"), "{text}");
     }
     let text = Function::of(&[("shop.go", "")]).refused("", handler("shop.handler"));
-    assert!(text.contains("Go comes in a later release"), "{text}");
+    assert!(text.contains("shop.go: Go has to be compiled first"), "{text}");
+    for (file, language) in [("Hello.java", "Java"), ("Hello.cs", "C#"), ("main.rs", "Rust")] {
+        let function = Function::of(&[(file, "")]);
+        for (path, wanted) in
+            [("", Wanted::default()), ("", handler("Hello")), (file, handler("Hello"))]
+        {
+            let text = function.refused(path, wanted);
+            assert!(text.contains(&format!("{file}: {language} has to be compiled")), "{text}");
+        }
+    }
+    // With both said it is the runtime's to report; whoever watches is told why it will.
+    let java = Wanted { runtime: Some("java21"), ..handler("Hello") };
+    let found = Function::of(&[("Hello.java", "")]).infer("", java).unwrap();
+    assert!(
+        found.notices[0].contains("Hello.java has to be compiled first"),
+        "{:?}",
+        found.notices
+    );
+    let built = Function::of(&[("Hello.java", ""), ("Hello.class", "")]);
+    assert!(built.infer("", java).unwrap().notices.is_empty());
+    // Its project's file is what --build goes by.
+    let project = Function::of(&[("app.go", ""), ("go.mod", "")]);
+    for file in ["", "app.go"] {
+        let text = project.refused(file, Wanted::default());
+        assert!(text.contains("go.mod's project as it is"), "{text}");
+    }
+    // What a language that runs as it is has comes first.
+    let text = Function::of(&[("service.py", HANDLER), ("Hello.java", "")]);
+    let text = text.refused("", Wanted::default());
+    assert!(text.contains("pass --handler service.handler"), "{text}");
+}
+
+#[test]
+fn a_handler_that_was_given_is_not_asked_for_again() {
+    let text = Function::of(&[("README.md", "")]).refused("", handler("jobs.nightly"));
+    assert!(text.contains("jobs.py") && text.contains("say by --runtime"), "{text}");
+    assert!(!text.contains("name it with --handler"), "{text}");
+}
+
+#[test]
+fn a_runtime_that_is_gone_is_said() {
+    let function = Function::of(&[("app.go", "")]);
     let text = function.refused("", runtime("go1.x"));
     assert!(text.contains("Go comes in a later release"), "{text}");
 }

@@ -40,7 +40,8 @@ const DOCTOR_EXAMPLES: &str = "Examples:
   sudo lambdabox doctor --json      {\"can_run\": …, \"checks\": [{id, status, fact, remedy}, …]}
 
 Status: ok; warn, functions run with less; missing, no function runs.
-Exit status: 0 functions can run here, 3 they cannot, 2 bad usage.";
+Exit status: 0 functions can run here, 3 they cannot, 2 bad usage, or what was found cannot be
+written.";
 
 const RUNTIMES_EXAMPLES: &str = "Examples:
   lambdabox runtimes                one line for each runtime identifier of AWS

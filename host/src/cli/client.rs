@@ -48,18 +48,22 @@ pub(crate) struct HostArgs {
 pub(crate) struct Deploy {
     /// The function: a file, a directory or a zip; the current directory if not given
     ///
-    /// Of a file, its directory is what is deployed. Not of the package: .git, .venv, __pycache__,
-    /// node_modules/.cache, .lambdabox, lambdabox.toml, and what a .lambdaboxignore beside it names,
-    /// which is written as a .gitignore is (`!.venv` takes it in again).
+    /// Of a file, its directory is what is deployed. Not of the package: .git, .venv, .env,
+    /// __pycache__, node_modules/.cache, .lambdabox, lambdabox.toml, and what a .lambdaboxignore beside
+    /// it names, which is written as a .gitignore is (`!.venv` takes it in again). A symbolic link that
+    /// leads out of it cannot be deployed.
     #[arg(value_name = "PATH")]
     pub(crate) path: Option<PathBuf>,
     /// The handler, as with --handler
     #[arg(value_name = "HANDLER", conflicts_with = "handler")]
     pub(crate) handler_positional: Option<String>,
 
-    /// Name of the function [default: after the package]
-    #[arg(long, visible_alias = "function-name", value_name = "NAME", help_heading = "Function")]
+    /// Name of the function, which --function-name says as well [default: after the package]
+    #[arg(long, value_name = "NAME", help_heading = "Function")]
     pub(crate) name: Option<String>,
+    /// The same, as invoke has it; apart from the other so that messages name what was typed
+    #[arg(long, value_name = "NAME", hide = true, conflicts_with = "name")]
+    pub(crate) function_name: Option<String>,
     #[command(flatten)]
     pub(crate) function: FunctionArgs,
     #[command(flatten)]
@@ -112,7 +116,10 @@ impl Deploy {
     /// Sorts flags into settings and what is no setting.
     pub(super) fn asked(self, output: &Output) -> AskedDeploy {
         let AskedHost { mut settings, verbosity } = self.host.asked(output);
-        settings.set_flag(Setting::FunctionName, self.name);
+        settings.set_flag(Setting::FunctionName, self.function_name);
+        if let Some(name) = self.name {
+            settings.set(Setting::FunctionName, Value::Text(name), Origin::Flag("--name"));
+        }
         let env = self.function.set(&mut settings);
         if let Some(text) = self.handler_positional {
             settings.set(Setting::Handler, Value::Text(text), Origin::Flag("HANDLER"));

@@ -27,8 +27,9 @@ Every setting can also stand in lambdabox.toml, in the function's directory or o
 variable over the file. Variables of the function: --env wins over --env-file over --env-vars over
 [env] of the file.
 
-Exit status: 0 answered, 1 the function failed, 2 bad usage, configuration or package,
-3 the sandbox could not be made, or no host answers, 130 after Ctrl-C.";
+Exit status: 0 answered, 1 the function failed, 2 bad usage, configuration or package, or the answer
+cannot be written (a reader that has gone is no failure), 3 the sandbox could not be made, or no host
+answers, 130 after Ctrl-C.";
 
 #[derive(Debug, Args)]
 pub(crate) struct Invoke {

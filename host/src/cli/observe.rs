@@ -3,9 +3,10 @@
 use clap::Args;
 use jiff::{Span, SpanRelativeTo, Timestamp};
 
+use super::args::Output;
 use super::client::HostArgs;
 use crate::app::{ClientCall, Form, Logs as LogsCall, LogsForm, LogsUntil, UsageLines};
-use crate::config::{Endpoint, HostCall};
+use crate::config::{AskedHost, HostCall, Setting};
 
 pub(super) const LOGS_EXAMPLES: &str = "Examples:
   lambdabox logs hello                          what it wrote in the last ten minutes
@@ -13,10 +14,10 @@ pub(super) const LOGS_EXAMPLES: &str = "Examples:
   lambdabox logs hello --since 2h --filter ERROR
   lambdabox logs hello --since 2026-11-25T08:00:00Z --timestamps
   lambdabox logs hello --filter '?WARN ?ERROR -health' --format json
-  aws logs tail /aws/lambda/hello --endpoint-url http://127.0.0.1:9000    the same by AWS's client
+  aws logs tail /aws/lambda/hello --endpoint-url http://127.0.0.1:9000    the same by AWS CLI v2
 
-Exit status: 0 shown, 1 the host refused (there is no such log), 2 bad usage, 3 no host answers,
-130 after Ctrl-C.";
+Exit status: 0 shown (with -f, until whoever reads it has gone), 1 the host refused (there is no such
+log), 2 bad usage, 3 no host answers, 130 after Ctrl-C.";
 
 pub(super) const TOP_EXAMPLES: &str = "Examples:
   lambdabox top                     environments by function and state, every second, until Ctrl-C
@@ -88,21 +89,15 @@ pub(crate) struct Usage {
 #[derive(Debug, Args)]
 struct Operator {
     /// The host's --admin address [default: 127.0.0.1:9002]
-    #[arg(long, value_name = "ADDRESS:PORT", env = "LAMBDABOX_ADMIN", hide_env = true)]
-    #[arg(help_heading = "Host")]
+    #[arg(long, value_name = "ADDRESS:PORT", help_heading = "Host")]
     admin: Option<String>,
 }
 
 impl Operator {
-    fn call(self, host: HostCall) -> HostCall {
-        let (at, said_by) = match self.admin {
-            None => ("127.0.0.1:9002".to_owned(), "the default of --admin"),
-            Some(at) => (at, "--admin"),
-        };
-        HostCall {
-            endpoint: Endpoint { url: format!("http://{at}"), said_by: Some(said_by.to_owned()) },
-            ..host
-        }
+    fn asked(&mut self, output: &Output) -> AskedHost {
+        let mut asked = HostArgs::default().asked(output);
+        asked.settings.set_flag(Setting::Admin, self.admin.take());
+        asked
     }
 }
 
@@ -130,20 +125,30 @@ impl Logs {
 }
 
 impl Top {
+    /// What every such command is told.
+    pub(super) fn asked(&mut self, output: &Output) -> AskedHost {
+        self.operator.asked(output)
+    }
+
     /// What the host is called for.
     pub(super) fn call(self, host: HostCall) -> ClientCall {
-        ClientCall::Top { host: self.operator.call(host), form: form(self.json) }
+        ClientCall::Top { host, form: form(self.json) }
     }
 }
 
 impl Usage {
+    /// What every such command is told.
+    pub(super) fn asked(&mut self, output: &Output) -> AskedHost {
+        self.operator.asked(output)
+    }
+
     /// What the host is called for.
     pub(super) fn call(self, host: HostCall) -> ClientCall {
         let by = match self.by.as_deref() {
             Some("day") => UsageLines::Days,
             _ => UsageLines::Functions,
         };
-        ClientCall::Usage { host: self.operator.call(host), by, form: form(self.json) }
+        ClientCall::Usage { host, by, form: form(self.json) }
     }
 }
 

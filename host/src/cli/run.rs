@@ -8,7 +8,6 @@ use clap::Parser;
 
 use super::args::{Cli, Command};
 use super::build;
-use super::client::HostArgs;
 use super::doctor;
 use super::documents;
 use super::invoke::{self, Purpose, verbosity};
@@ -169,13 +168,17 @@ pub(crate) fn run_with(
             let asked = std::mem::take(&mut typed.host).asked(&cli.output);
             on_host(asked, caller, streams, |host| start(Call::Client(Box::new(typed.call(host)))))
         }
-        Command::Top(typed) => {
-            let asked = HostArgs::default().asked(&cli.output);
-            on_host(asked, caller, streams, |host| start(Call::Client(Box::new(typed.call(host)))))
+        Command::Top(mut typed) => {
+            let asked = typed.asked(&cli.output);
+            on_operator(asked, caller, streams, |host| {
+                start(Call::Client(Box::new(typed.call(host))))
+            })
         }
-        Command::Usage(typed) => {
-            let asked = HostArgs::default().asked(&cli.output);
-            on_host(asked, caller, streams, |host| start(Call::Client(Box::new(typed.call(host)))))
+        Command::Usage(mut typed) => {
+            let asked = typed.asked(&cli.output);
+            on_operator(asked, caller, streams, |host| {
+                start(Call::Client(Box::new(typed.call(host))))
+            })
         }
         Command::Remove(typed) => {
             let names = typed.names;
@@ -187,10 +190,14 @@ pub(crate) fn run_with(
             if typed.later || config::could_be_deployed(typed.path.as_deref(), caller) =>
         {
             let when = if typed.later { config::When::Later } else { config::When::Now };
-            let (asked, _) = invoke::asked(*typed, &cli.output);
+            let (asked, purpose) = invoke::asked(*typed, &cli.output);
             let color = config::color_of_problems(&asked.settings, caller);
             let verbosity = asked.verbosity;
-            let asked = config::AskedDeployed { asked, when };
+            let instead = match purpose {
+                Purpose::Run => None,
+                Purpose::PrintConfig => Some("--print-config"),
+            };
+            let asked = config::AskedDeployed { asked, when, instead };
             match config::resolve_deployed(asked, caller, streams.stdin) {
                 Ok(resolved) => {
                     let say = Say::on(streams.stderr_device, resolved.invoke.color, verbosity);
@@ -239,6 +246,21 @@ fn on_host(
     let color = config::color_of_problems(&asked.settings, caller);
     let verbosity = asked.verbosity;
     match config::resolve_host(asked, caller) {
+        Ok(host) => go_on(host),
+        Err(problems) => streams.refuse(color, verbosity, &problems),
+    }
+}
+
+/// The same for what a host's operator asks.
+fn on_operator(
+    asked: config::AskedHost,
+    caller: &Caller,
+    streams: &mut Streams<'_>,
+    go_on: impl FnOnce(config::HostCall) -> ExitCode,
+) -> ExitCode {
+    let color = config::color_of_problems(&asked.settings, caller);
+    let verbosity = asked.verbosity;
+    match config::resolve_operator(asked, caller) {
         Ok(host) => go_on(host),
         Err(problems) => streams.refuse(color, verbosity, &problems),
     }

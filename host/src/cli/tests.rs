@@ -1,5 +1,7 @@
 //! The command line from end to end, with a stand-in for the program behind it.
 
+mod hosts;
+
 use std::cell::RefCell;
 use std::fs;
 use std::process::ExitCode;
@@ -428,65 +430,4 @@ fn a_template_goes_where_it_was_said_or_into_a_directory_of_its_name() {
     assert_eq!(place.run(&["init", "--list"], b"").begun, Some(app::Init::List));
     let ran = place.run(&["init"], b"");
     assert!(ran.begun.is_none() && ran.err.contains("<TEMPLATE>"), "{}", ran.err);
-}
-
-#[test]
-fn a_name_without_a_path_is_a_function_of_a_host_and_what_is_of_its_making_is_refused() {
-    let place = Place::new(&[("LAMBDABOX_ENDPOINT_URL", "http://127.0.0.1:1")]);
-    let asked = ["invoke", "hello:prod", "-e", "[1]", "--client-context", "{}", "--repeat", "2"];
-    let ran = place.run(&asked, b"");
-    assert_eq!(ran.status, status(7), "{}", ran.err);
-    let Some(app::ClientCall::Invoke(invoke)) = ran.client else { panic!("{}", ran.err) };
-    assert_eq!((invoke.name.as_str(), &invoke.event[..]), ("hello:prod", &b"[1]"[..]));
-    assert_eq!((invoke.repeat, invoke.when), (2, crate::config::When::Now));
-    assert_eq!(invoke.endpoint.url, "http://127.0.0.1:1");
-    let later = place.run(&["invoke", "hello", "--async"], b"");
-    assert!(matches!(&later.client, Some(app::ClientCall::Invoke(invoke))
-        if invoke.when == crate::config::When::Later && &invoke.event[..] == b"{}"));
-    for (args, said) in [
-        (&["invoke", "hello", "--memory-size", "512"][..], "--memory-size is of a function that"),
-        (
-            &["invoke", "hello", "{}"],
-            "hint: `lambdabox deploy PATH --name hello` changes a deployed",
-        ),
-        (&["invoke", "./app.py", "--async"], "--async is of a deployed function"),
-        (&["invoke", "--async"], "`` is not the name of a function"),
-        (&["invoke", "f", "--async", "--client-context", "{}"], "contradicts --async"),
-    ] {
-        let ran = place.run(args, b"");
-        assert!(ran.err.contains(said), "{args:?} said:\n{}", ran.err);
-        assert!(ran.status == status(2) && ran.client.is_none(), "{args:?}");
-    }
-}
-
-#[test]
-fn a_host_is_called_with_what_was_typed() {
-    let place = Place::new(&[]);
-    let typed = [
-        "deploy",
-        "./app.py",
-        "app.go",
-        "--name",
-        "f",
-        "--timeout",
-        "7",
-        "--env",
-        "A1=b",
-        "--reserved-concurrency",
-        "3",
-        "--endpoint-url",
-        "http://127.0.0.1:2",
-    ];
-    let Some(app::ClientCall::Deploy(deploy)) = place.run(&typed, b"").client else {
-        panic!("it is not deployed")
-    };
-    assert_eq!((deploy.name.as_deref(), deploy.handler.as_deref()), (Some("f"), Some("app.go")));
-    assert_eq!((deploy.timeout_seconds, deploy.reserved_concurrency), (Some(7), Some(3)));
-    assert_eq!(deploy.environment.unwrap()["A1"], "b");
-    assert_eq!(deploy.endpoint.url, "http://127.0.0.1:2");
-    let listed = place.run(&["ls", "--json"], b"").client;
-    assert!(matches!(listed, Some(app::ClientCall::List { form: app::Form::Json, .. })));
-    let removed = place.run(&["rm", "a", "b"], b"").client;
-    assert!(matches!(removed, Some(app::ClientCall::Remove { names, .. }) if names == ["a", "b"]));
-    assert_eq!(place.run(&["rm"], b"").status, status(2));
 }

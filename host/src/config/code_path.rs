@@ -15,6 +15,9 @@ use super::problem::{IsFile, Problem};
 /// What a zip begins with: a member's header, or the directory of an empty archive.
 const ZIP_MAGIC: [[u8; 4]; 2] = [*b"PK\x03\x04", *b"PK\x05\x06"];
 
+/// Longest name of a function (lambda-service.md 3).
+const MAX_NAME_CHARACTERS: usize = 64;
+
 /// A path that was checked.
 #[derive(Debug)]
 pub(crate) struct CodePath {
@@ -65,6 +68,25 @@ fn too_broad(directory: &Path, caller: &Caller) -> Option<&'static str> {
     // A home that does not exist cannot be the same directory.
     let home = fs::canonicalize(home).ok()?;
     (directory == home).then_some("your home directory")
+}
+
+/// File names that say nothing about the function; its directory does.
+const GENERIC: [&str; 6] = ["lambda_function", "app", "main", "bootstrap", "index", "handler"];
+
+/// What a function is called that nobody named: after its package, in characters of a name.
+pub(crate) fn name_of(path: &Path) -> String {
+    let named = if path.is_dir() || path.extension().is_some_and(|ending| ending == "zip") {
+        path.file_stem()
+    } else {
+        path.file_stem()
+            .filter(|stem| !GENERIC.contains(&&*stem.to_string_lossy()))
+            .or_else(|| path.parent().and_then(Path::file_name))
+    };
+    let text = named.map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let is_kept = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let clean: String =
+        text.chars().map(|c| if is_kept(c) { c } else { '-' }).take(MAX_NAME_CHARACTERS).collect();
+    if clean.is_empty() { "function".to_owned() } else { clean }
 }
 
 /// By name, or by its first bytes where they can be read; the catalogue decides for good.

@@ -53,12 +53,12 @@ pub(super) fn read(
     if caller.text(DISABLED).is_some_and(|text| text.eq_ignore_ascii_case("true")) {
         return Ok(None);
     }
-    let exact = caller.text(TRACES_ENDPOINT).map(|url| (TRACES_ENDPOINT, url.to_owned()));
-    let any = || caller.text(ENDPOINT).map(|url| (ENDPOINT, for_traces(url)));
-    let Some((name, url)) = exact.or_else(any) else { return Ok(None) };
+    let exact = caller.text(TRACES_ENDPOINT).map(|set| (TRACES_ENDPOINT, set, set.to_owned()));
+    let any = || caller.text(ENDPOINT).map(|set| (ENDPOINT, set, for_traces(set)));
+    let Some((name, set, url)) = exact.or_else(any) else { return Ok(None) };
     if !is_http(&url) {
         notices.push(Notice::warning(format!(
-            "{name} is `{url}`, but the host's own spans go to an http:// address such as \
+            "{name} is `{set}`, but the host's own spans go to an http:// address such as \
              http://127.0.0.1:4318 only; there will be none"
         )));
         return Ok(None);
@@ -140,6 +140,9 @@ mod tests {
     fn what_cannot_be_called_is_said_and_a_flag_is_refused() {
         let (collector, notices) = of(&[(ENDPOINT, "https://otel.example")]);
         assert!(collector.is_none() && notices[0].text.contains("https://otel.example"));
+        // As it was set, without what is added for traces.
+        let (_, notices) = of(&[(ENDPOINT, "collector:4317")]);
+        assert!(notices[0].text.contains("is `collector:4317`, but"), "{notices:?}");
         let (collector, notices) = of(&[(ENDPOINT, "http://a:4317"), (PROTOCOL[1], "grpc")]);
         assert!(collector.is_some() && notices[0].text.contains("http/protobuf"), "{notices:?}");
         let raw = set(Setting::OtlpEndpoint, "127.0.0.1:4318");
@@ -157,5 +160,7 @@ mod tests {
         for wrong in ["2000", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:65536", "udp:127.0.0.1:1"] {
             assert!(of(wrong).is_err(), "{wrong}");
         }
+        let said = of("2000").unwrap_err().to_string();
+        assert!(said.ends_with("an address and port such as 127.0.0.1:2000"), "{said}");
     }
 }

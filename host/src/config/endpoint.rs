@@ -1,4 +1,5 @@
-//! Which host a command calls: loopback unless somebody says otherwise, and never AWS by itself.
+//! Which host a command calls, as a client or as its operator: loopback unless somebody says otherwise,
+//! and never AWS by itself.
 
 use super::Setting;
 use super::caller::Caller;
@@ -11,6 +12,8 @@ use super::variables;
 
 /// Where a host answers that nobody told otherwise.
 const DEFAULT: &str = "http://127.0.0.1:9000";
+/// Where its operator is answered then.
+const DEFAULT_OPERATOR: &str = "http://127.0.0.1:9002";
 /// Where AWS's own clients look for the same. `AWS_ENDPOINT_URL` is not heard: it is often a stand-in
 /// for other services.
 const AWS_VARIABLE: &str = "AWS_ENDPOINT_URL_LAMBDA";
@@ -50,12 +53,28 @@ pub struct HostCall {
 /// # Errors
 /// Everything that is wrong, together.
 pub fn resolve_host(asked: AskedHost, caller: &Caller) -> Result<HostCall, Problems> {
+    resolve(asked, caller, |raw| read(raw, caller))
+}
+
+/// The same for what only a host's operator asks, at its `--admin` address.
+///
+/// # Errors
+/// Everything that is wrong, together.
+pub fn resolve_operator(asked: AskedHost, caller: &Caller) -> Result<HostCall, Problems> {
+    resolve(asked, caller, operator)
+}
+
+fn resolve(
+    asked: AskedHost,
+    caller: &Caller,
+    endpoint: impl FnOnce(&Raw) -> Result<Endpoint, Problem>,
+) -> Result<HostCall, Problems> {
     let mut checks = Checks { problems: Vec::new() };
     // Variables about functions are none of its business, wrong ones neither.
     let from_variables = variables::read(caller, &mut Vec::new(), &mut Vec::new());
     let raw = merge([asked.settings, from_variables]);
     let call = HostCall {
-        endpoint: checks.or(read(&raw, caller), Endpoint::default()),
+        endpoint: checks.or(endpoint(&raw), Endpoint::default()),
         color: checks.or(color(&raw, caller), Color::Auto),
         verbosity: asked.verbosity,
     };
@@ -84,6 +103,22 @@ pub(super) fn read(raw: &Raw, caller: &Caller) -> Result<Endpoint, Problem> {
     match is_plain_http(url) {
         true => Ok(Endpoint { url: url.to_owned(), said_by: Some(place.to_string()) }),
         false => Err(Problem::Malformed { place, value: text.to_owned(), rule: RULE }),
+    }
+}
+
+/// Address and port, as `serve` is told; the URL of them is meant alike.
+fn operator(raw: &Raw) -> Result<Endpoint, Problem> {
+    let Some((text, place)) = raw.text(Setting::Admin) else {
+        let said_by = Some("the default of --admin".to_owned());
+        return Ok(Endpoint { url: DEFAULT_OPERATOR.to_owned(), said_by });
+    };
+    let address = text.trim();
+    let address = address.strip_prefix("http://").unwrap_or(address).trim_end_matches('/');
+    let url = format!("http://{address}");
+    let port = url.parse::<http::Uri>().ok().and_then(|uri| uri.port_u16());
+    match is_plain_http(&url) && port.is_some_and(|port| port > 0) {
+        true => Ok(Endpoint { url, said_by: Some(place.to_string()) }),
+        false => Err(Problem::NotAnAddress { place, value: text.to_owned() }),
     }
 }
 

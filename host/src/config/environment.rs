@@ -15,9 +15,10 @@ use std::path::Path;
 use serde_json::Value as Json;
 
 use super::caller::Caller;
+use super::code_path::name_of;
 use super::dotenv;
 use super::notice::Notice;
-use super::place::Origin;
+use super::place::{Origin, Place};
 use super::problem::Problem;
 use super::raw::Raw;
 use super::{Setting, check};
@@ -71,9 +72,11 @@ pub(crate) struct Variable {
 pub(crate) type Variables = BTreeMap<String, Variable>;
 
 /// Collects the variables from every place, the weaker ones first so that the stronger replace them.
+/// `path` is the function's, whose name it is if nobody said another.
 pub(crate) fn gather(
     raw: &Raw,
     flags: &[String],
+    path: Option<&Path>,
     caller: &Caller,
     problems: &mut Vec<Problem>,
     notices: &mut Vec<Notice>,
@@ -84,16 +87,19 @@ pub(crate) fn gather(
         gathered.insert(variable.name.clone(), Variable { value, origin });
     }
     if let Some((text, place)) = raw.text(Setting::EnvVars) {
-        let path = place.origin.base(&caller.cwd).join(text);
-        let function = raw.text(Setting::FunctionName).map(|(name, _)| name);
-        match of_sam(&path, function, notices) {
+        let file = place.origin.base(&caller.cwd).join(text);
+        let function = match raw.text(Setting::FunctionName) {
+            Some((name, _)) => Some(Name::Said(name.to_owned())),
+            None => path.map(|path| Name::OfThePackage(name_of(path))),
+        };
+        match of_sam(&file, place, function.as_ref(), notices) {
             Ok(variables) => gathered.extend(variables),
             Err(problem) => problems.push(problem),
         }
     }
     if let Some((files, place)) = raw.list(Setting::EnvFile) {
         for file in files {
-            match of_file(&place.origin.base(&caller.cwd).join(file)) {
+            match of_file(&place.origin.base(&caller.cwd).join(file), place.clone()) {
                 Ok(variables) => gathered.extend(variables),
                 Err(problem) => problems.push(problem),
             }
@@ -125,8 +131,8 @@ fn of_flag(text: &str, caller: &Caller) -> Result<(String, Variable), Problem> {
     Ok((text.to_owned(), Variable { value: value.to_owned(), origin }))
 }
 
-fn of_file(path: &Path) -> Result<Variables, Problem> {
-    let lines = dotenv::parse(path, &read(path)?)?;
+fn of_file(path: &Path, place: Place) -> Result<Variables, Problem> {
+    let lines = dotenv::parse(path, &read(path, place)?)?;
     let variable = |line: dotenv::Line| {
         let origin = Origin::File { path: path.to_owned(), line: line.line };
         (line.name, Variable { value: line.value, origin })
@@ -134,36 +140,47 @@ fn of_file(path: &Path) -> Result<Variables, Problem> {
     Ok(lines.into_iter().map(variable).collect())
 }
 
-/// SAM's file: `Parameters` are for every function, an entry of its name for one, and wins.
+/// The function's name, by which SAM's file has its variables.
+enum Name {
+    /// By flag, variable or file.
+    Said(String),
+    /// Nobody said one.
+    OfThePackage(String),
+}
+
+/// SAM's file: `Parameters` are for every function, an entry of its name for one, and wins. Another
+/// function's entry is never taken: its variables may be keys to other things.
 fn of_sam(
     path: &Path,
-    function: Option<&str>,
+    place: Place,
+    function: Option<&Name>,
     notices: &mut Vec<Notice>,
 ) -> Result<Variables, Problem> {
     const FOR_ALL: &str = "Parameters";
     let refuse = |message: String| Problem::SamVariables { path: path.to_owned(), message };
-    let text = read(path)?;
+    let text = read(path, place)?;
     let json: Json = serde_json::from_str(&text).map_err(|e| refuse(format!("not JSON: {e}")))?;
     let Json::Object(entries) = json else { return Err(refuse("not a JSON object".into())) };
     if let Some((name, _)) = entries.iter().find(|(_, entry)| !entry.is_object()) {
         return Err(refuse(format!("`{name}` is not an object of variables")));
     }
     let own: Vec<&String> = entries.keys().filter(|name| *name != FOR_ALL).collect();
-    let chosen = match (function, own.as_slice()) {
-        (_, []) => None,
-        (Some(name), _) if entries.contains_key(name) => Some(name),
-        (Some(_), _) if entries.contains_key(FOR_ALL) => None,
-        (Some(name), own) => {
-            return Err(refuse(format!("no entry for function `{name}`; there is {}", list(own))));
-        }
-        (None, [only]) => {
-            let said = format!("{}: using the variables of function {only}", path.display());
+    // Without a name there is no function either, which is said elsewhere.
+    let named = function.map(|function| match function {
+        Name::Said(name) => (name.as_str(), ""),
+        Name::OfThePackage(name) => (name.as_str(), "; --function-name says which it is"),
+    });
+    let chosen = match (named, own.as_slice()) {
+        (None, _) | (_, []) => None,
+        (Some((name, _)), own) if own.iter().any(|entry| *entry == name) => Some(name),
+        (Some((name, advice)), own) => {
+            let missing = format!("no entry for function `{name}`; there is {}{advice}", list(own));
+            if !entries.contains_key(FOR_ALL) {
+                return Err(refuse(missing));
+            }
+            let said = format!("{}: {missing}; only {FOR_ALL} are taken", path.display());
             notices.push(Notice::normal(said));
-            Some(only.as_str())
-        }
-        (None, own) => {
-            let which = format!("entries for several functions ({})", list(own));
-            return Err(refuse(format!("{which}; say which by --function-name")));
+            None
         }
     };
     let mut variables = Variables::new();
@@ -189,9 +206,9 @@ fn list(names: &[&String]) -> String {
     names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-fn read(path: &Path) -> Result<String, Problem> {
+fn read(path: &Path, place: Place) -> Result<String, Problem> {
     fs::read_to_string(path).map_err(|source| match check::is_absent(&source) {
-        true => Problem::NoSuchPath { path: path.to_owned() },
+        true => Problem::NoSuchSettingPath { place, path: path.to_owned() },
         false => Problem::FileUnreadable { path: path.to_owned(), source },
     })
 }
@@ -318,7 +335,7 @@ mod tests {
         let (mut problems, mut notices) = (Vec::new(), Vec::new());
         let flags = ["DD=flag=x".to_owned(), "FF".to_owned()];
         let caller = caller("/", &[("FF", "copied"), ("GG", "stays out")]);
-        let got = gather(&raw, &flags, &caller, &mut problems, &mut notices);
+        let got = gather(&raw, &flags, None, &caller, &mut problems, &mut notices);
         assert!(problems.is_empty(), "{problems:?}");
         let got: Vec<_> = got.iter().map(|(n, v)| (n.as_str(), v.value.as_str())).collect();
         assert_eq!(
@@ -348,27 +365,32 @@ mod tests {
         let one = r#"{"Hello":{"AA":1,"BB":true,"CC":null,"DD":"x"}}"#;
         let two = r#"{"Hello":{"AA":"h"},"Other":{"AA":"o"}}"#;
         let both = r#"{"Parameters":{"AA":"p","BB":"p"},"Hello":{"AA":"h"}}"#;
+        let place = Place { setting: Setting::EnvVars, origin: Origin::Flag("--env-vars") };
+        let said = |name: &str| Name::Said(name.to_owned());
+        let derived = |name: &str| Name::OfThePackage(name.to_owned());
         for (text, function, expected) in [
-            (r#"{"Parameters":{"AA":"x"}}"#, None, Ok("AA=x")),
-            (r#"{"Parameters":{"AA":"x"}}"#, Some("Hello"), Ok("AA=x")),
-            (one, None, Ok("AA=1 BB=true CC= DD=x")),
-            (two, Some("Other"), Ok("AA=o")),
-            (both, Some("Hello"), Ok("AA=h BB=p")),
-            (both, Some("Nobody"), Ok("AA=p BB=p")),
+            (r#"{"Parameters":{"AA":"x"}}"#, derived("fn"), Ok("AA=x")),
+            (r#"{"Parameters":{"AA":"x"}}"#, said("Hello"), Ok("AA=x")),
+            (r#"{"Parameters":{"AA":"x"}}"#, said("Parameters"), Ok("AA=x")),
+            (one, derived("Hello"), Ok("AA=1 BB=true CC= DD=x")),
+            (two, said("Other"), Ok("AA=o")),
+            (two, derived("Other"), Ok("AA=o")),
+            (both, said("Hello"), Ok("AA=h BB=p")),
+            (both, said("Nobody"), Ok("AA=p BB=p")),
             (
-                two,
-                None,
-                Err("entries for several functions (Hello, Other); say which by --function-name"),
+                one,
+                derived("fn"),
+                Err("no entry for function `fn`; there is Hello; --function-name says which it is"),
             ),
-            (two, Some("Third"), Err("no entry for function `Third`; there is Hello, Other")),
-            (r#"{"AA":"x"}"#, None, Err("`AA` is not an object of variables")),
-            (r#"{"Parameters":{"AA":[]}}"#, None, Err("`Parameters.AA` is not a text")),
-            ("[]", None, Err("not a JSON object")),
-            ("{", None, Err("not JSON: EOF while parsing an object at line 1 column 1")),
-            ("{}", None, Ok("")),
+            (two, said("Third"), Err("no entry for function `Third`; there is Hello, Other")),
+            (r#"{"AA":"x"}"#, derived("fn"), Err("`AA` is not an object of variables")),
+            (r#"{"Parameters":{"AA":[]}}"#, derived("fn"), Err("`Parameters.AA` is not a text")),
+            ("[]", derived("fn"), Err("not a JSON object")),
+            ("{", derived("fn"), Err("not JSON: EOF while parsing an object at line 1 column 1")),
+            ("{}", derived("fn"), Ok("")),
         ] {
             fs::write(file.path(), text).unwrap();
-            let got = of_sam(file.path(), function, &mut Vec::new());
+            let got = of_sam(file.path(), place.clone(), Some(&function), &mut Vec::new());
             let got = got.map(|variables| {
                 let pairs = variables.iter().map(|(n, v)| format!("{n}={}", v.value));
                 pairs.collect::<Vec<_>>().join(" ")
@@ -378,5 +400,32 @@ mod tests {
             let expected = expected.map_err(|m| format!("{}: {m}", file.path().display()));
             assert_eq!(got, expected, "{text}");
         }
+    }
+
+    #[test]
+    fn the_name_of_the_package_chooses_the_entry_and_the_others_are_named() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("envt")).unwrap();
+        let of = |text: &str, file: &str| {
+            fs::write(dir.path().join("ev.json"), text).unwrap();
+            let mut raw = Raw::default();
+            raw.set_flag(Setting::EnvVars, Some(file.to_owned()));
+            let (mut problems, mut notices) = (Vec::new(), Vec::new());
+            let caller = caller(dir.path().to_str().unwrap(), &[]);
+            let path = dir.path().join("envt");
+            let got = gather(&raw, &[], Some(&path), &caller, &mut problems, &mut notices);
+            let said = problems.iter().map(ToString::to_string);
+            let said: Vec<String> = said.chain(notices.into_iter().map(|n| n.text)).collect();
+            (got.get("AA").map(|variable| variable.value.clone()), said.join("\n"))
+        };
+        let (value, said) = of(r#"{"envt":{"AA":"own"},"Other":{"AA":"o"}}"#, "ev.json");
+        assert_eq!((value.as_deref(), said.as_str()), (Some("own"), ""));
+        let (value, said) = of(r#"{"Other":{"AA":"o"}}"#, "ev.json");
+        assert!(value.is_none() && said.contains("`envt`; there is Other; --function-n"), "{said}");
+        let (value, said) = of(r#"{"Parameters":{"AA":"p"},"Other":{"AA":"o"}}"#, "ev.json");
+        assert!(said.contains("there is Other") && said.ends_with("only Parameters are taken"));
+        assert_eq!(value.as_deref(), Some("p"));
+        let (_, said) = of("{}", "none.json");
+        assert!(said.starts_with("--env-vars: no such file or directory: "), "{said}");
     }
 }

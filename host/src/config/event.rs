@@ -9,6 +9,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::path::Path;
 
 use bytes::Bytes;
 use serde::de::IgnoredAny;
@@ -23,6 +24,10 @@ use crate::model::MAX_PAYLOAD_BYTES;
 
 /// What a function gets when no event is given.
 const NO_EVENT: &[u8] = b"{}";
+/// How other programs are told that a file is meant: the aws command line's two, and curl's.
+const PREFIXES: [&str; 3] = ["file://", "fileb://", "@"];
+/// What files of JSON are called.
+const JSON_ENDING: &str = ".json";
 /// UTF-8's byte order mark.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -35,13 +40,18 @@ pub(crate) fn read(raw: &Raw, caller: &Caller, stdin: &mut dyn Read) -> Result<B
         let what = "the event on standard input".to_owned();
         return checked(limited(stdin, &what)?, what);
     }
+    if text.trim().is_empty() {
+        return Err(Problem::EventEmpty { place });
+    }
     let path = place.origin.base(&caller.cwd).join(text);
     let what = format!("the event file {}", path.display());
     match File::open(&path) {
         Ok(mut file) => checked(limited(&mut file, &what)?, what),
-        Err(error) if cannot_be_a_path(&error) => inline(text, place),
+        Err(error) if cannot_be_a_path(&error) => inline(text, place, &path),
         // A file that is there and cannot be read wins all the same, unless it is plainly JSON.
-        Err(source) => inline(text, place).map_err(|_| Problem::EventUnreadable { what, source }),
+        Err(source) => {
+            inline(text, place, &path).map_err(|_| Problem::EventUnreadable { what, source })
+        }
     }
 }
 
@@ -51,17 +61,31 @@ fn cannot_be_a_path(error: &io::Error) -> bool {
         || matches!(error.kind(), io::ErrorKind::InvalidFilename | io::ErrorKind::InvalidInput)
 }
 
-fn inline(text: &str, place: Place) -> Result<Bytes, Problem> {
+fn inline(text: &str, place: Place, path: &Path) -> Result<Bytes, Problem> {
     if text.len() > MAX_PAYLOAD_BYTES {
         let what = format!("the event of {place}");
         return Err(Problem::EventTooLarge { what, limit: MAX_PAYLOAD_BYTES });
     }
     match json_error(text.as_bytes()) {
         None => Ok(Bytes::copy_from_slice(text.as_bytes())),
+        // Where the parser stumbled over a file's name says nothing.
+        Some(_) if looks_like_a_file(text) => {
+            let bare = PREFIXES.iter().find_map(|prefix| text.strip_prefix(prefix));
+            let bare = bare.filter(|bare| !bare.is_empty()).map(str::to_owned);
+            Err(Problem::NoEventFile { place, path: path.to_owned(), bare })
+        }
         Some((line, column, message)) => {
             Err(Problem::EventNeither { place, line, column, message })
         }
     }
+}
+
+/// Whether a text that is no JSON was meant as a file's name: JSON that is only broken begins as such.
+fn looks_like_a_file(text: &str) -> bool {
+    let is_json_like = text.trim_start().starts_with(['{', '[', '"', '\'']) || text.contains('\n');
+    let ends = text.to_ascii_lowercase().ends_with(JSON_ENDING);
+    let begins = PREFIXES.iter().any(|prefix| text.starts_with(prefix));
+    !is_json_like && (ends || begins || text.contains('/'))
 }
 
 fn limited(from: &mut dyn Read, what: &str) -> Result<Vec<u8>, Problem> {
@@ -147,7 +171,35 @@ mod tests {
         );
         let long = format!("{{\"a\":{}", "x".repeat(5_000));
         assert!(of(&long, "/", b"").unwrap_err().ends_with("and not a file either"));
-        assert!(of("", "/nowhere", b"").unwrap_err().contains("not a file either"));
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_named_and_nothing_is_said_of_json() {
+        for (text, hint) in [
+            ("nofile.json", "give JSON in quotes"),
+            ("events/one", "give JSON in quotes"),
+            ("file://event.json", "-e event.json"),
+            ("fileb://event.json", "-e event.json"),
+            ("@event.json", "-e event.json"),
+        ] {
+            let mut raw = Raw::default();
+            raw.set_flag(Setting::Event, Some(text.to_owned()));
+            let problem = read(&raw, &caller("/nowhere", &[]), &mut io::empty()).unwrap_err();
+            let said = problem.to_string();
+            assert_eq!(said, format!("--event names a file that is not there: /nowhere/{text}"));
+            assert!(problem.hint().unwrap().contains(hint), "{text}: {:?}", problem.hint());
+        }
+        // Broken JSON with a slash in it is no file's name.
+        for text in ["{\"a\": \"b/c\"", "[\"a.json", "'{\"a\":\"b/c\"}'", "nofile"] {
+            assert!(of(text, "/nowhere", b"").unwrap_err().contains("not a file either"), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_event_of_nothing_is_called_empty() {
+        for text in ["", " \n"] {
+            assert_eq!(of(text, "/tmp", b"").unwrap_err(), "--event is empty");
+        }
     }
 
     #[test]

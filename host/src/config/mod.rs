@@ -49,9 +49,10 @@ mod tests;
 mod variables;
 
 pub use caller::Caller;
+pub(crate) use code_path::name_of;
 pub use collector::Collector;
 pub use credentials::{Credentials, CredentialsOrigin};
-pub use endpoint::{AskedHost, Endpoint, HostCall, resolve_host};
+pub use endpoint::{AskedHost, Endpoint, HostCall, resolve_host, resolve_operator};
 pub use forward::Forward;
 pub(crate) use forward::with_implied;
 pub use notice::{Notice, NoticeLevel};

@@ -7,6 +7,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use super::Setting;
 use super::place::{Origin, Place};
 use super::setting::{Row, Scope, rows};
 use super::strangers::Stranger;
@@ -103,6 +104,10 @@ pub enum Problem {
     EventNotText { what: String, position: usize },
     #[error("{place} is not JSON (line {line}, column {column}: {message}), and not a file either")]
     EventNeither { place: Place, line: usize, column: usize, message: String },
+    #[error("{place} names a file that is not there: {}", path.display())]
+    NoEventFile { place: Place, path: PathBuf, bare: Option<String> },
+    #[error("{place} is empty")]
+    EventEmpty { place: Place },
     #[error("{what} is larger than Lambda's limit of {limit} bytes (6 MiB)")]
     EventTooLarge { what: String, limit: usize },
     #[error("cannot read {what}")]
@@ -117,6 +122,10 @@ pub enum Problem {
     NotADeployedName { name: String },
     #[error("{flag} is of a function that runs from a path, and there is no path `{name}`")]
     NotOfAnInvocation { flag: String, name: String },
+    #[error(
+        "{flag} is of a function that runs from a path, and --async invokes `{name}` of a host"
+    )]
+    NotOfAsync { flag: String, name: String },
     #[error("the event takes {bytes} bytes, over Lambda's limit of {limit} (1 MiB) for --async")]
     AsyncTooLarge { bytes: usize, limit: usize },
     #[error("--async is of a deployed function, and {} is a path", path.display())]
@@ -139,7 +148,10 @@ pub enum Problem {
     NoAwsHome,
 
     // A host's own.
-    #[error("{place} is `{value}`, but it must be an address and port such as 127.0.0.1:9000")]
+    #[error(
+        "{place} is `{value}`, but it must be an address and port such as {}",
+        address_like(place.setting)
+    )]
     NotAnAddress { place: Place, value: String },
     #[error("{place} is {value}, which other machines could reach")]
     NotLoopback { place: Place, value: String },
@@ -167,6 +179,15 @@ pub enum Problem {
     DataDirOfAStranger { place: Place, path: PathBuf, stranger: Stranger },
     #[error("no directory for lambdabox's data is known: neither HOME nor XDG_DATA_HOME is set")]
     NoDataDir,
+}
+
+/// An address that the setting could have.
+fn address_like(setting: Setting) -> &'static str {
+    match setting {
+        Setting::XrayDaemon => "127.0.0.1:2000",
+        Setting::Admin => "127.0.0.1:9002",
+        _ => "127.0.0.1:9000",
+    }
 }
 
 /// Whether a refused path was a file (its directory is what would be shown).
@@ -225,7 +246,10 @@ impl Problem {
             Self::EventNotJson { bom: Bom::Present, .. } => {
                 "it begins with a byte order mark, which JSON does not allow".into()
             }
-            Self::EventNeither { .. } => {
+            Self::NoEventFile { bare: Some(bare), .. } => {
+                format!("a file is named as it is here: -e {bare}")
+            }
+            Self::EventNeither { .. } | Self::NoEventFile { .. } | Self::EventEmpty { .. } => {
                 "give JSON in quotes for the shell, such as '{\"name\":\"Ada\"}', a file, or - \
                  for standard input"
                     .into()
@@ -255,7 +279,7 @@ impl Problem {
             Self::NotADeployedName { .. } => {
                 "NAME, NAME:QUALIFIER or an ARN; --async invokes deployed functions only".into()
             }
-            Self::NotOfAnInvocation { name, .. } => {
+            Self::NotOfAnInvocation { name, .. } | Self::NotOfAsync { name, .. } => {
                 format!(
                     "`lambdabox deploy PATH --name {name}` changes a deployed function; an event \
                      goes after -e"

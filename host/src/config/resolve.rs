@@ -149,8 +149,9 @@ pub fn resolve(asked: Asked, caller: &Caller, stdin: &mut dyn Read) -> Result<Re
         }
     }
 
+    let path = code.as_ref().map(|code| code.path.as_path());
     let variables =
-        environment::gather(&raw, &asked.env, caller, &mut checks.problems, &mut notices);
+        environment::gather(&raw, &asked.env, path, caller, &mut checks.problems, &mut notices);
     environment::check(&variables, &mut checks.problems);
     fill_in(&mut raw, &variables, caller, &mut checks);
 

@@ -5,7 +5,7 @@
 //!   default.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::check::{existing_path, number, number_text, text};
 use super::endpoint::{self, Endpoint};
@@ -128,8 +128,9 @@ pub fn resolve_deploy(asked: AskedDeploy, caller: &Caller) -> Result<ResolvedDep
             notices.push(Notice::warning(text));
         }
     }
+    let path = code.as_ref().map(|code| code.path.as_path());
     let deploy = Deploy {
-        path: code.map(|code| code.path).unwrap_or_default(),
+        path: path.map(Path::to_owned).unwrap_or_default(),
         name: checks.or(function_name(&raw), None),
         handler: checks.or(handler(&raw), None),
         runtime: checks.or(
@@ -157,7 +158,7 @@ pub fn resolve_deploy(asked: AskedDeploy, caller: &Caller) -> Result<ResolvedDep
             .get(Setting::SystemLogLevel)
             .map(|_| checks.or(logging::system(&raw), SystemLevel::default())),
         max_concurrency: checks.or(max_concurrency(&raw), None),
-        environment: environment_of(&raw, &asked.env, caller, &mut checks, &mut notices),
+        environment: environment_of(&raw, &asked.env, path, caller, &mut checks, &mut notices),
         layers: layers(&raw, caller, &mut checks.problems),
         reserved_concurrency: asked.reserved_concurrency.as_deref().and_then(|text| {
             let flag = "--reserved-concurrency";
@@ -205,6 +206,7 @@ fn description(text: Option<String>) -> Result<Option<String>, Problem> {
 fn environment_of(
     raw: &Raw,
     flags: &[String],
+    path: Option<&Path>,
     caller: &Caller,
     checks: &mut Checks,
     notices: &mut Vec<Notice>,
@@ -213,7 +215,7 @@ fn environment_of(
     let is_said = !flags.is_empty()
         || !raw.env.is_empty()
         || files.iter().any(|setting| raw.get(*setting).is_some());
-    let variables = environment::gather(raw, flags, caller, &mut checks.problems, notices);
+    let variables = environment::gather(raw, flags, path, caller, &mut checks.problems, notices);
     environment::check(&variables, &mut checks.problems);
     is_said.then(|| variables.into_iter().map(|(name, one)| (name, one.value)).collect())
 }

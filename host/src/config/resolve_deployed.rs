@@ -15,7 +15,7 @@ use super::place::Origin;
 use super::problem::{Problem, Problems};
 use super::raw::merge;
 use super::resolve::{Asked, Checks, color, output, tenant_id};
-use super::resolved::{Color, Explain, Keep, Verbosity};
+use super::resolved::{Color, Explain, Keep, StrangersFile, Verbosity};
 use super::{Caller, Setting, client_context, event, variables};
 
 /// Longest of what names a function, its ARN and qualifier included (lambda-service.md 3).
@@ -47,6 +47,8 @@ pub struct AskedDeployed {
     pub asked: Asked,
     /// `--async`.
     pub when: When,
+    /// A flag that asks for something else than an invocation: `--print-config`.
+    pub instead: Option<&'static str>,
 }
 
 /// What `lambdabox invoke NAME` does.
@@ -106,7 +108,7 @@ pub fn resolve_deployed(
     caller: &Caller,
     stdin: &mut dyn Read,
 ) -> Result<ResolvedDeployed, Problems> {
-    let AskedDeployed { asked, when } = asked;
+    let AskedDeployed { asked, when, instead } = asked;
     let mut checks = Checks { problems: Vec::new() };
     let mut notices = Vec::new();
     let name = asked.path.as_deref().and_then(Path::to_str).unwrap_or_default().to_owned();
@@ -118,8 +120,13 @@ pub fn resolve_deployed(
             false => Problem::NotADeployedName { name },
         });
     }
-    for flag in flags_of_the_function(&asked) {
-        checks.problems.push(Problem::NotOfAnInvocation { flag, name: name.clone() });
+    for flag in flags_of_the_function(&asked, instead) {
+        let name = name.clone();
+        checks.problems.push(match when {
+            When::Now => Problem::NotOfAnInvocation { flag, name },
+            // A path of that name may well be there.
+            When::Later => Problem::NotOfAsync { flag, name },
+        });
     }
     let from_variables = variables::read(caller, &mut checks.problems, &mut notices);
     let raw = merge([asked.settings, from_variables]);
@@ -164,7 +171,7 @@ pub fn resolve_deployed(
 
 /// Flags that would say what the function is. Variables and files are about functions that are run
 /// from a path, and stay out of it.
-fn flags_of_the_function(asked: &Asked) -> Vec<String> {
+fn flags_of_the_function(asked: &Asked, instead: Option<&str>) -> Vec<String> {
     let mut flags: Vec<String> = Setting::all()
         .filter(|setting| !OF_AN_INVOCATION.contains(setting))
         .filter_map(|setting| match asked.settings.origin(setting) {
@@ -178,8 +185,10 @@ fn flags_of_the_function(asked: &Asked) -> Vec<String> {
         ("--explain", asked.explain == Explain::Explain),
         ("--build", asked.build.is_some()),
         ("--isolation", asked.isolation.is_some()),
+        ("--trust-config", asked.strangers_file == StrangersFile::Trusted),
     ];
     flags.extend(others.iter().filter(|(_, said)| *said).map(|(flag, _)| (*flag).to_owned()));
+    flags.extend(instead.map(str::to_owned));
     flags
 }
 

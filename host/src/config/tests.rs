@@ -162,7 +162,7 @@ fn each_bad_setting_is_refused_with_place_value_and_limit() {
         (
             Setting::EnvFile,
             "nope",
-            format!("no such file or directory: {}", project.path("fn/nope")),
+            format!("--env-file: no such file or directory: {}", project.path("fn/nope")),
         ),
     ] {
         assert_eq!(project.of(&[(setting, value)]).unwrap_err(), [said]);

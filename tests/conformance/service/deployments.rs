@@ -1,12 +1,16 @@
 //! `lambdabox deploy`, `list`, `rm` and `invoke NAME`: the built binary as a client of a host.
 
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::json;
 
 use crate::harness::{
-    Function, Host, Invoke, Run, Server, default_minor, lambdabox, wait_until, zip_bytes,
+    Function, Host, Invoke, Run, Server, binary, default_minor, lambdabox, quiet_environment,
+    wait_until, zip_bytes,
 };
 
 /// Tells what it was given, what it is made of, and every event it has seen.
@@ -42,6 +46,7 @@ fn a_directory_is_deployed_once_changed_where_it_changed_and_invoked_by_its_name
     let host = Host::start(data.path(), &[]);
     let function = Function::python(TELLS)
         .file(".git/HEAD", "x")
+        .file(".env", "KEY=x")
         .file("__pycache__/a.pyc", "x")
         .file("debug.log", "x")
         .file("keep.log", "x")
@@ -49,7 +54,7 @@ fn a_directory_is_deployed_once_changed_where_it_changed_and_invoked_by_its_name
     let made = deployed(&host, function.path(), &[]).answered();
     assert_eq!(made.text(), "arn:aws:lambda:us-east-1:000000000000:function:hello\n");
     let made = made.said(&["hello: created (python3.", "lambda_function.lambda_handler, "]);
-    for left_out in ["not in the package: ", ".git/", "__pycache__/", "debug.log"] {
+    for left_out in ["not in the package: ", ".git/", ".env", "__pycache__/", "debug.log"] {
         assert!(made.stderr.contains(left_out), "{left_out}: {}", made.stderr);
     }
     let first = on(&host, &["invoke", "hello", "-e", "\"a\""]).run().answered();
@@ -70,6 +75,74 @@ fn a_directory_is_deployed_once_changed_where_it_changed_and_invoked_by_its_name
     let told = on(&host, &["invoke", "hello:$LATEST"]).run().answered().json();
     assert_eq!((&told["stage"], &told["memory"]), (&json!("dev"), &json!("256")));
     assert_eq!(told["files"], json!(["keep.log", "lambda_function.py", "more.txt"]));
+}
+
+#[test]
+fn a_link_that_leads_out_is_refused_before_anything_is_sent_and_can_be_left_out() {
+    let data = tempfile::tempdir().unwrap();
+    let host = Host::start(data.path(), &[]);
+    let function = Function::python(TELLS).file("real.txt", "x");
+    symlink("../elsewhere", function.at("away")).unwrap();
+    symlink("real.txt", function.at("here")).unwrap();
+    let refused = deployed(&host, function.path(), &[]).expect_code(2);
+    refused.said(&[
+        "away is a symbolic link to ../elsewhere, which is not there once it is deployed",
+        "hint: ",
+        "/away in .lambdaboxignore",
+    ]);
+    let listed = on(&host, &["list", "--json"]).run().answered().json();
+    assert_eq!(listed, json!({ "functions": [] }));
+    let function = function.file(".lambdaboxignore", "/away\n");
+    let made = deployed(&host, function.path(), &[]).answered();
+    made.said(&["the function will not find it", "not in the package: ", "hello: created"]);
+    let files = on(&host, &["invoke", "hello"]).run().answered().json()["files"].clone();
+    assert_eq!(files, json!(["here", "lambda_function.py", "real.txt"]));
+}
+
+#[test]
+fn what_is_wrong_with_a_package_is_said_to_the_operator_and_awss_words_to_the_caller() {
+    let data = tempfile::tempdir().unwrap();
+    let host = Host::start(data.path(), &[]);
+    host.python(
+        r#"
+import io, zipfile
+buffer = io.BytesIO()
+with zipfile.ZipFile(buffer, "w") as archive:
+    archive.writestr("app.py", ECHO)
+    link = zipfile.ZipInfo("away")
+    link.create_system, link.external_attr = 3, 0o120777 << 16
+    archive.writestr(link, "../elsewhere")
+words = "Could not unzip uploaded file. Please check your file, then try to upload again."
+refused(create, "InvalidParameterValueException", words, 400, c=c, name="linked", wait=False,
+        Code={"ZipFile": buffer.getvalue()})
+"#,
+    );
+    host.wait_for_log("warning: the package of linked is refused");
+    host.wait_for_log(
+        "its member `away` is a symbolic link to `../elsewhere`, outside the package",
+    );
+}
+
+#[test]
+fn many_invocations_end_when_nobody_reads_their_answers_any_more() {
+    let data = tempfile::tempdir().unwrap();
+    let host = Host::start(data.path(), &[]);
+    deployed(&host, Function::python(TELLS).path(), &[]).answered();
+    let url = format!("http://127.0.0.1:{}", host.port);
+    let mut command = Command::new(binary());
+    quiet_environment(&mut command);
+    command.args(["invoke", "hello", "-q", "--repeat", "1000000", "--endpoint-url", &url]);
+    let mut calling = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdout = BufReader::new(calling.stdout.take().unwrap());
+    let mut first = String::new();
+    stdout.read_line(&mut first).unwrap();
+    drop(stdout);
+    let ended = wait_until(Duration::from_secs(60), || calling.try_wait().unwrap().is_some());
+    calling.kill().unwrap();
+    let output = calling.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(ended && said.is_empty(), "{ended}: {said}");
+    assert_eq!(output.status.code(), Some(0));
 }
 
 #[test]
@@ -189,6 +262,8 @@ fn who_is_not_there_or_is_no_host_or_refuses_is_said() {
     let settings = ["invoke", "hello", "--memory-size", "512", "--env", "A=b"];
     to(&nobody, &settings).refused(&["--memory-size is of a function that runs", "--env is of"]);
     to(&nobody, &["invoke", &path, "--async"]).refused(&["--async is of a deployed function"]);
+    let shown = ["invoke", "hello", "--print-config", "--trust-config"];
+    to(&nobody, &shown).refused(&["--print-config is of a function", "--trust-config is of a"]);
 
     let data = tempfile::tempdir().unwrap();
     let host = Host::start(data.path(), &[]);

@@ -1,10 +1,12 @@
 //! `lambdabox logs`, `top` and `usage` against a host.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::harness::{Host, lambdabox, wait_until};
+use crate::harness::{Host, binary, lambdabox, quiet_environment, wait_until};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -78,6 +80,29 @@ fn logs_are_shown_filtered_stamped_as_json_and_followed() {
 }
 
 #[test]
+fn a_followed_log_ends_with_its_reader_though_nothing_more_is_written() {
+    let data = tempfile::tempdir().unwrap();
+    let host = host_with_talker(data.path());
+    let url = format!("http://127.0.0.1:{}", host.port);
+    let mut command = Command::new(binary());
+    quiet_environment(&mut command);
+    command.args(["logs", "talker", "-f", "--endpoint-url", &url]);
+    let mut following = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdout = BufReader::new(following.stdout.take().unwrap());
+    let mut first = String::new();
+    stdout.read_line(&mut first).unwrap();
+    assert!(first.starts_with("START RequestId: "), "{first}");
+    assert!(following.try_wait().unwrap().is_none(), "it follows while somebody reads");
+    drop(stdout);
+    let ended = wait_until(PATIENCE, || following.try_wait().unwrap().is_some());
+    following.kill().unwrap();
+    let output = following.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(ended && said.is_empty(), "{ended}: {said}");
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
 fn top_and_usage_show_what_runs_and_what_it_costs() {
     let data = tempfile::tempdir().unwrap();
     let host = host_with_talker(data.path());
@@ -89,6 +114,11 @@ fn top_and_usage_show_what_runs_and_what_it_costs() {
     let line = top.lines().find(|line| line.starts_with("talker")).expect("it is kept");
     let cells: Vec<&str> = line.split_whitespace().collect();
     assert_eq!((cells[1], cells[2], cells[7]), ("$LATEST", "0", "0"), "{top}");
+    // The address may be a URL.
+    let url = format!("http://{admin}/");
+    lambdabox(["top", "--admin", &url]).run().expect_code(0);
+    lambdabox(["top"]).env("LAMBDABOX_ADMIN", &url).run().expect_code(0);
+    lambdabox(["top", "--admin", "https://localhost"]).run().expect_code(2);
     let pool = command("top", &["--json"]).expect_code(0).json();
     assert_eq!(pool["functions"][0]["function"], "talker");
     let usage = command("usage", &[]).expect_code(0).text();
@@ -104,4 +134,6 @@ fn top_and_usage_show_what_runs_and_what_it_costs() {
     host.end();
     let nobody = lambdabox(["top", "--admin", &admin]).run().expect_code(3);
     assert!(nobody.stderr.contains("no host answers at"), "{}", nobody.stderr);
+    let nobody = lambdabox(["top"]).env("LAMBDABOX_ADMIN", &admin).run().expect_code(3);
+    assert!(nobody.stderr.contains("hint: LAMBDABOX_ADMIN says so"), "{}", nobody.stderr);
 }

@@ -11,23 +11,23 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lambdabox_runtimes::discover::{self, Compat, Search};
-use lambdabox_runtimes::{Catalogue, Language};
+use lambdabox_runtimes::discover::{self, Compat, Interpreter, Search};
+use lambdabox_runtimes::{Catalogue, Identifier, Language};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::super::blueprint::name_of;
 use super::super::build::built_to_deploy;
 use super::super::error::AppError;
 use super::api::{Api, Verb, function_path};
 use super::call::blocking;
 use super::error::ClientError;
+use super::layers;
+use super::output::print;
 use super::packing::{Packed, pack};
 use super::progress::Progress;
 use super::wanted::Wanted;
-use super::{layers, list};
 use crate::catalog::{self, Inference, Origin};
-use crate::config::{self, LayerSource, RuntimeCompat};
+use crate::config::{self, LayerSource, RuntimeCompat, name_of};
 use crate::model::{patience, time_scale};
 use crate::usage::Say;
 
@@ -62,7 +62,7 @@ pub(super) async fn deploy(asked: &config::Deploy, say: Say) -> Result<u8, AppEr
     said.iter().for_each(|text| say.notice(text));
     let Done { arn, how } = done?;
     say.notice(&format!("{name}: {how}"));
-    list::print(&format!("{arn}\n"))?;
+    print(&format!("{arn}\n"))?;
     Ok(0)
 }
 
@@ -179,7 +179,11 @@ impl Deploying<'_> {
             RuntimeCompat::Near => Compat::Near,
         };
         let found = blocking(move || discover::find(choice.language, None, compat, &search()));
-        Ok(found.await?.identifier)
+        let found = found.await?;
+        let today = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
+        let change = if before.is_some() { Change::Update } else { Change::New };
+        taken_by_aws(choice.language, &found, change, &today)?;
+        Ok(found.identifier)
     }
 
     async fn layers(
@@ -299,7 +303,104 @@ impl Deploying<'_> {
 
 const UNCHANGED: &str = "unchanged";
 
+/// What is done with a function; AWS stops the two on different days.
+#[derive(Clone, Copy)]
+enum Change {
+    New,
+    Update,
+}
+
+impl Change {
+    fn in_words(self) -> &'static str {
+        match self {
+            Self::New => "creating",
+            Self::Update => "updating",
+        }
+    }
+}
+
+/// Refuses a runtime that nobody named and that a host refuses, in AWS's words and without a remedy.
+fn taken_by_aws(
+    language: &Language,
+    found: &Interpreter,
+    what: Change,
+    today: &str,
+) -> Result<(), AppError> {
+    let is_past = |day: &Option<String>| day.as_deref().is_some_and(|day| day <= today);
+    let blocked = |identifier: &Identifier| match what {
+        Change::New => is_past(&identifier.block_create),
+        Change::Update => is_past(&identifier.block_update),
+    };
+    let name = found.identifier.as_str();
+    if !language.identifier(name).is_some_and(blocked) {
+        return Ok(());
+    }
+    let current = |identifier: &&Identifier| {
+        !is_past(&identifier.deprecation) && !is_past(&identifier.block_create)
+    };
+    let current = language.identifiers.iter().find(current);
+    Err(AppError::Usage {
+        message: format!(
+            "the runtime would be {name}, after {} (version {}), and AWS has stopped {} functions \
+             with it",
+            found.executable.display(),
+            found.version,
+            what.in_words()
+        ),
+        hint: current.map(|current| {
+            format!(
+                "name a current one, such as --runtime {}; where its interpreter is not installed, \
+                 the host needs `lambdabox serve --runtime-compat near`",
+                current.name
+            )
+        }),
+    })
+}
+
 /// Whether a runtime identifier is one of this language.
 fn is_of(identifier: &str, language: &Language) -> bool {
     language.identifier(identifier).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(identifier: &str) -> Interpreter {
+        Interpreter {
+            identifier: identifier.to_owned(),
+            fit: discover::Fit::Exact,
+            release: "20".to_owned(),
+            version: "20.19.2".to_owned(),
+            executable: "/usr/bin/node".into(),
+            prefix: "/usr".into(),
+            prefixes: Vec::new(),
+            site_packages: Vec::new(),
+            found_at: "/usr/bin/node".into(),
+        }
+    }
+
+    #[test]
+    fn a_runtime_that_aws_stopped_creating_is_refused_with_the_interpreter_and_a_current_one() {
+        let node = Catalogue::embedded().language("nodejs").unwrap();
+        let of = |identifier: &str, what, today: &str| {
+            taken_by_aws(node, &found(identifier), what, today).err()
+        };
+        assert!(of("nodejs20.x", Change::New, "2026-08-30").is_none());
+        // Updates go on a month longer.
+        assert!(of("nodejs20.x", Change::Update, "2026-08-31").is_none());
+        let error = of("nodejs20.x", Change::New, "2026-08-31").unwrap();
+        assert_eq!(
+            error.to_string(),
+            "the runtime would be nodejs20.x, after /usr/bin/node (version 20.19.2), and AWS has \
+             stopped creating functions with it"
+        );
+        let hint = error.hint().unwrap();
+        assert!(
+            hint.contains("--runtime nodejs22.x") && hint.contains("serve --runtime-compat near")
+        );
+        assert_eq!(error.exit_code(), 2);
+        // Those without dates are never refused.
+        assert!(of("nodejs26.x", Change::Update, "2099-01-01").is_none());
+    }
 }

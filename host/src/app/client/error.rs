@@ -48,6 +48,13 @@ pub(crate) enum ClientError {
     Unreadable { path: PathBuf, source: io::Error },
     #[error("failed to pack {}", path.display())]
     Unpackable { path: PathBuf, source: io::Error },
+    #[error(
+        "failed to pack {}: {} is a symbolic link to {}, which is not there once it is deployed",
+        path.display(),
+        link.display(),
+        target.display()
+    )]
+    LinkOutside { path: PathBuf, link: PathBuf, target: PathBuf },
     #[error("the package of {} is {bytes} bytes, over the limit of {limit}", path.display())]
     TooLarge { path: PathBuf, bytes: u64, limit: u64 },
     #[error("{}: {source}", path.display())]
@@ -65,6 +72,7 @@ impl ClientError {
             | Self::NeitherPathNorFunction { .. }
             | Self::Unreadable { .. }
             | Self::Unpackable { .. }
+            | Self::LinkOutside { .. }
             | Self::TooLarge { .. }
             | Self::IgnoreFile { .. } => EXIT_USAGE,
             Self::Refused { .. } | Self::Failed { .. } | Self::NotInTime { .. } => EXIT_REFUSED,
@@ -87,6 +95,10 @@ impl ClientError {
             Self::NeitherPathNorFunction { .. } => {
                 Some("`lambdabox list` shows what it has, `lambdabox deploy` adds to it".to_owned())
             }
+            Self::LinkOutside { link, .. } => Some(format!(
+                "put what it leads to in its place, or leave it out by a line /{} in .lambdaboxignore",
+                link.display()
+            )),
             Self::TooLarge { .. } => Some(
                 "leave out with .lambdaboxignore what the function does not need, or put what \
                  seldom changes into a layer (--layer)"

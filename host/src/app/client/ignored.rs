@@ -10,8 +10,10 @@ use super::error::ClientError;
 /// Read beside the function; written as a `.gitignore` is.
 const FILE: &str = ".lambdaboxignore";
 /// Before the file's own lines, which can take them in again with `!`.
-const ALWAYS: [&str; 7] = [
+const ALWAYS: [&str; 8] = [
     ".git",
+    // A developer's own keys, which a package would take to whoever may download it.
+    ".env",
     ".venv",
     "__pycache__",
     "**/node_modules/.cache",
@@ -89,6 +91,9 @@ mod tests {
             ("build", true, false),
             ("lib/build", true, true),
             (".git", true, false),
+            (".env", false, false),
+            ("lib/.env", false, false),
+            (".env.example", false, true),
             (".venv", true, true),
             ("lib/__pycache__", true, false),
             ("node_modules", true, true),
@@ -99,6 +104,8 @@ mod tests {
         ] {
             assert_eq!(ignored.takes(Path::new(path), is_directory), taken, "{path}");
         }
+        fs::write(dir.path().join(FILE), "!.env\n").unwrap();
+        assert!(Ignored::of(dir.path()).unwrap().takes(Path::new(".env"), false));
         let listed = ignored.listed().unwrap();
         assert!(listed.starts_with("not in the package: lib/x.log, build/, .git/, "), "{listed}");
     }

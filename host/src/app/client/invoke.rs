@@ -50,7 +50,11 @@ pub(super) async fn invoke(asked: &InvokeDeployed, say: Say) -> Result<u8, AppEr
             Some(answers) => answers,
             none => none.insert(Answers::new(asked.output.as_deref(), asked.repeat)?),
         };
-        answers.write(&answer.body)?;
+        match answers.write(&answer.body) {
+            // What is left of --repeat would be for nobody.
+            Err(AppError::ReaderGone) => break,
+            written => written?,
+        }
     }
     Ok(code)
 }

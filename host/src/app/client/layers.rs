@@ -13,7 +13,7 @@ use super::call::blocking;
 use super::error::ClientError;
 use super::packing::pack;
 use super::progress::Progress;
-use crate::config::LayerSource;
+use crate::config::{LayerSource, name_of};
 
 /// Newest versions that are looked at for the same content.
 const LOOKED_AT: usize = 10;
@@ -44,7 +44,7 @@ async fn published(
     let (from, shown) = (path.to_owned(), Arc::clone(progress));
     let packed = blocking(move || pack(&from, &shown)).await?;
     said.extend(packed.left_out.clone());
-    let name = super::super::blueprint::name_of(path);
+    let name = name_of(path);
     let versions = format!("/2018-10-31/layers/{}/versions", segment(&name));
     let listed = api.get(&format!("list versions of layer {name}"), &versions).await?;
     let known = listed["LayerVersions"].as_array().into_iter().flatten().take(LOOKED_AT);

@@ -1,13 +1,11 @@
 //! `lambdabox list`: ListFunctions, all pages, as a table or as JSON.
 
-use std::io::{self, Write as _};
-use std::path::PathBuf;
-
 use serde_json::{Value, json};
 
 use super::super::error::AppError;
 use super::super::{Form, table};
 use super::api::{Api, segment};
+use super::output::print;
 use crate::config::HostCall;
 
 const HEAD: [&str; 6] = ["NAME", "RUNTIME", "HANDLER", "MEMORY", "TIMEOUT", "MODIFIED"];
@@ -51,15 +49,4 @@ fn row(function: &Value) -> [String; 6] {
         format!("{} s", function["Timeout"]),
         modified.replace('T', " "),
     ]
-}
-
-/// Writes to standard output; a reader that has seen enough is no failure.
-pub(super) fn print(text: &str) -> Result<(), AppError> {
-    let mut stdout = io::stdout();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(source) if source.kind() != io::ErrorKind::BrokenPipe => {
-            Err(AppError::Write { path: PathBuf::from("standard output"), source })
-        }
-        _ => Ok(()),
-    }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::error::AppError;
 use super::api::Api;
-use super::list::print;
+use super::output::{Reader, print, reader};
 use crate::config::HostCall;
 use crate::usage::Say;
 
@@ -40,7 +40,7 @@ pub struct Logs {
 pub enum LogsUntil {
     /// With what there is.
     Now,
-    /// Never.
+    /// With whoever reads it.
     Interrupted,
 }
 
@@ -77,7 +77,10 @@ pub(super) async fn logs(asked: &Logs, say: Say) -> Result<u8, AppError> {
             let page = filter(&api, &asked.name, &body).await?;
             let events = page["events"].as_array().cloned().unwrap_or_default();
             has_any |= !events.is_empty();
-            print(&events.iter().map(|event| line(event, asked.form)).collect::<String>())?;
+            let lines: String = events.iter().map(|event| line(event, asked.form)).collect();
+            if print(&lines)? == Reader::Gone {
+                return Ok(0);
+            }
             if let Some(id) = events.last().and_then(|event| event["eventId"].as_str()) {
                 last = Some(id.to_owned());
             }
@@ -89,6 +92,10 @@ pub(super) async fn logs(asked: &Logs, say: Say) -> Result<u8, AppError> {
         }
         if asked.until == LogsUntil::Now {
             break;
+        }
+        // A log that is silent would never find out by writing.
+        if reader() == Reader::Gone {
+            return Ok(0);
         }
         // What was looked at in vain need not be looked at again.
         since = since.max(looked_at.saturating_sub(LATE).unwrap_or(since));

@@ -18,6 +18,7 @@ mod layers;
 mod list;
 mod logs;
 mod operator;
+mod output;
 mod packing;
 mod progress;
 mod remove;

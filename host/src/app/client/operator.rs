@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::super::error::AppError;
 use super::super::{Form, table};
 use super::api::Api;
-use super::list::print;
+use super::output::{Reader, print};
 use crate::config::HostCall;
 
 /// Between two looks on a terminal.
@@ -42,7 +42,9 @@ pub(super) async fn top(host: &HostCall, form: Form) -> Result<u8, AppError> {
             print(&text)?;
             return Ok(0);
         }
-        print(&format!("{HOME}{text}"))?;
+        if print(&format!("{HOME}{text}"))? == Reader::Gone {
+            return Ok(0);
+        }
         tokio::time::sleep(PAUSE).await;
     }
 }

@@ -1,5 +1,6 @@
 //! A function or layer as the bytes that are sent.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Read as _, Seek as _};
 use std::path::Path;
@@ -11,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::error::ClientError;
 use super::ignored::Ignored;
 use super::progress::Progress;
-use crate::catalog::{MemberKind, zip_tree};
+use crate::catalog::{MemberFault, MemberKind, zip_tree};
 
 /// A zip sent with a request (Lambda quotas: 50 MB).
 const MAX_ZIP_BYTES: u64 = 52_428_800;
@@ -54,12 +55,22 @@ fn zipped(root: &Path, progress: &Progress) -> Result<(Vec<u8>, Option<String>),
     let mut ignored = Ignored::of(root)?;
     let mut file = tempfile::tempfile().map_err(failed)?;
     let mut files = 0_u64;
+    let mut links = HashMap::new();
     zip_tree(root, &file, COMPRESSION_LEVEL, |path, kind| {
         files += 1;
         progress.step(format!("packing {}: {files} files", root.display()));
-        ignored.takes(path, kind == MemberKind::Directory)
+        let is_taken = ignored.takes(path, kind == MemberKind::Directory);
+        if is_taken && let Ok(target) = fs::read_link(root.join(path)) {
+            links.insert(path.to_owned(), target);
+        }
+        is_taken
     })
     .map_err(failed)?;
+    // The host would refuse all of it, in AWS's words, which do not say what of it.
+    if let Some((link, _)) = MemberFault::of_links(&links) {
+        let target = links.remove(&link).unwrap_or_default();
+        return Err(ClientError::LinkOutside { path: root.to_owned(), link, target });
+    }
     check_size(root, file.metadata().map_err(failed)?.len())?;
     let mut bytes = Vec::new();
     file.rewind().and_then(|()| file.read_to_end(&mut bytes)).map_err(failed)?;

@@ -15,6 +15,8 @@ use crate::usage::{Device, Say};
 
 /// Functions cannot run here; the same as when a sandbox could not be made.
 const EXIT_CANNOT_RUN: u8 = 3;
+/// What was found could not be printed, which says nothing about functions.
+const EXIT_UNPRINTED: u8 = 2;
 
 /// What is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +42,8 @@ pub struct Doctor {
     pub verbosity: Verbosity,
 }
 
-/// Looks at the machine and prints what it offers: exit status 0 if functions can run, else 3.
+/// Looks at the machine and prints what it offers: exit status 0 if functions can run, else 3, and 2
+/// if it cannot be printed.
 pub fn doctor(asked: &Doctor) -> ExitCode {
     let say = Say::new(asked.color, asked.verbosity);
     let search = Search { time_scale: time_scale(), ..Search::from_environment() };
@@ -69,7 +72,7 @@ pub fn doctor(asked: &Doctor) -> ExitCode {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
         Err(source) => {
             say.error(&Unprinted { source }, None);
-            return ExitCode::from(EXIT_CANNOT_RUN);
+            return ExitCode::from(EXIT_UNPRINTED);
         }
     }
     match checks::worst(&checks) {
