@@ -3,13 +3,16 @@
 //! # Not here
 //! Machines of other kinds: they are trees of files, beside the checks (`app::doctor::tests`).
 
+use std::path::Path;
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 use nix::unistd::geteuid;
 use serde_json::Value;
 
 use crate::harness::{
     Function, Invoke, binary, invoke, lambdabox, no_nat, quiet_environment, settings, shared,
+    stretched,
 };
 
 const HELLO: &str = "def lambda_handler(event, context):\n    return 1\n";
@@ -226,4 +229,47 @@ fn of_nat_doctor_says_what_invoke_finds_as_root_and_as_an_ordinary_user() {
             _ => run.expect_code(3).said(&["hint: "]),
         };
     }
+}
+
+/// A container that sees its own group as the top, as Docker's do on cgroup v2. One that `invoke` has divided
+/// cannot be entered any more.
+#[test]
+fn a_containers_own_group_is_divided_as_doctor_says_while_nobody_else_is_in_it() {
+    let top = Path::new("/sys/fs/cgroup");
+    let is_the_top =
+        top.join("cgroup.subtree_control").exists() && !top.join("cgroup.type").exists();
+    if !geteuid().is_root() || !is_the_top || Path::new("/run/systemd/system").is_dir() {
+        skip!("needs root, the top of cgroup v2 and no systemd, as in scripts/test-v2");
+    }
+    const ENTER: &str = r#"echo $$ >"$0/cgroup.procs" && exec unshare -m -C sh -c "$@""#;
+    const MOUNT: &str = "umount /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup &&";
+    let _shared = shared();
+    let function = Function::python(HELLO);
+    let invoke = ["invoke", function.path().to_str().unwrap()];
+    let group = top.join(format!("box-{}", std::process::id()));
+    std::fs::write(top.join("cgroup.subtree_control"), "+cpu +memory +pids").unwrap();
+    std::fs::create_dir(&group).unwrap();
+    let ran = [r#""$0" "$@"; exit $?"#, r#"exec "$0" "$@""#].map(|start| {
+        let inner = format!("{MOUNT} {start}");
+        let wrapper = ["sh", "-c", ENTER, group.to_str().unwrap(), inner.as_str()];
+        (through(&wrapper, &["doctor", "--json"]), through(&wrapper, &invoke))
+    });
+    // The spawner ends with the host, a moment later.
+    let deadline = Instant::now() + stretched(Duration::from_secs(10));
+    while group.exists() && Instant::now() < deadline {
+        for dir in [group.join("host"), group.clone()] {
+            let _in_use_or_gone = std::fs::remove_dir(dir);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(!group.exists(), "something lives in it: {ran:?}");
+    let [(shared_doctor, shared_invoke), (doctor, invoked)] = ran;
+    assert_eq!(shared_doctor.status.code(), Some(3), "{shared_doctor:?}");
+    let whole: Value = serde_json::from_slice(&shared_doctor.stdout).unwrap();
+    assert_eq!(status_of(&whole, "cgroup-delegation"), "missing", "{whole:#}");
+    assert!(remedy_of(&whole, "cgroup-delegation").contains("only process"), "{whole:#}");
+    let said = String::from_utf8_lossy(&shared_invoke.stderr);
+    assert_eq!(shared_invoke.status.code(), Some(3), "{said}");
+    assert!(said.contains("other processes live in this control group"), "{said}");
+    assert_eq!((doctor.status.code(), invoked.status.code()), (Some(0), Some(0)), "{invoked:?}");
 }

@@ -17,6 +17,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use lambdabox_bootstrap::plan::{Plan, Step, invariants};
 use lambdabox_bootstrap::spawner::message_pair;
 use lambdabox_bootstrap::wire::{ExitStatus, FromInit, ToInit};
+use rustix::io::Errno;
+use rustix::process::{Signal, pidfd_send_signal};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -301,8 +303,7 @@ fn unexpected(answer: &FromInit) -> SandboxError {
 #[derive(Debug)]
 pub(crate) struct Sandbox {
     hold: Arc<Hold>,
-    /// Watches the group for a kill by the kernel; made once, because each watch is registered anew.
-    memory_watch: JoinHandle<Result<(), CgroupError>>,
+    memory_watch: MemoryWatch,
     /// Told by that watch.
     out_of_memory: Arc<Notify>,
     control: Channel,
@@ -316,11 +317,11 @@ impl Sandbox {
         let hold = Arc::new(hold);
         let out_of_memory = Arc::new(Notify::new());
         let (watched, told) = (Arc::clone(&hold), Arc::clone(&out_of_memory));
-        let memory_watch = tokio::spawn(async move {
+        let memory_watch = MemoryWatch(tokio::spawn(async move {
             watched.out_of_memory().await?;
             told.notify_one();
             Ok(())
-        });
+        }));
         Self { hold, memory_watch, out_of_memory, control, pidfd, pid, plan }
     }
 
@@ -366,8 +367,8 @@ impl Sandbox {
         signal: ProcessSignal,
     ) -> Result<(), SandboxError> {
         let signal = match signal {
-            ProcessSignal::Terminate => rustix::process::Signal::TERM,
-            ProcessSignal::Kill => rustix::process::Signal::KILL,
+            ProcessSignal::Terminate => Signal::TERM,
+            ProcessSignal::Kill => Signal::KILL,
         };
         let message = ToInit::Signal { key: key.0, signal: signal.as_raw() };
         ignore_closed(self.control.send(&message, &[]).await)
@@ -416,9 +417,7 @@ impl Sandbox {
     /// Kills every process and waits until nothing is left of the sandbox.
     pub(crate) async fn end(self) -> Result<(), SandboxError> {
         let Self { hold, memory_watch, control, pidfd, .. } = self;
-        memory_watch.abort();
-        // Its only use now is to let go of the group.
-        let _cancelled = memory_watch.await;
+        memory_watch.end().await;
         let ended = match Arc::into_inner(hold) {
             Some(hold) => end(hold, &pidfd).await,
             None => Err(SandboxError::Init(io::Error::other("somebody still holds the cgroup"))),
@@ -428,9 +427,39 @@ impl Sandbox {
     }
 }
 
+/// Watches the group for a kill by the kernel; made once, because each watch is registered anew.
+/// Dropping it lets go of the group, which dies when nobody holds it any more.
+#[derive(Debug)]
+struct MemoryWatch(JoinHandle<Result<(), CgroupError>>);
+
+impl MemoryWatch {
+    /// Returns when it has let go of the group.
+    async fn end(mut self) {
+        self.0.abort();
+        // Cancelled or not, it holds nothing any more.
+        let _ended = (&mut self.0).await;
+    }
+}
+
+impl Drop for MemoryWatch {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 async fn end(hold: Hold, pidfd: &AsyncFd<OwnedFd>) -> Result<(), SandboxError> {
     hold.kill()?;
+    // On v1 the init joins its group by itself: one that had not yet was not there to be killed, and
+    // would wait at the gate for ever.
+    match pidfd_send_signal(pidfd.get_ref(), Signal::KILL) {
+        // One with an id that we may not signal has joined before it took that, and is killed already.
+        Ok(()) | Err(Errno::SRCH | Errno::PERM) => {}
+        Err(errno) => return Err(SandboxError::Init(errno.into())),
+    }
     // Readable when the init has ended, which the kernel delays until its last process is gone.
     let _ended = pidfd.readable().await.map_err(SandboxError::Init)?;
     hold.remove().await
 }
+
+#[cfg(test)]
+mod tests;

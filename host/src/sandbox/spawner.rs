@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use lambdabox_bootstrap::plan::{Namespace, Step};
 use lambdabox_bootstrap::wire::{FromSpawner, MAX_DESCRIPTORS, ToSpawner};
@@ -12,11 +13,13 @@ use tokio::sync::Mutex;
 use super::channel::Channel;
 use super::error::SandboxError;
 
-/// A running spawner. Dropping it ends the spawner and with it every sandbox.
+/// A running spawner. Dropping it ends the spawner and with it every sandbox, once an answer that is on
+/// its way is there.
 #[derive(Debug)]
 pub(crate) struct Spawner {
-    /// Requests and answers alternate, so whoever asks holds the lock until the answer is there.
-    channel: Mutex<Channel>,
+    /// Requests and answers alternate, so the lock is held until the answer is there, whoever still wants
+    /// it.
+    channel: Arc<Mutex<Channel>>,
     pid: i32,
 }
 
@@ -28,7 +31,9 @@ impl Spawner {
         let pid = started.pid;
         let channel = Channel::new(started.socket).map_err(SandboxError::Spawner)?;
         match channel.receive().await.map_err(SandboxError::Spawner)? {
-            Some((FromSpawner::Running, _)) => Ok(Self { channel: Mutex::new(channel), pid }),
+            Some((FromSpawner::Running, _)) => {
+                Ok(Self { channel: Arc::new(Mutex::new(channel)), pid })
+            }
             Some((FromSpawner::Failed(failure), _)) => Err(SandboxError::Step(failure)),
             other => Err(SandboxError::Spawner(unexpected(&other))),
         }
@@ -116,14 +121,20 @@ impl Spawner {
         Ok((answer, descriptors.into_iter().next()))
     }
 
+    /// Dropping the future loses its own answer only: a sandbox that nobody wants any more ends by itself,
+    /// because its control socket is closed.
     async fn exchange(
         &self,
         request: &ToSpawner,
         descriptors: &[BorrowedFd<'_>],
     ) -> Result<(FromSpawner, Vec<OwnedFd>), SandboxError> {
-        let channel = self.channel.lock().await;
+        let channel = Arc::clone(&self.channel).lock_owned().await;
         channel.send(request, descriptors).await.map_err(SandboxError::Spawner)?;
-        match channel.receive().await.map_err(SandboxError::Spawner)? {
+        // A task of its own takes the answer off the socket, or the next to ask would get it. What comes
+        // along with one that nobody waits for is closed.
+        let answered = tokio::spawn(async move { channel.receive::<FromSpawner>().await });
+        let answered = answered.await.unwrap_or_else(|lost| Err(lost.into()));
+        match answered.map_err(SandboxError::Spawner)? {
             Some((FromSpawner::Failed(failure), _)) => Err(SandboxError::Step(failure)),
             Some(answered) => Ok(answered),
             None => Err(SandboxError::Spawner(io::ErrorKind::BrokenPipe.into())),
@@ -147,4 +158,73 @@ pub(crate) fn start_program(
     let child = shell.spawn()?;
     let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
     Ok(lambdabox_bootstrap::spawner::Spawner { socket, pid })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use lambdabox_bootstrap::spawner::message_pair;
+
+    use super::*;
+
+    /// A spawner, and the end of its socket that the real one has.
+    fn pair() -> (Spawner, Channel) {
+        let (ours, theirs) = message_pair().unwrap();
+        let channel = Arc::new(Mutex::new(Channel::new(ours).unwrap()));
+        (Spawner { channel, pid: 0 }, Channel::new(theirs).unwrap())
+    }
+
+    async fn request(peer: &Channel) -> ToSpawner {
+        peer.receive().await.unwrap().unwrap().0
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_nobody_waits_for_is_not_the_next_askers() {
+        let (spawner, peer) = pair();
+        tokio::select! {
+            answered = spawner.open_tmp(1, 4_096) => panic!("nobody has answered: {answered:?}"),
+            asked = request(&peer) => assert!(matches!(asked, ToSpawner::OpenTmp { .. })),
+        }
+        let (mut reader, unwanted) = io::pipe().unwrap();
+        let served = async {
+            peer.send(&FromSpawner::Opened, &[unwanted.as_fd()]).await.unwrap();
+            drop(unwanted);
+            assert!(matches!(request(&peer).await, ToSpawner::CloseTmp { environment: 2 }));
+            peer.send(&FromSpawner::TmpClosed, &[]).await.unwrap();
+        };
+        // Asked first: the late answer must not be taken for this one's.
+        let (closed, ()) = tokio::join!(spawner.close_tmp(2), served);
+        closed.unwrap();
+        // Its end is where all write ends are closed.
+        assert_eq!(reader.read(&mut [0]).unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn whoever_stops_waiting_before_it_is_asked_asks_nothing() {
+        let (spawner, peer) = pair();
+        let served = async {
+            assert!(matches!(request(&peer).await, ToSpawner::CloseTmp { environment: 1 }));
+            tokio::select! {
+                biased;
+                _ = spawner.close_tmp(2) => panic!("its turn has not come"),
+                () = tokio::task::yield_now() => {}
+            }
+            peer.send(&FromSpawner::TmpClosed, &[]).await.unwrap();
+            assert!(matches!(request(&peer).await, ToSpawner::CloseTmp { environment: 3 }));
+            peer.send(&FromSpawner::TmpClosed, &[]).await.unwrap();
+        };
+        let asked = async {
+            spawner.close_tmp(1).await.unwrap();
+            spawner.close_tmp(3).await.unwrap();
+        };
+        tokio::join!(asked, served);
+    }
+
+    #[tokio::test]
+    async fn a_spawner_that_has_gone_is_an_error() {
+        let (spawner, peer) = pair();
+        drop(peer);
+        assert!(matches!(spawner.close_tmp(1).await, Err(SandboxError::Spawner(_))));
+    }
 }

@@ -8,7 +8,7 @@ use lambdabox_runtimes::discover::{self, Search};
 
 use super::mounts::Mounts;
 use super::network_facts::NetworkFacts;
-use crate::sandbox::cgroup::scope::systemd_runs;
+use crate::sandbox::cgroup::scope::{holds_only, systemd_runs};
 use crate::sandbox::cgroup::{CgroupError, Layout};
 use crate::sandbox::network::KernelModules;
 
@@ -61,6 +61,8 @@ pub(super) struct OwnGroup {
     pub(super) handed_on: String,
     /// The real top of the tree: the only group that may have processes and hand controllers on.
     pub(super) is_top: bool,
+    /// Not the top, and no other process is in it: one that would move on to a place below.
+    pub(super) is_ours_alone: bool,
     /// Who owns it.
     pub(super) owner: u32,
 }
@@ -124,8 +126,9 @@ impl Facts {
         let status = machine.need("proc/self/status")?;
         let mountinfo = machine.need("proc/self/mountinfo")?;
         let layout = Layout::detect(&root.join("proc"));
+        let pid = field(&status, "Pid:").and_then(|mut ids| ids.next()?.parse().ok());
         let own_group = match &layout {
-            Ok(Layout::V2 { parent }) => Some(machine.own_group(parent)),
+            Ok(Layout::V2 { parent }) => Some(machine.own_group(parent, pid)),
             _ => None,
         };
         let uid = field(&status, "Uid:").and_then(|mut ids| ids.nth(1)?.parse().ok());
@@ -201,7 +204,8 @@ impl Machine<'_> {
         Namespace { name, limit_name, exists, limit }
     }
 
-    fn own_group(&self, dir: &Path) -> io::Result<OwnGroup> {
+    /// The group `dir`, which the process `pid` is in.
+    fn own_group(&self, dir: &Path, pid: Option<i32>) -> io::Result<OwnGroup> {
         use std::os::unix::fs::MetadataExt;
         let here = self.here(dir);
         Ok(OwnGroup {
@@ -210,6 +214,8 @@ impl Machine<'_> {
             handed_on: fs::read_to_string(here.join("cgroup.subtree_control"))?,
             // Every group but the top has this file, the top of a container's view included.
             is_top: !here.join("cgroup.events").exists(),
+            // One whose processes are not told is not ours alone for `invoke` either.
+            is_ours_alone: holds_only(&here, pid.as_slice()).unwrap_or(false),
             owner: fs::metadata(&here)?.uid(),
         })
     }

@@ -79,7 +79,7 @@ pub(super) async fn enter(processes: &[i32]) -> Result<(), CgroupError> {
 
 /// Whether a group below the top has these processes and no other. At the top anybody's may stay; the
 /// kernel gives it no `cgroup.type`.
-pub(super) fn holds_only(group: &Path, processes: &[i32]) -> Result<bool, CgroupError> {
+pub(crate) fn holds_only(group: &Path, processes: &[i32]) -> Result<bool, CgroupError> {
     if !group.join("cgroup.type").exists() {
         return Ok(false);
     }

@@ -1,5 +1,6 @@
 //! cgroups: which layout, whether its controllers are there, and whether we may divide it.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use super::super::facts::{Facts, OwnGroup};
@@ -108,7 +109,8 @@ fn is_given_by_users_systemd(facts: &Facts) -> bool {
 
 /// Whether groups with limits can be made where we are.
 fn delegation(facts: &Facts, layout: &Layout) -> Check {
-    let about = About { id: "cgroup-delegation", read: "/proc/self/mountinfo, /proc/self/cgroup" };
+    let read = "/proc/self/mountinfo, /proc/self/cgroup, cgroup.procs";
+    let about = About { id: "cgroup-delegation", read };
     let trees: Vec<&Path> = match layout {
         Layout::Hybrid { limits, unified } => {
             vec![&limits.memory, &limits.cpu, &limits.pids, unified]
@@ -133,7 +135,8 @@ fn delegation(facts: &Facts, layout: &Layout) -> Check {
 }
 
 /// v2: a group with processes hands no controllers on, unless it is the very top. We are in our own
-/// group, so that a place below it has to be given to us, as systemd does, or we go to the top.
+/// group, so that a place below it has to be given to us, as systemd does, or we are the only ones in it
+/// and can move on to a place below, or it is the top.
 fn of_own_group(about: About, facts: &Facts, group: &OwnGroup) -> Check {
     let dir = group.dir.display();
     if facts.uid == 0 && facts.systemd_runs {
@@ -146,20 +149,39 @@ fn of_own_group(about: About, facts: &Facts, group: &OwnGroup) -> Check {
         let fact = format!("your systemd cannot be asked: there is no /run/user/{}/bus", facts.uid);
         return about.missing(fact, with_less("log in, or apt-get install dbus-user-session"));
     }
-    if group.owner == facts.uid && (group.is_top || lacking(&group.handed_on).is_empty()) {
+    let hands_on = group.is_top || lacking(&group.handed_on).is_empty();
+    if group.owner == facts.uid && (hands_on || group.is_ours_alone) {
         return about.ok(format!("{dir} is ours to divide"));
     }
     let fact = if group.owner == facts.uid {
-        format!("the controllers of {dir} are not delegated: it has processes, ours among them")
+        format!("the controllers of {dir} are not delegated: it has processes besides this one")
     } else {
         format!("the controllers of {dir} are not delegated to uid {}", facts.uid)
     };
-    let enter = "sh -c 'echo $$ > /sys/fs/cgroup/cgroup.procs && exec lambdabox doctor'";
-    let remedy = match facts.is_in_container {
-        true => format!("{PRIVILEGED}, and in it {enter}"),
-        false => as_root(facts, enter),
+    about.missing(fact, with_less(&a_group_to_divide(facts, group)))
+}
+
+/// How lambdabox gets a group that it may divide where no systemd can be asked. Only on a machine without
+/// any is that the top: in a container that sees the whole tree, others' groups are there, and systemd's.
+fn a_group_to_divide(facts: &Facts, group: &OwnGroup) -> String {
+    const ALONE: &str = "exec lambdabox doctor";
+    let user = if facts.uid == 0 { "" } else { "--user root " };
+    if facts.is_in_container {
+        return format!(
+            "docker run {user}--privileged IMAGE lambdabox doctor, its only process (in a shell \
+             there: {ALONE})"
+        );
+    }
+    let is_systemds = |name: &OsStr| {
+        let name = name.to_string_lossy();
+        [".slice", ".scope", ".service"].iter().any(|kind| name.ends_with(kind))
     };
-    about.missing(fact, with_less(&remedy))
+    // A container of an engine that leaves no mark: whatever is mounted there is its own group, or another
+    // machine's tree.
+    if group.dir == Path::new(MOUNT_POINT) || group.dir.iter().any(is_systemds) {
+        return format!("as root, and as the only process of the container: {ALONE}");
+    }
+    as_root(facts, &format!("sh -c 'echo $$ > {MOUNT_POINT}/cgroup.procs && {ALONE}'"))
 }
 
 /// What mends it, and the flag that goes without.

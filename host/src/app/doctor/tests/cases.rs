@@ -1,7 +1,7 @@
 //! Every case that is to be told apart.
 
 use super::super::checks::{self, Status};
-use super::machine::{EVERY, HYBRID, Machine, NOBODYS, OF_DOCKER, lists};
+use super::machine::{EVERY, HYBRID, Machine, NOBODYS, OF_DOCKER, OWN, lists};
 use crate::config::Isolation;
 
 #[test]
@@ -160,10 +160,16 @@ fn a_controller_that_is_missing_is_told_from_one_that_is_disabled() {
 fn controllers_that_are_not_delegated_are_named_with_the_group() {
     let asked = Machine::with_systemd().with("run/systemd/system/x", "");
     assert_eq!(asked.missing(), [""; 0], "systemd is asked for a scope");
+    let fact = "session-2.scope are not delegated: it has processes besides this one";
     let root = Machine::with_systemd();
-    let fact = "session-2.scope are not delegated: it has processes";
-    root.lacks_only("cgroup-delegation", fact, "/sys/fs/cgroup/cgroup.procs");
+    root.lacks_only("cgroup-delegation", fact, "only process of the container: exec lambdabox");
     let user = Machine::with_systemd().user(4_242, NOBODYS);
+    user.says("cgroup-delegation", Status::Missing, "not delegated to uid 4242", "as root, and");
+    // Nobody else's tree: a machine without systemd.
+    let bare = |machine: Machine| machine.group("/openrc.sshd", "cpu memory pids", "");
+    let top = "sh -c 'echo $$ > /sys/fs/cgroup/cgroup.procs && exec lambdabox";
+    bare(Machine::with_systemd()).lacks_only("cgroup-delegation", "openrc.sshd are not", top);
+    let user = bare(Machine::with_systemd().user(4_242, NOBODYS));
     user.says("cgroup-delegation", Status::Missing, "not delegated to uid 4242", "sudo sh -c");
     let poor = Machine::with_systemd().group("/system.slice/x.service", "memory pids", "");
     let switch = "echo +cpu | tee /sys/fs/cgroup/system.slice/cgroup.subtree_control";
@@ -174,8 +180,34 @@ fn controllers_that_are_not_delegated_are_named_with_the_group() {
 fn the_top_of_v2_is_ours_to_divide_and_the_top_of_a_containers_view_is_not() {
     let top = Machine::with_systemd().at_the_top();
     assert_eq!(top.missing(), [""; 0], "{:#?}", top.checks());
-    let view = Machine::with_systemd().group("/", "cpu memory pids", "").with(".dockerenv", "");
-    view.lacks_only("cgroup-delegation", "it has processes", "--cgroupns=host");
+    let view = Machine::with_systemd().group("/", "cpu memory pids", "");
+    view.lacks_only("cgroup-delegation", "it has processes", "only process of the container");
+}
+
+/// As `invoke` then moves on to a place below.
+#[test]
+fn a_containers_own_group_is_ours_to_divide_while_nobody_else_is_in_it() {
+    let alone = Machine::container(OWN);
+    assert_eq!(alone.missing(), [""; 0], "{:#?}", alone.checks());
+    let fact = "/sys/fs/cgroup are not delegated: it has processes besides this one";
+    let command = "docker run --privileged IMAGE lambdabox doctor";
+    let delegation = "cgroup-delegation";
+    for others in ["1\n7\n", "7\n8\n", "8\n", ""] {
+        let shared = Machine::container(others);
+        shared.lacks_only(delegation, fact, command);
+        let remedy = shared.check(delegation).remedy.unwrap();
+        assert!(!remedy.contains("cgroup.procs"), "the tree may be the host's: {remedy}");
+    }
+    let user = Machine::container(OWN).user(4_242, NOBODYS);
+    user.says(delegation, Status::Missing, "not delegated to uid 4242", "docker run --user root");
+    let unread = Machine::container(OWN).without("sys/fs/cgroup/cgroup.procs");
+    unread.lacks_only(delegation, fact, command);
+    // With `--cgroupns=host`.
+    let scope = "/system.slice/docker-0a1b.scope";
+    let whole = Machine::container(OWN).group(scope, "cpu memory pids", "");
+    whole.lacks_only(delegation, "docker-0a1b.scope are not", command);
+    let alone = whole.with(&format!("sys/fs/cgroup{scope}/cgroup.procs"), OWN);
+    assert_eq!(alone.missing(), [""; 0], "{:#?}", alone.checks());
 }
 
 #[test]

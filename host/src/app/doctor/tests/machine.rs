@@ -30,6 +30,9 @@ pub(super) const V2: &str = "\
 24 22 0:40 / /proc/sys/fs/binfmt_misc rw - autofs systemd-1 rw
 30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate
 ";
+/// Our own process, and the shell it was started from.
+pub(super) const OWN: &str = "7\n";
+const SHELL_AND_OWN: &str = "1\n7\n";
 const SESSION: &str = "user.slice/user-1000.slice/session-2.scope";
 
 /// Lists of the kernel's modules: these can be loaded, and no other is built in.
@@ -78,8 +81,9 @@ impl Machine {
 
     /// An ordinary user's process, or root's, with these capabilities.
     pub(super) fn user(self, uid: u32, capabilities: &str) -> Self {
+        let pid = OWN.trim();
         let status = format!(
-            "Name:\tlambdabox\nUid:\t{uid}\t{uid}\t{uid}\t{uid}\nCapEff:\t{capabilities}\nSeccomp:\t0\n"
+            "Name:\tlambdabox\nPid:\t{pid}\nUid:\t{uid}\t{uid}\t{uid}\t{uid}\nCapEff:\t{capabilities}\nSeccomp:\t0\n"
         );
         self.with("proc/self/status", &status)
     }
@@ -95,21 +99,28 @@ impl Machine {
         self.mounts(&format!("{before}{lines}"))
     }
 
-    /// Our own group on v2, below the top.
+    /// Our own group on v2, below the top, with the shell we were started from.
     pub(super) fn group(self, own: &str, controllers: &str, handed_on: &str) -> Self {
-        let dir = format!("sys/fs/cgroup{own}");
-        let events = format!("{dir}/cgroup.events");
+        let file = |name: &str| format!("sys/fs/cgroup{own}/{name}");
         self.with("proc/self/cgroup", &format!("0::{own}\n"))
-            .with(&format!("{dir}/cgroup.controllers"), controllers)
-            .with(&format!("{dir}/cgroup.subtree_control"), handed_on)
-            .with(&events, "populated 1\nfrozen 0\n")
+            .with(&file("cgroup.controllers"), controllers)
+            .with(&file("cgroup.subtree_control"), handed_on)
+            .with(&file("cgroup.events"), "populated 1\nfrozen 0\n")
+            .with(&file("cgroup.type"), "domain\n")
+            .with(&file("cgroup.procs"), SHELL_AND_OWN)
+    }
+
+    /// A container of Docker's on v2, in the cgroup namespace of its own that it has unless told otherwise,
+    /// and these are its processes.
+    pub(super) fn container(processes: &str) -> Self {
+        let machine = Self::with_systemd().group("/", "cpu memory pids", "");
+        machine.with(".dockerenv", "").with("sys/fs/cgroup/cgroup.procs", processes)
     }
 
     /// Our own group on v2 is the very top.
     pub(super) fn at_the_top(self) -> Self {
         let machine = self.group("/", "cpu memory pids", "");
-        fs::remove_file(machine.path().join("sys/fs/cgroup/cgroup.events")).unwrap();
-        machine
+        machine.without("sys/fs/cgroup/cgroup.events").without("sys/fs/cgroup/cgroup.type")
     }
 
     pub(super) fn with(self, name: &str, text: &str) -> Self {
