@@ -243,12 +243,7 @@ fn on_host(
     streams: &mut Streams<'_>,
     go_on: impl FnOnce(config::HostCall) -> ExitCode,
 ) -> ExitCode {
-    let color = config::color_of_problems(&asked.settings, caller);
-    let verbosity = asked.verbosity;
-    match config::resolve_host(asked, caller) {
-        Ok(host) => go_on(host),
-        Err(problems) => streams.refuse(color, verbosity, &problems),
-    }
+    on(config::resolve_host, asked, caller, streams, go_on)
 }
 
 /// The same for what a host's operator asks.
@@ -258,9 +253,19 @@ fn on_operator(
     streams: &mut Streams<'_>,
     go_on: impl FnOnce(config::HostCall) -> ExitCode,
 ) -> ExitCode {
+    on(config::resolve_operator, asked, caller, streams, go_on)
+}
+
+fn on(
+    resolve: impl FnOnce(config::AskedHost, &Caller) -> Result<config::HostCall, config::Problems>,
+    asked: config::AskedHost,
+    caller: &Caller,
+    streams: &mut Streams<'_>,
+    go_on: impl FnOnce(config::HostCall) -> ExitCode,
+) -> ExitCode {
     let color = config::color_of_problems(&asked.settings, caller);
     let verbosity = asked.verbosity;
-    match config::resolve_operator(asked, caller) {
+    match resolve(asked, caller) {
         Ok(host) => go_on(host),
         Err(problems) => streams.refuse(color, verbosity, &problems),
     }
