@@ -33,9 +33,9 @@ use std::time::Instant;
 
 pub(crate) use parts::{Effect, EnvId, Gone, Health, JobId, Key, Need, Stand};
 use parts::{Env, Flow, Group, Job};
-use walk::{FINISHES_WITHIN, SLOTS_WITHIN};
+use walk::FINISHES_WITHIN;
 
-use super::settings::Settings;
+use super::settings::{Settings, slot_within, workers_within};
 use crate::model::Refused;
 
 /// Every environment and every invocation of the host.
@@ -138,6 +138,9 @@ impl Schedule {
         let Some(one) = self.envs.get_mut(&env) else { return Vec::new() };
         let Stand::Starting { since } = one.stand else { return Vec::new() };
         one.init = now.duration_since(since);
+        if let Some(at_once) = self.groups.get(&one.key).and_then(|group| group.at_once) {
+            one.promise(at_once, workers_within(one.init), now);
+        }
         self.starting -= 1;
         self.group_of(env).starting -= 1;
         self.rest(env, Health::Ready, now)
@@ -169,9 +172,11 @@ impl Schedule {
         if !one.jobs.remove(&job) {
             return Vec::new();
         }
-        one.promising_until = now + SLOTS_WITHIN;
         if health == Health::Broken {
             one.health = health;
+        }
+        if let Some(_many) = self.groups.get(&one.key).and_then(|group| group.at_once) {
+            one.promise(1, slot_within(), now);
         }
         self.forget(job);
         self.is_done(env, health, now)
@@ -199,10 +204,11 @@ impl Schedule {
         free: usize,
         now: Instant,
     ) -> Vec<Effect> {
-        let Some(one) = self.envs.get(&env) else { return Vec::new() };
+        let Some(one) = self.envs.get_mut(&env) else { return Vec::new() };
         if !matches!(one.stand, Stand::Idle { .. } | Stand::Busy) {
             return Vec::new();
         }
+        one.keep_promises(free.saturating_sub(before));
         let free = (one.free as usize + free).saturating_sub(before);
         self.set_free(env, u32::try_from(free).unwrap_or(u32::MAX));
         self.settle(now)

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::model::patience;
+
 /// Idle environments end after this (Lambda keeps them for "some time"; ten minutes is usual there).
 pub(crate) const IDLE_FOR: Duration = Duration::from_mins(10);
 /// Idle before it is frozen. AWS freezes at once; this saves two freezes a call while calls come in
@@ -14,6 +16,10 @@ pub(crate) const ACCOUNT_CONCURRENCY: u32 = 1_000;
 /// Charged for each environment on top of its function's memory: its init, the kernel's own tables
 /// and the host's buffers (performance.md 2.10 has 1.1 MB; `/tmp` images and TLS of a busy one more).
 pub(crate) const OVERHEAD_MB: u32 = 8;
+
+/// How long after an answer a runtime that runs many at once has to ask for the next event: so long its
+/// slot is thought to come back, and no other environment is started for that.
+const SLOT_WITHIN: Duration = Duration::from_secs(1);
 
 /// The share of the machine's memory that is left to everybody else.
 const RESERVE_SHARE: u64 = 10;
@@ -82,6 +88,17 @@ impl Settings {
             starts_at_once: cpus.saturating_mul(STARTS_PER_CPU).max(STARTS_AT_LEAST),
         }
     }
+}
+
+/// Of many at once: how long after an answer its slot is thought to come back.
+pub(super) fn slot_within() -> Duration {
+    patience(SLOT_WITHIN)
+}
+
+/// Of many at once: how long after the first worker the others are thought to come. Each loads the
+/// function by itself, so that takes about as long again as the init until the first.
+pub(super) fn workers_within(init: Duration) -> Duration {
+    slot_within().max(init)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use super::party::fault;
 use super::restore::Snapshot;
 use super::{Effect, Input, Invocations, KILLED, Life, RuntimePart, State, init_runtime_done};
 use crate::model::{ShutdownReason, Status};
+use crate::pool::settings::workers_within;
 use crate::runtime_api::Waiting;
 
 impl Life {
@@ -48,11 +49,13 @@ impl Life {
                 effects.extend(self.take_snapshot(phase, duration, None, now));
                 return effects;
             }
-            self.state = match self.invocations {
-                Invocations::One => State::Idle { init: Some(self.started(since, now)) },
-                Invocations::Many { .. } => State::Crowded(Crowd::default()),
-            };
             let report = self.start_report(phase, duration, Status::Success, None, now);
+            if self.invocations != Invocations::One {
+                effects.push(report);
+                let crowd = Crowd::hurrying(now + workers_within(duration));
+                return self.crowded(crowd, effects, now);
+            }
+            self.state = State::Idle { init: Some(self.started(since, now)) };
             effects.extend([Effect::Deadline(None), report, Effect::Throttle]);
             return effects;
         }

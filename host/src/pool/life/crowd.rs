@@ -26,6 +26,9 @@ const UNHEALTHY: &str = "Client.ExecutionEnvironmentUnhealthy";
 /// What runs in one environment.
 #[derive(Debug, Default)]
 pub(super) struct Crowd {
+    /// While other workers load the function: until they have come, or until then, the processor is
+    /// theirs as in an init.
+    hurries_until: Option<Instant>,
     running: Vec<Busy>,
     /// Those that have timed out and whose handlers run on.
     lingering: Vec<RequestId>,
@@ -86,10 +89,15 @@ impl InitFailure {
 }
 
 impl Crowd {
-    /// The soonest end of somebody's time.
+    /// Nobody yet, and workers that are still to come.
+    pub(super) fn hurrying(until: Instant) -> Self {
+        Self { hurries_until: Some(until), ..Self::default() }
+    }
+
+    /// The soonest end of somebody's time, or of the hurry.
     fn deadline(&self) -> Effect {
         let all = self.running.iter().map(|busy| busy.since + busy.invocation.timeout);
-        Effect::Deadline(all.min())
+        Effect::Deadline(all.chain(self.hurries_until).min())
     }
 
     fn take(&mut self, id: &RequestId) -> Option<Busy> {
@@ -158,7 +166,10 @@ impl Life {
         let (id, outcome, status, error_type) = match input {
             Input::Invoke(invocation) => {
                 effects.extend(self.take_in(&mut crowd, *invocation, now));
-                return self.crowded(crowd, effects);
+                return self.crowded(crowd, effects, now);
+            }
+            Input::Next { .. } if crowd.hurries_until.is_some() => {
+                return self.crowded(crowd, effects, now);
             }
             Input::Handed { id } => {
                 let mut running = crowd.running.iter_mut();
@@ -185,11 +196,11 @@ impl Life {
             }
             Input::Late { id } => {
                 crowd.lingering.retain(|lingering| *lingering != id);
-                return self.crowded(crowd, effects);
+                return self.crowded(crowd, effects, now);
             }
             Input::Deadline => {
                 effects.extend(overdue(&mut crowd, now));
-                return self.crowded(crowd, effects);
+                return self.crowded(crowd, effects, now);
             }
             // The slot that was promised to somebody is gone: who came last has none.
             Input::NextGone if had_slot == HadSlot::No => {
@@ -197,7 +208,7 @@ impl Life {
                 if let Some(at) = unhanded {
                     effects.extend(unavailable(crowd.running.remove(at), now));
                 }
-                return self.crowded(crowd, effects);
+                return self.crowded(crowd, effects, now);
             }
             other => return self.ended_crowded(crowd, &other, now),
         };
@@ -205,10 +216,21 @@ impl Life {
         busy.answered = Some((status, error_type));
         effects.push(Effect::Answer(id, OutcomeKey(outcome)));
         effects.push(busy.ending(now.duration_since(busy.since), None));
-        self.crowded(crowd, effects)
+        self.crowded(crowd, effects, now)
     }
 
-    fn crowded(&mut self, crowd: Crowd, mut effects: Vec<Effect>) -> Vec<Effect> {
+    /// What follows whatever has changed; also the end of an init.
+    pub(super) fn crowded(
+        &mut self,
+        mut crowd: Crowd,
+        mut effects: Vec<Effect>,
+        now: Instant,
+    ) -> Vec<Effect> {
+        let Invocations::Many { most } = self.invocations else { return effects };
+        let all_are_here = self.idle + crowd.running.len() + crowd.lingering.len() >= most;
+        if crowd.hurries_until.take_if(|until| all_are_here || *until <= now).is_some() {
+            effects.push(Effect::Throttle);
+        }
         effects.push(crowd.deadline());
         self.state = State::Crowded(crowd);
         effects

@@ -112,9 +112,9 @@ pub(super) struct Env {
     pub(super) jobs: BTreeSet<JobId>,
     /// How many more it can be given, as far as it has said so.
     pub(super) free: u32,
-    /// Until then the rest of what may run in it at once is thought to come: its runtime has only begun
-    /// to ask, or was done with something just now.
-    pub(super) promising_until: Instant,
+    /// Of many at once: for each slot that is thought to come, until when. Its runtime has only begun to
+    /// ask, or was done with something just now.
+    pub(super) slots_until: Vec<Instant>,
     /// Of one after another: its caller has the answer, and until then it is thought to be free any moment.
     pub(super) finishing_until: Option<Instant>,
 }
@@ -130,12 +130,26 @@ impl Env {
         match self.stand {
             _ if self.health == Health::Broken => 0,
             Stand::Starting { .. } => at_once,
-            Stand::Idle { .. } | Stand::Busy if now < self.promising_until => {
+            Stand::Idle { .. } | Stand::Busy => {
                 let used = u32::try_from(self.jobs.len()).unwrap_or(u32::MAX);
-                at_once.saturating_sub(used).saturating_sub(self.free)
+                let coming = self.slots_until.iter().filter(|until| now < **until).count();
+                let room = at_once.saturating_sub(used).saturating_sub(self.free);
+                room.min(u32::try_from(coming).unwrap_or(u32::MAX))
             }
-            _ => 0,
+            Stand::Ending => 0,
         }
+    }
+
+    /// So many slots more are thought to come within this time.
+    pub(super) fn promise(&mut self, slots: u32, within: Duration, now: Instant) {
+        self.slots_until.retain(|until| now < *until);
+        self.slots_until.extend((0..slots).map(|_| now + within));
+    }
+
+    /// So many have come: those that were promised last, for an older promise may be one that a worker
+    /// which is gone does not keep.
+    pub(super) fn keep_promises(&mut self, slots: usize) {
+        self.slots_until.truncate(self.slots_until.len().saturating_sub(slots));
     }
 }
 

@@ -83,16 +83,18 @@ impl Schedule {
         if self.waiting.is_empty() {
             return None;
         }
-        let promise = |env: &Env| {
+        let promises = self.envs.values().filter_map(|env: &Env| {
             let group = self.groups.get(&env.key).filter(|group| group.waiting > 0)?;
+            let unseen = |until: &&Instant| Some(**until) > self.promises_seen;
             match (group.at_once, env.stand) {
-                (Some(_), Stand::Idle { .. } | Stand::Busy) => Some(env.promising_until),
-                (None, Stand::Busy) => env.finishing_until,
+                (Some(_), Stand::Idle { .. } | Stand::Busy) => {
+                    env.slots_until.iter().filter(unseen).min().copied()
+                }
+                (None, Stand::Busy) => env.finishing_until.filter(|until| unseen(&until)),
                 _ => None,
             }
-        };
-        let promises = self.envs.values().filter_map(promise);
-        promises.filter(|until| Some(*until) > self.promises_seen).min()
+        });
+        promises.min()
     }
 
     /// The most recently used, one with a runtime before one without.

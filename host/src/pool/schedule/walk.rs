@@ -7,10 +7,6 @@ use std::time::{Duration, Instant};
 use super::Schedule;
 use super::parts::{Effect, Env, EnvId, Group, Health, JobId, Key, Stand};
 
-/// How long after its start, or after an answer, a runtime has to ask for the next one; until then no
-/// other environment is started for that.
-pub(super) const SLOTS_WITHIN: Duration = Duration::from_secs(1);
-
 /// How long after its answer an environment is thought to be free any moment; until then no other one is
 /// started for who waits. A runtime that has used up its share of the processor, or shares it with many,
 /// takes some periods of that share to ask for the next one.
@@ -40,7 +36,7 @@ impl Schedule {
             health: Health::Ready,
             jobs: BTreeSet::new(),
             free: 0,
-            promising_until: now,
+            slots_until: Vec::new(),
             finishing_until: None,
         };
         self.envs.insert(env, one);
@@ -52,7 +48,6 @@ impl Schedule {
         let since = now;
         let one = self.envs.get_mut(&env).expect("the caller looked it up");
         (one.stand, one.health) = (Stand::Idle { since }, health);
-        one.promising_until = now + SLOTS_WITHIN;
         self.expiries.insert((since + self.settings.idle_for, env));
         let closing = self.closing;
         if self.group_of(env).at_once.is_none() {

@@ -125,3 +125,28 @@ fn a_failed_init_is_not_tried_again_and_is_what_everybody_gets() {
     life.on(NEXT, now);
     assert_eq!(life.idle_slots(), 1);
 }
+
+#[test]
+fn the_processor_is_full_until_all_workers_have_come_or_it_takes_too_long() {
+    let throttles = |effects: &[Effect]| effects.contains(&Effect::Throttle);
+    let now = Instant::now();
+    let mut life = Life::new(INIT_LIMIT, Vec::new()).with(Invocations::Many { most: MOST });
+    life.begin(now);
+    let ready = now + Duration::from_secs(3);
+    let effects = life.on(NEXT, ready);
+    assert!(!throttles(&effects));
+    let until = ready + Duration::from_secs(3);
+    assert_eq!(effects.last(), Some(&Effect::Deadline(Some(until))), "as long as the first took");
+    assert!(!throttles(&life.on(invoke("a"), ready)));
+    assert!(throttles(&life.on(NEXT, ready)), "one runs, one waits: all are here");
+    assert!(!throttles(&life.on(response("a"), ready)), "once");
+
+    life = Life::new(INIT_LIMIT, Vec::new()).with(Invocations::Many { most: MOST });
+    life.begin(now);
+    let effects = life.on(NEXT, now);
+    let until = now + Duration::from_secs(1);
+    assert_eq!(effects.last(), Some(&Effect::Deadline(Some(until))), "and at least a second");
+    let effects = life.on(Input::Deadline, until);
+    assert!(throttles(&effects));
+    assert_eq!(effects.last(), Some(&Effect::Deadline(None)));
+}

@@ -158,3 +158,34 @@ fn what_comes_back_when_everything_has_been_killed_is_refused() {
     assert_eq!(effects[0], refused);
     assert!(!effects.iter().any(|effect| matches!(effect, Effect::Start { .. })), "{effects:?}");
 }
+
+#[test]
+fn workers_may_take_as_long_as_the_first_did() {
+    let mut many = Many::new(9);
+    let [Effect::Start { env, .. }] = many.invoke()[..] else { panic!("it starts") };
+    many.now += Duration::from_secs(3);
+    assert_eq!(many.schedule.ready(env, many.now), []);
+    assert_eq!(many.slots(env, 0, 1), [Effect::Assign { env, job: JobId(1) }]);
+    assert_eq!(many.invoke(), [], "the other worker loads the function");
+    let at = many.schedule.next_tick().expect("it is looked at again");
+    assert_eq!(at - many.now, Duration::from_secs(3));
+    assert_eq!(many.slots(env, 0, 1), [Effect::Assign { env, job: JobId(2) }]);
+}
+
+#[test]
+fn a_worker_that_is_gone_is_not_waited_for_however_often_another_answers() {
+    let mut many = Many::new(9);
+    let env = many.ready(2);
+    for job in [2, 3] {
+        assert_eq!(many.invoke(), [Effect::Assign { env, job: JobId(job) }]);
+    }
+    // One ends with its invocation, the other goes on.
+    many.done(env, 2);
+    for job in 4..8 {
+        many.pass(Duration::from_millis(600));
+        many.done(env, job - 1);
+        assert_eq!(many.slots(env, 0, 1), []);
+        assert_eq!(many.invoke(), [Effect::Assign { env, job: JobId(job) }]);
+    }
+    assert!(matches!(many.invoke()[..], [Effect::Start { .. }]), "no slot is about to come back");
+}
