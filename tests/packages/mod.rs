@@ -23,10 +23,18 @@ fn package(name: &str, requirements: &[&str]) -> Invoke {
         .unwrap_or_else(|error| panic!("{name}: pip could not vendor {requirements:?}: {error}"))
         .join("package");
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures").join(name);
-    std::fs::copy(fixture.join("lambda_function.py"), directory.join("lambda_function.py"))
-        .expect("the handler is a fixture");
+    put(&fixture, &directory, "lambda_function.py").expect("the handler is a fixture");
     let runtime = format!("python3.{}", crate::harness::default_minor());
     lambdabox(["invoke"]).args([directory]).args(["--runtime", &runtime, "--timeout", "60"])
+}
+
+/// Copies a file of `fixture` into a package that several tests may be running at the time: it is whole
+/// at every moment.
+fn put(fixture: &Path, package: &Path, name: &str) -> std::io::Result<()> {
+    let beside = tempfile::NamedTempFile::new_in(package.parent().expect("a package has a root"))?;
+    std::fs::copy(fixture.join(name), beside.path())?;
+    beside.persist(package.join(name))?;
+    Ok(())
 }
 
 /// An API Gateway HTTP API event (payload format 2.0) for this request.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::http_event;
+use super::{http_event, put};
 use crate::harness::{Function, Host, Invoke, default_minor, lambdabox, vendored, web_adapter};
 
 /// What its documentation says: the handler is the script that starts the application.
@@ -24,7 +24,7 @@ fn parts() -> Result<(PathBuf, Function), String> {
     let task = vendored("package-web-application", "package", &requirements)?.join("package");
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/web_application");
     for name in ["app.py", "run.sh"] {
-        std::fs::copy(fixture.join(name), task.join(name)).map_err(|e| e.to_string())?;
+        put(&fixture, &task, name).map_err(|e| e.to_string())?;
     }
     // The layer that it publishes: itself, and the script that starts what the handler names.
     let program = std::fs::read(adapter).map_err(|e| e.to_string())?;

@@ -16,7 +16,7 @@ const ZIPPED_BYTES: u64 = 52_428_800;
 
 pub(super) async fn get(front: &Front) -> Answer {
     let store = front.deployed.store();
-    let failed = |error| ApiError::service(format!("failed to {error}"));
+    let failed = |error| ApiError::failed(&error);
     let (functions, bytes) = store.usage().await.map_err(failed)?;
     let reserved = store.reserved().await.map_err(failed)?;
     let settings = json!({

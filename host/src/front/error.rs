@@ -5,6 +5,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::usage::Say;
+
 /// Which member holds the text; a part of each exception's model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Spelling {
@@ -106,6 +108,13 @@ impl ApiError {
     /// Not the caller's fault; worth another try.
     pub(crate) fn service(message: impl Into<String>) -> Self {
         Self { fault: Fault::Service, ..Self::capital(500, "ServiceException", message) }
+    }
+
+    /// Something of this machine's has failed, which is the operator's, too: they are told.
+    pub(crate) fn failed(error: &dyn std::error::Error) -> Self {
+        let message = format!("failed to {}", Say::chain(error));
+        Say::silent().warning(&format!("a caller was answered 500: {message}"));
+        Self::service(message)
     }
 
     /// The host ends; clients try again by themselves.

@@ -142,7 +142,7 @@ async fn operate(front: &Front, name: &str, call: Call, operation: Operation) ->
                 payload: read.bytes.to_vec(),
             };
             let accepted = front.queue.accept(event).await;
-            accepted.map_err(|error| ApiError::service(format!("failed to {error}")))?;
+            accepted.map_err(|error| ApiError::failed(&error))?;
             let mut response = reply::empty(StatusCode::ACCEPTED);
             put(&mut response, TRACE, &asked.trace_id);
             Ok(response)
@@ -320,7 +320,7 @@ async fn by_any_name(front: &Front, named: Named) -> Result<Named, ApiError> {
         return Ok(named);
     }
     let found = front.deployed.store().functions(LATEST, None, 2).await;
-    let found = found.map_err(|error| ApiError::service(format!("failed to {error}")))?;
+    let found = found.map_err(|error| ApiError::failed(&error))?;
     Ok(match found.as_slice() {
         [only] => Named { name: only.name.clone(), ..named },
         _ => named,

@@ -241,5 +241,5 @@ fn layer_arn(name: &str, identity: &Identity) -> String {
 }
 
 fn failed(error: StoreError) -> ApiError {
-    ApiError::service(format!("failed to {error}"))
+    ApiError::failed(&error)
 }

@@ -63,7 +63,6 @@ pub struct Deployed {
     identity: Identity,
     allowed: Vec<PathBuf>,
     object_store: Option<ObjectStore>,
-    workspace: PathBuf,
     serving: Serving,
     observer: Observer,
     /// Held while the database and what serves change together.
@@ -106,7 +105,6 @@ impl Deployed {
         let store = Store::open(data_dir)?;
         let blobs = Blobs::open(data_dir)?;
         let packages = Packages::open(data_dir, blobs.clone())?;
-        let workspace = packages.path("");
         let deployed = Arc::new(Self {
             store,
             blobs,
@@ -114,7 +112,6 @@ impl Deployed {
             identity,
             allowed,
             object_store,
-            workspace,
             serving: Serving::default(),
             observer,
             changing: tokio::sync::Mutex::new(()),
@@ -154,7 +151,7 @@ impl Deployed {
             Source::Directory(path) => Package::Directory(path),
             Source::Object(object) => {
                 let (store, region) = (self.object_store.as_ref(), &self.identity.region);
-                Package::Fetched(fetch(store, region, &object, &self.workspace).await?)
+                Package::Fetched(fetch(store, region, &object, &self.packages).await?)
             }
         };
         let taking = tokio::task::spawn_blocking(move || deployed.take_in_here(package));
@@ -174,7 +171,7 @@ impl Deployed {
             Package::Zip(bytes) => self.blobs.keep(&bytes)?,
             Package::Fetched(file) => self.blobs.take_in(file)?,
             Package::Directory(path) => {
-                self.blobs.take_in(snapshot(&path, &self.allowed, &self.workspace)?)?
+                self.blobs.take_in(snapshot(&path, &self.allowed, &self.packages)?)?
             }
         };
         let sha256 = pinned.blob().sha256.clone();

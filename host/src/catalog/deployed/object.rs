@@ -9,7 +9,6 @@
 
 use std::fs::File;
 use std::io::{self, Seek as _, Write as _};
-use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,6 +23,7 @@ use tokio::time::timeout;
 
 use super::super::package::MAX_UNPACKED_BYTES;
 use super::error::DeployError;
+use super::packages::Packages;
 use crate::config::ObjectStore;
 use crate::model::patience;
 
@@ -54,12 +54,12 @@ struct Refusal {
     message: String,
 }
 
-/// The object as a file without a name in `workspace`.
+/// The object as a file without a name.
 pub(super) async fn fetch(
     store: Option<&ObjectStore>,
     region: &str,
     object: &Object,
-    workspace: &Path,
+    packages: &Packages,
 ) -> Result<File, DeployError> {
     let store = store.ok_or(DeployError::NoObjectStore)?;
     let unreachable = |why: String| DeployError::Unreachable { url: store.url.clone(), why };
@@ -74,10 +74,10 @@ pub(super) async fn fetch(
         return Err(refusal(head.status, &mut body).await);
     }
     let failed = |source: io::Error| {
-        let path = workspace.to_owned();
+        let path = packages.path("");
         DeployError::from(super::super::PackageError::Write { path, source })
     };
-    let mut file = tempfile::tempfile_in(workspace).map_err(failed)?;
+    let mut file = packages.file()?;
     let mut bytes = 0;
     while let Some(piece) = next(&mut body).await.map_err(unreachable)? {
         bytes += u64::try_from(piece.len()).unwrap_or(u64::MAX);

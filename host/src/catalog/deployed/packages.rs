@@ -6,9 +6,11 @@
 //! - One that is pinned, referred to or in use is not removed.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+
+use tempfile::TempDir;
 
 use super::super::{PackageError, open, survey};
 use crate::store::{Blobs, private};
@@ -51,6 +53,18 @@ impl Packages {
         Ok(Self { directory, blobs, moving: Mutex::new(()) })
     }
 
+    /// A directory to work in, on the disk where packages are; no sweep takes it.
+    pub(super) fn workspace(&self) -> Result<TempDir, PackageError> {
+        let made = tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(&self.directory);
+        made.map_err(|source| PackageError::Write { path: self.directory.clone(), source })
+    }
+
+    /// A file without a name, there too.
+    pub(super) fn file(&self) -> Result<File, PackageError> {
+        let made = tempfile::tempfile_in(&self.directory);
+        made.map_err(|source| PackageError::Write { path: self.directory.clone(), source })
+    }
+
     /// Where a package is, or would be.
     pub(super) fn path(&self, sha256: &str) -> PathBuf {
         self.directory.join(sha256)
@@ -63,10 +77,7 @@ impl Packages {
             return Ok(survey(&path)?.bytes);
         }
         let failed = |source| PackageError::Write { path: self.directory.clone(), source };
-        let workspace = tempfile::Builder::new()
-            .prefix(TEMPORARY)
-            .tempdir_in(&self.directory)
-            .map_err(failed)?;
+        let workspace = self.workspace()?;
         let package = open(&self.blobs.path(sha256), workspace.path(), &[])?;
         self.locked(|| match path.is_dir() {
             // Somebody else was faster; both hold the same.

@@ -12,6 +12,7 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 use super::super::package::MAX_UNPACKED_BYTES;
 use super::super::{PackageError, copy_tree, survey, zip_tree};
 use super::error::{DeployError, DirectoryRefusal};
+use super::packages::Packages;
 
 /// Fast: the zip stays on this machine.
 const COMPRESSION_LEVEL: i64 = 1;
@@ -20,7 +21,7 @@ const COMPRESSION_LEVEL: i64 = 1;
 pub(super) fn snapshot(
     path: &Path,
     allowed: &[PathBuf],
-    workspace: &Path,
+    packages: &Packages,
 ) -> Result<File, DeployError> {
     let refused = |refusal| DeployError::Directory { path: path.to_owned(), refusal };
     if !path.is_absolute() {
@@ -42,10 +43,10 @@ pub(super) fn snapshot(
     if found.bytes > MAX_UNPACKED_BYTES {
         return Err(DeployError::TooLarge { bytes: found.bytes, limit: MAX_UNPACKED_BYTES });
     }
-    let written = |source| PackageError::Write { path: workspace.to_owned(), source };
-    let copy = tempfile::tempdir_in(workspace).map_err(written)?;
+    let copy = packages.workspace()?;
     copy_tree(&source, copy.path()).map_err(|error| named(error, path))?;
-    let mut file = tempfile::tempfile_in(workspace).map_err(written)?;
+    let written = |source| PackageError::Write { path: copy.path().to_owned(), source };
+    let mut file = packages.file()?;
     zip_tree(copy.path(), &file, COMPRESSION_LEVEL, |_, _| true).map_err(written)?;
     file.seek(SeekFrom::Start(0)).map_err(written)?;
     Ok(file)

@@ -244,6 +244,36 @@ async fn a_directory_is_taken_as_it_is_now_and_only_below_an_allowed_one() {
     assert!(absent.contains("No such file or directory"), "{absent}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_being_taken_in_is_not_swept() {
+    let place = Place::new();
+    let deployed = place.open().await;
+    let code = place.code.path().join("fn");
+    std::fs::create_dir_all(&code).unwrap();
+    for number in 0..200 {
+        std::fs::write(code.join(format!("{number}.py")), "text").unwrap();
+    }
+    let sweeping = Arc::clone(&deployed);
+    let sweeps = tokio::spawn(async move {
+        loop {
+            sweeping.sweep().await.unwrap();
+        }
+    });
+    for _ in 0..10 {
+        let taken = deployed.take_in(Source::Directory(code.clone())).await.unwrap();
+        created_and_gone(&deployed, &taken).await;
+    }
+    sweeps.abort();
+}
+
+/// Its package is there for as long as somebody may refer to it.
+async fn created_and_gone(deployed: &Arc<Deployed>, taken: &Taken) {
+    deployed.create(record("f", taken)).await.unwrap();
+    settled(deployed, "f").await;
+    assert_eq!(entries(&deployed.resolve("f").await.unwrap().code).len(), 200);
+    deployed.delete("f").await.unwrap();
+}
+
 #[tokio::test]
 async fn a_package_that_is_none_leaves_nothing() {
     let place = Place::new();

@@ -68,7 +68,7 @@ pub(in super::super) async fn list(front: &Front, call: &Call) -> Answer {
     }
     let after = call.query.get("Marker").map(marker).transpose()?;
     let found = front.deployed.store().functions(LATEST, after, page + 1).await;
-    let mut records = found.map_err(|error| ApiError::service(format!("failed to {error}")))?;
+    let mut records = found.map_err(|error| ApiError::failed(&error))?;
     let more = records.len() > page as usize;
     records.truncate(page as usize);
     let shown: Vec<Value> = records

@@ -35,7 +35,7 @@ pub(in super::super) fn refused(
         }
         // The disk's or ours; everything else is the package's.
         DeployError::Package(error @ (PackageError::Write { .. } | PackageError::Read { .. })) => {
-            ApiError::service(format!("failed to {error}"))
+            ApiError::failed(&error)
         }
         DeployError::Package(error) => {
             // AWS's words do not say what is wrong with it.
@@ -66,6 +66,6 @@ pub(in super::super) fn refused(
         DeployError::NoLayer { arn } => {
             ApiError::invalid(format!("Layer version {arn} does not exist."))
         }
-        error => ApiError::service(format!("failed to {error}")),
+        error => ApiError::failed(&error),
     }
 }

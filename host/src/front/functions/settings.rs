@@ -319,7 +319,7 @@ async fn layer_uses(front: &Front, arns: &[String]) -> Result<Vec<LayerUse>, Api
             DeployError::NoLayer { arn } => {
                 ApiError::invalid(format!("Layer version {arn} does not exist."))
             }
-            error => ApiError::service(format!("failed to {error}")),
+            error => ApiError::failed(&error),
         })?);
     }
     Ok(uses)

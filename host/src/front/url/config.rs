@@ -251,5 +251,5 @@ fn now() -> String {
 }
 
 fn failed(error: StoreError) -> ApiError {
-    ApiError::service(format!("failed to {error}"))
+    ApiError::failed(&error)
 }

@@ -55,7 +55,7 @@ pub(in super::super) async fn respond(
 ) -> Response<Body> {
     let found = match front.deployed.store().url(id).await {
         Ok(found) => found,
-        Err(error) => return reply::error(&ApiError::service(format!("failed to {error}"))),
+        Err(error) => return reply::error(&ApiError::failed(&error)),
     };
     let Some(url) = found else {
         discard(body).await;
