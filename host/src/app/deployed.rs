@@ -20,7 +20,7 @@ use super::error::AppError;
 use super::resources::{Ids, Images, Resources};
 use super::seats::{Lent, Seats};
 use crate::config::{self, Cpu, DevShm, Isolation, RuntimeCompat, Sdk};
-use crate::model::{Network, Version};
+use crate::model::{Network, Version, with_causes};
 use crate::pool::{Environment, Provider, Sink, Tmp};
 use crate::sandbox::network::Inside;
 use crate::sandbox::{Ahead, Outbound, Workshop};
@@ -253,6 +253,6 @@ impl Provider for Deployed {
     type Home = Environment;
 
     async fn home(&self, version: Arc<Version>, sink: Sink) -> Result<Environment, String> {
-        self.environment(version, sink).await.map_err(|error| error.in_words())
+        self.environment(version, sink).await.map_err(|error| with_causes(&error))
     }
 }

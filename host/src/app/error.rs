@@ -112,18 +112,6 @@ impl AppError {
         }
     }
 
-    /// With everything it came from, on one line.
-    pub(crate) fn in_words(&self) -> String {
-        let mut text = self.to_string();
-        let mut source = std::error::Error::source(self);
-        while let Some(cause) = source {
-            text.push_str(": ");
-            text.push_str(&cause.to_string());
-            source = cause.source();
-        }
-        text
-    }
-
     /// What the operator can do.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {

@@ -23,6 +23,7 @@ use super::listener::{ListenError, Serving, listen};
 use super::query::Query;
 use super::reply;
 use crate::invoke::Stop;
+use crate::model::with_causes;
 use crate::pool::{Pool, Snapshot};
 use crate::store::{Records, Store};
 use crate::usage::{Metrics, QueueState, UsageBy, usage_report};
@@ -241,7 +242,7 @@ impl Admin {
                 reply::json(StatusCode::OK, &report)
             }
             Err(error) => {
-                let message = format!("failed to {error}");
+                let message = format!("failed to {}", with_causes(&error));
                 reply::json(StatusCode::INTERNAL_SERVER_ERROR, &json!({ "message": message }))
             }
         }

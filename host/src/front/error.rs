@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::model::with_causes;
 use crate::usage::Say;
 
 /// Which member holds the text; a part of each exception's model.
@@ -112,7 +113,7 @@ impl ApiError {
 
     /// Something of this machine's has failed, which is the operator's, too: they are told.
     pub(crate) fn failed(error: &dyn std::error::Error) -> Self {
-        let message = format!("failed to {}", Say::chain(error));
+        let message = format!("failed to {}", with_causes(error));
         Say::silent().warning(&format!("a caller was answered 500: {message}"));
         Self::service(message)
     }

@@ -11,7 +11,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
 use super::service::{InvokeError, Request, Service};
 use crate::catalog::DeployError;
-use crate::model::{AnswerAt, Refused, RequestId};
+use crate::model::{AnswerAt, Refused, RequestId, with_causes};
 use crate::store::{Leased, QueuedEvent, Store, StoreError};
 
 /// Events run at once; each may hold its payload of 1 MiB.
@@ -79,7 +79,7 @@ impl Queue {
                 Ok(0) => self.until_next().await,
                 Ok(_) => continue,
                 Err(error) => {
-                    (self.say)(&format!("accepted events wait: failed to {error}"));
+                    (self.say)(&format!("accepted events wait: failed to {}", with_causes(&error)));
                     LOOK_AGAIN
                 }
             };
@@ -136,7 +136,10 @@ impl Queue {
         let settled = self.settle(leased).await;
         if let Err(error) = settled {
             // Its lease ends one day, or the host does: it is run again.
-            (self.say)(&format!("an event of {function} may run twice: failed to {error}"));
+            (self.say)(&format!(
+                "an event of {function} may run twice: failed to {}",
+                with_causes(&error)
+            ));
         }
         {
             let mut running = self.lock();

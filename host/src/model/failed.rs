@@ -15,3 +15,15 @@ impl<E: std::error::Error> std::error::Error for Failed<E> {
         self.0.source()
     }
 }
+
+/// An error with everything it came from, on one line.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        cause = source.source();
+    }
+    text
+}

@@ -26,7 +26,7 @@ pub use event::{
     Timeline,
 };
 pub use extension::{ExtensionState, LifecycleEvent, MAX_EXTENSIONS, Place, ShutdownReason};
-pub use failed::Failed;
+pub use failed::{Failed, with_causes};
 pub use function::{
     APPLICATION_LEVEL_VARIABLE, EPHEMERAL_STORAGE_MB, Function, Initialization, LogFormat,
     MAX_CONCURRENCY, MEMORY_MB, MIB_PER_VCPU, Network, TIMEOUT_SECS,

@@ -15,8 +15,8 @@ use std::sync::Mutex;
 use super::home::{Home, Provider};
 use super::schedule::{Health, JobId};
 use super::tail::Tails;
-use super::worker::{Left, Run, Told, Worker, in_words, killed, lock};
-use crate::model::{Invoked, Outcome, Refused, RequestId};
+use super::worker::{Left, Run, Told, Worker, killed, lock};
+use crate::model::{Invoked, Outcome, Refused, RequestId, with_causes};
 use crate::sandbox::SandboxError;
 
 /// An invocation that runs here.
@@ -67,7 +67,7 @@ impl<P: Provider> Worker<P> {
         self.leave().await;
         let broken = match &left {
             Left::Told => "the environment has ended".to_owned(),
-            Left::Broken(error) => in_words(error),
+            Left::Broken(error) => with_causes(error),
         };
         for (_, flight) in flights.running.drain() {
             let result = Some(Box::new(Err(Refused::Sandbox(broken.clone()))));

@@ -21,6 +21,7 @@ use super::settings::Freeze;
 use super::tail::{Keep, Tail, Tails};
 use crate::model::{
     AnswerAt, Event, Invocation, Invoked, Outcome, Refused, RequestId, Version, patience,
+    with_causes,
 };
 use crate::sandbox::SandboxError;
 
@@ -129,10 +130,10 @@ impl<P: Provider> Worker<P> {
         }
         match (left, home.end().await) {
             (Left::Broken(first), Err(error)) => {
-                Gone::Lost(format!("{}; {}", in_words(&first), in_words(&error)))
+                Gone::Lost(format!("{}; {}", with_causes(&first), with_causes(&error)))
             }
-            (Left::Told, Err(error)) => Gone::Lost(in_words(&error)),
-            (Left::Broken(error), Ok(())) => Gone::Failed(in_words(&error)),
+            (Left::Told, Err(error)) => Gone::Lost(with_causes(&error)),
+            (Left::Broken(error), Ok(())) => Gone::Failed(with_causes(&error)),
             (Left::Told, Ok(())) => Gone::Ended,
         }
     }
@@ -276,7 +277,7 @@ impl<P: Provider> Worker<P> {
         let result = match (whole().or_else(early), &ran) {
             _ if is_told => None,
             (Some(invoked), _) => Some(Ok(invoked)),
-            (None, Err(error)) => Some(Err(Refused::Sandbox(in_words(error)))),
+            (None, Err(error)) => Some(Err(Refused::Sandbox(with_causes(error)))),
             (None, Ok(())) => {
                 let text = "the invocation ended without an answer";
                 Some(Err(Refused::Sandbox(text.to_owned())))
@@ -314,16 +315,4 @@ pub(super) async fn killed(kill: &mut watch::Receiver<bool>) {
 pub(super) fn lock<T>(tail: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     // Each change is whole or not there; a panic in another cannot make it wrong.
     tail.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The error with everything it came from.
-pub(super) fn in_words(error: &SandboxError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -8,7 +8,6 @@
 //! OpenTelemetry protocol specification 1.x: `/v1/traces`, which answers are tried again; the defaults
 //! of its batch span processor (512 of 2,048 at a time, ten seconds each).
 
-use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -32,7 +31,7 @@ use tokio::time::Instant;
 use super::spans::text;
 use super::{Metrics, Say};
 use crate::config::Collector;
-use crate::model::{Function, Report};
+use crate::model::{Function, Report, with_causes};
 
 /// Invocations whose spans wait; each has five at most.
 const WAITING: usize = 2_048;
@@ -165,7 +164,7 @@ impl Sender {
         let answered = tokio::time::timeout(TAKEN_WITHIN, self.client.request(request)).await;
         match answered {
             Ok(Ok(answer)) => Ok(answer.status()),
-            Ok(Err(error)) => Err(in_words(&error)),
+            Ok(Err(error)) => Err(with_causes(&error)),
             Err(_) => Err(format!("it did not answer within {} s", TAKEN_WITHIN.as_secs())),
         }
     }
@@ -231,17 +230,6 @@ fn request(spans: Vec<Span>) -> ExportTraceServiceRequest {
             ..ResourceSpans::default()
         }],
     }
-}
-
-/// The error with everything it came from.
-fn in_words(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

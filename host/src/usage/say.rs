@@ -4,13 +4,13 @@
 //! call, so that lines of several threads do not mix.
 
 use std::error::Error;
-use std::fmt::Write as _;
 use std::io::{self, IsTerminal};
 
 use anstyle::{AnsiColor, Style};
 
 use super::stderr;
 use crate::config::{Color, Notice, NoticeLevel, Problems, Verbosity};
+use crate::model::with_causes;
 
 const DIM: Style = Style::new().dimmed();
 const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
@@ -108,17 +108,6 @@ impl Say {
         write_to_stderr(&self.error_lines(error, hint));
     }
 
-    /// An error with everything that caused it.
-    pub fn chain(error: &dyn Error) -> String {
-        let mut text = error.to_string();
-        let mut cause = error.source();
-        while let Some(source) = cause {
-            write!(text, ": {source}").expect("a String takes every text");
-            cause = source.source();
-        }
-        text
-    }
-
     /// The line of a notice, if it is to be said.
     pub(crate) fn line(&self, level: NoticeLevel, text: &str) -> Option<String> {
         let (style, word) = match (level, self.verbosity) {
@@ -137,7 +126,7 @@ impl Say {
 
     /// The lines of an error and its hint.
     pub(crate) fn error_lines(&self, error: &dyn Error, hint: Option<&str>) -> String {
-        let mut lines = self.worded(RED, "error", &Self::chain(error));
+        let mut lines = self.worded(RED, "error", &with_causes(error));
         if let Some(hint) = hint {
             lines.push_str(&self.worded(CYAN, "hint", hint));
         }

@@ -18,6 +18,7 @@ use super::standing::is_under_way;
 use crate::config::ObjectStore;
 use crate::model::{
     ApplicationLevel, Function, LogFormat, LogLevels, Purpose, SystemLevel, Tenancy, Version,
+    with_causes,
 };
 use crate::store::{
     Blobs, Code, Dead, Expected, FunctionRecord, LastUpdate, Logging, Pinned, Put, Reserve, State,
@@ -370,10 +371,10 @@ impl Deployed {
                 after.update = Some(LastUpdate { status: UpdateStatus::Successful, reason: None });
             }
             Err(error) if after.state == State::Pending => {
-                after.state = State::Failed { reason: format!("failed to {error}") };
+                after.state = State::Failed { reason: format!("failed to {}", with_causes(error)) };
             }
             Err(error) => {
-                let reason = Some(format!("failed to {error}"));
+                let reason = Some(format!("failed to {}", with_causes(error)));
                 after.update = Some(LastUpdate { status: UpdateStatus::Failed, reason });
             }
         }

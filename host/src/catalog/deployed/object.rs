@@ -25,7 +25,7 @@ use super::super::package::MAX_UNPACKED_BYTES;
 use super::error::DeployError;
 use super::packages::Packages;
 use crate::config::ObjectStore;
-use crate::model::patience;
+use crate::model::{patience, with_causes};
 
 /// How long a signature is good; it is used at once.
 const GOOD_FOR: Duration = Duration::from_secs(300);
@@ -68,7 +68,7 @@ pub(super) async fn fetch(
     let uri = url.parse().map_err(|error| unreachable(format!("{error}")))?;
     let answer = timeout(patience(PIECE_WITHIN), client.get(uri)).await;
     let answer = answer.map_err(|_| unreachable("it did not answer in time".to_owned()))?;
-    let answer = answer.map_err(|error| unreachable(chain(&error)))?;
+    let answer = answer.map_err(|error| unreachable(with_causes(&error)))?;
     let (head, mut body) = answer.into_parts();
     if !head.status.is_success() {
         return Err(refusal(head.status, &mut body).await);
@@ -114,7 +114,7 @@ async fn next(body: &mut Incoming) -> Result<Option<Bytes>, String> {
         };
         match frame {
             None => return Ok(None),
-            Some(Err(error)) => return Err(chain(&error)),
+            Some(Err(error)) => return Err(with_causes(&error)),
             Some(Ok(frame)) => {
                 if let Ok(piece) = frame.into_data() {
                     return Ok(Some(piece));
@@ -139,16 +139,6 @@ async fn refusal(status: StatusCode, body: &mut Incoming) -> DeployError {
         message: status.canonical_reason().unwrap_or_default().to_owned(),
     });
     DeployError::Object { code, message }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::super::error::ApiError;
 use super::super::names::Named;
 use crate::catalog::{DeployError, DirectoryRefusal, Identity, PackageError};
+use crate::model::with_causes;
 use crate::usage::Say;
 
 const BAD_ZIP: &str =
@@ -39,7 +40,7 @@ pub(in super::super) fn refused(
         }
         DeployError::Package(error) => {
             // AWS's words do not say what is wrong with it.
-            let why = Say::chain(&error);
+            let why = with_causes(&error);
             Say::silent().warning(&format!(
                 "the package of {} is refused, in AWS's words to its caller: failed to {why}",
                 named.name
@@ -61,7 +62,7 @@ pub(in super::super) fn refused(
             "Error occurred while GetObject. S3 Error Code: {code}. S3 Error Message: {message}"
         )),
         error @ (DeployError::NoObjectStore | DeployError::Unreachable { .. }) => {
-            ApiError::invalid(format!("lambdabox failed to {error}"))
+            ApiError::invalid(format!("lambdabox failed to {}", with_causes(&error)))
         }
         DeployError::NoLayer { arn } => {
             ApiError::invalid(format!("Layer version {arn} does not exist."))

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::super::error::ApiError;
 use super::super::reply::{Body, ERROR_TYPE};
+use crate::model::with_causes;
 use crate::store::StoreError;
 
 /// An answer of CloudWatch Logs that is an error.
@@ -56,7 +57,7 @@ impl LogsError {
     pub(super) fn store(error: &StoreError) -> Self {
         Self {
             status: StatusCode::INTERNAL_SERVER_ERROR,
-            ..Self::new("ServiceUnavailableException", format!("failed to {error}"))
+            ..Self::new("ServiceUnavailableException", format!("failed to {}", with_causes(error)))
         }
     }
 

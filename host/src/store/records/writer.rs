@@ -10,7 +10,7 @@ use super::handle::{Say, now_ms};
 use super::retention::{Held, ROW_BYTES, shrink};
 use super::usage::{self, Sums, UsageRecord};
 use super::waiting::{Entry, Lost, Shared, Taken, Where};
-use crate::model::LogFormat;
+use crate::model::{LogFormat, with_causes};
 use crate::store::StoreError;
 
 /// A chunk ends after so much text, so that reading one costs little memory.
@@ -60,7 +60,10 @@ impl Writer {
                 Ok(()) => {}
                 Err(error) => {
                     if !std::mem::replace(&mut self.is_failing, true) {
-                        (self.say)(&format!("logs are not kept and get lost: failed to {error}"));
+                        (self.say)(&format!(
+                            "logs are not kept and get lost: failed to {}",
+                            with_causes(&error)
+                        ));
                     }
                     shared.give_up(&mut taken);
                 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::super::facts::{Facts, OwnGroup};
 use super::process::version;
 use super::{About, Check, PRIVILEGED, as_root};
+use crate::model::with_causes;
 use crate::sandbox::cgroup::{CgroupError, Layout};
 
 /// What every environment is limited by.
@@ -32,7 +33,8 @@ const LAYOUT: About = About { id: "cgroup-layout", read: "/proc/self/mountinfo" 
 
 fn no_layout(facts: &Facts, error: &CgroupError) -> Check {
     let CgroupError::NoController { controller } = error else {
-        return LAYOUT.missing(format!("failed to {error}"), "mount -t proc proc /proc");
+        return LAYOUT
+            .missing(format!("failed to {}", with_causes(error)), "mount -t proc proc /proc");
     };
     if facts.disabled_controllers.iter().any(|name| name == controller) {
         return LAYOUT.missing(
