@@ -272,10 +272,37 @@ class _FrameSink:
             [b"".join((frame_type, len(r).to_bytes(4, "big"), stamp, r)) for r in records]
         )
         with self.lock:
-            sent = posix.write(self._fd, frames)
-            while sent < len(frames):
-                frames = frames[sent:]
-                sent = posix.write(self._fd, frames)
+            self._write(frames)
+
+    def _write(self, data):
+        sent = posix.write(self._fd, data)
+        while sent < len(data):
+            data = data[sent:]
+            sent = posix.write(self._fd, data)
+
+
+class _LineSink(_FrameSink):
+    """Standard output that several workers share: whole lines, one record on one line.
+
+    A pipe keeps apart only what is written at once, up to 4 KiB of it. So workers take turns, by a
+    lock that the kernel gives on if its holder is killed.
+    """
+
+    error_separator = "\r"
+
+    def __init__(self):
+        self._fd = 1
+        self.lock = _thread.RLock()
+        self._turn = posix.memfd_create("log", posix.MFD_CLOEXEC)
+
+    def write_records(self, records, frame_type=None):
+        lines = b"".join([r if r.endswith(b"\n") else r + b"\n" for r in records])
+        with self.lock:
+            posix.lockf(self._turn, posix.F_LOCK, 0)
+            try:
+                self._write(lines)
+            finally:
+                posix.lockf(self._turn, posix.F_ULOCK, 0)
 
 
 class _StandardOutputSink:
@@ -288,8 +315,8 @@ class _StandardOutputSink:
 
 
 class _FramedStream(_io.TextIOWrapper):
-    """`sys.stdout` or `sys.stderr` whose finished lines are frames of the one log descriptor, so
-    that prints, errors and `logging` keep their order. What is written through `.buffer` or the
+    """`sys.stdout` or `sys.stderr` whose finished lines are records of the one sink, so that
+    prints, errors and `logging` keep their order. What is written through `.buffer` or the
     descriptor itself goes there raw."""
 
     def __init__(self, original, encoding, errors, sink):
@@ -1314,6 +1341,9 @@ def _fork_workers(count):
     for _ in range(count):
         pid = posix.fork()
         if pid == 0:
+            for stream in (sys.stdout, sys.stderr):
+                if isinstance(stream, _FramedStream):
+                    stream.hold_on_flush = True  # no child of the handler's
             return
         workers.append(pid)
     for pid in workers:
@@ -1332,7 +1362,12 @@ def main():
     task_root = _env("LAMBDA_TASK_ROOT", "/var/task")
     runtime_dir = _env("LAMBDA_RUNTIME_DIR", "/var/runtime")
 
-    logs = _Logs(_FrameSink(int(log_fd)) if log_fd else _StandardOutputSink())
+    workers = int(_env("AWS_LAMBDA_MAX_CONCURRENCY", "0"))
+    if log_fd:
+        sink = _FrameSink(int(log_fd))
+    else:
+        sink = _LineSink() if workers > 0 else _StandardOutputSink()
+    logs = _Logs(sink)
     send_unfinished_lines = _replace_standard_streams(logs.sink)
     loaded = sys.modules.get("logging")  # by `site`, of an interpreter started without -S
     if loaded is not None:
@@ -1347,7 +1382,6 @@ def main():
     name = _env("_HANDLER", "")
     if must_wait:
         api.wait()
-    workers = int(_env("AWS_LAMBDA_MAX_CONCURRENCY", "0"))
     if workers > 0:
         _fork_workers(workers)
         api = _RuntimeApi(_env("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001"))

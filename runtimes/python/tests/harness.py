@@ -13,6 +13,7 @@ import json
 import os
 import queue
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -127,6 +128,7 @@ def _serve(run, events, behaviour):
     for item in events:
         waiting.put(item)
     idle = threading.Event()
+    asking = []  # in vain
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -149,7 +151,9 @@ def _serve(run, events, behaviour):
             try:
                 item = waiting.get_nowait()
             except queue.Empty:
-                idle.set()
+                asking.append(self)
+                if len(asking) == behaviour.get("workers", 1):
+                    idle.set()
                 threading.Event().wait(RUN_LIMIT_SECONDS)
                 return
             self.send_response(200)
@@ -278,6 +282,7 @@ def run(
             stdout=out_write,
             stderr=out_write,
             pass_fds=[log_write] if log_fd else [],
+            start_new_session=True,
         )
         os.close(out_write)
         os.close(log_write)
@@ -289,7 +294,8 @@ def run(
                 break
         finished = idle.is_set() or process.poll() is not None
         seen.status = process.poll() if not idle.is_set() else None
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # workers, too
         process.wait()
         for reader in readers:
             reader.join()

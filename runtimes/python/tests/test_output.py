@@ -41,6 +41,29 @@ class Output(OursCase):
         once = ["ab\n", "rest", "E"]
         self.assertEqual(seen.records(), ["unfinished init"] + once + once)
 
+    def test_lines_of_workers_are_whole_however_many_print_at_once_and_however_long(self):
+        app = """
+            import os, sys
+            def handler(event, context):
+                me = str(os.getpid())
+                for n in range(200):
+                    out = sys.stderr if n % 2 else sys.stdout
+                    print(me, end=' ', flush=True, file=out)
+                    print('x' * (30000 if n % 10 == 0 else 3), end='', file=out)
+                    print('', me, file=out)
+                sys.stdout.write('unfinished ' + me)
+            """
+        how = {"env": {"AWS_LAMBDA_MAX_CONCURRENCY": "4"}, "log_fd": False, "workers": 4}
+        seen = self.run_app(app, *[event() for _ in range(8)], **how)
+        self.assertEqual([post.kind for post in seen.posts], ["response"] * 8, seen.logged())
+        lines = seen.text.splitlines()
+        workers = [line.split()[1] for line in lines if line.startswith("unfinished ")]
+        for worker in set(workers):
+            times = workers.count(worker)
+            short, long = "%s xxx %s" % (worker, worker), "%s %s %s" % (worker, "x" * 30000, worker)
+            self.assertEqual((lines.count(short), lines.count(long)), (times * 180, times * 20))
+        self.assertEqual((len(workers), len(lines)), (8, 8 * 201))
+
     def test_an_unfinished_line_is_sent_when_the_process_ends(self):
         for end in ("sys.exit(0)", "raise KeyboardInterrupt", "exit()"):
             app = """
