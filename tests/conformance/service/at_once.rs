@@ -6,8 +6,7 @@
 use super::on_a_host;
 
 /// `capacity(n)` is what CreateFunction is told; `together(calls)` runs them at once; `MEET` waits until
-/// as many as its event says are in one environment. `create_with_all_workers(name, n)` is such a function,
-/// with one environment, whose last worker has come too: who meets there is not a question of time.
+/// as many as its event says are in one environment.
 const PRELUDE: &str = r#"
 from concurrent.futures import ThreadPoolExecutor
 PROVIDER = "arn:aws:lambda:us-east-1:000000000000:capacity-provider:mine"
@@ -34,12 +33,8 @@ def handler(e, c):
     if e.get('do') == 'end': os.kill(os.getppid(), signal.SIGKILL)
     if e.get('do') in ('end', 'sleep'): time.sleep(600)
     if e.get('do') == 'raise': raise ValueError(e.get('say'))
-    return {'met': len(room(name)), 'stream': c.log_stream_name, 'worker': os.getpid()}
+    return {'met': len(room(name)), 'stream': c.log_stream_name}
 """
-def create_with_all_workers(name, n, **more):
-    create(c, name, MEET, CapacityProviderConfig=capacity(n), **more)
-    seen = set()
-    until(lambda: seen.add(answer(call(name, {"room": "seen"}))["worker"]) or len(seen) == n)
 "#;
 
 fn on_a_host_of_many(script: &str) {
@@ -90,7 +85,7 @@ assert c.delete_function(FunctionName="g")["ResponseMetadata"]["HTTPStatusCode"]
 fn as_many_as_may_meet_in_one_environment_and_the_next_get_another() {
     on_a_host_of_many(
         r#"
-create_with_all_workers("f", 2, Timeout=3 * SHORT)
+create(c, "f", MEET, Timeout=3 * SHORT, CapacityProviderConfig=capacity(2))
 logs = logs_client()
 def inside():
     try:
@@ -117,7 +112,7 @@ with ThreadPoolExecutor(2) as pool:
 fn each_has_its_own_answer_error_and_tail_of_the_log() {
     on_a_host_of_many(
         r#"
-create_with_all_workers("f", 3)
+create(c, "f", MEET, CapacityProviderConfig=capacity(3))
 def tailed(event):
     return call("f", {"many": 3, **event}, LogType="Tail")
 good, bad, other = together([(tailed, {"say": "one"}), (tailed, {"say": "two", "do": "raise"}), (tailed, {"say": "three"})])
@@ -138,7 +133,7 @@ for got, said in (good, "one"), (bad, "two"), (other, "three"):
 fn who_takes_too_long_is_told_so_alone_and_keeps_a_slot() {
     on_a_host_of_many(
         r#"
-create_with_all_workers("f", 2, Timeout=SHORT)
+create(c, "f", MEET, Timeout=SHORT, CapacityProviderConfig=capacity(2))
 slow, quick = together([(call, "f", {"many": 2, "do": "sleep"}), (call, "f", {"many": 2})])
 first = answer(quick)
 assert "FunctionError" not in quick, first
@@ -155,7 +150,7 @@ assert first["stream"] in (answer(b)["stream"], answer(d)["stream"])
 fn the_end_of_the_runtime_ends_all_that_run_and_another_environment_serves_on() {
     on_a_host_of_many(
         r#"
-create_with_all_workers("f", 3)
+create(c, "f", MEET, CapacityProviderConfig=capacity(3))
 before = answer(call("f", {"room": "x"}))["stream"]
 ended = together([(call, "f", {"many": 3, "do": do}) for do in ("end", "sleep", "sleep")])
 for got in ended:
